@@ -1,0 +1,43 @@
+"""The field's words: FIX 4.4 names for sides, types and times in force, and the ids that carry a type of their own."""
+
+from enum import StrEnum
+from typing import NewType
+
+AccountId = NewType("AccountId", str)
+VenueId = NewType("VenueId", str)  # the name of a [venues.X] table in desk.toml
+InstrumentId = NewType("InstrumentId", str)  # "<venue>:<the venue's own symbol>", e.g. "binance:BTCUSDT"; never display text
+ClientOrderId = NewType("ClientOrderId", str)
+VenueOrderId = NewType("VenueOrderId", str)
+RequestId = NewType("RequestId", str)
+OperatorId = NewType("OperatorId", str)
+
+
+class Side(StrEnum):
+    """FIX tag 54."""
+
+    Buy = "buy"
+    Sell = "sell"
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.Sell if self is Side.Buy else Side.Buy
+
+    @property
+    def sign(self) -> int:
+        """+1 for Buy, -1 for Sell: the direction a fill moves the position."""
+        return 1 if self is Side.Buy else -1
+
+
+class OrderType(StrEnum):
+    """FIX tag 40."""
+
+    Limit = "limit"
+    Market = "market"
+
+
+class TimeInForce(StrEnum):
+    """FIX tag 59."""
+
+    GoodTillCancel = "gtc"
+    ImmediateOrCancel = "ioc"
+    FillOrKill = "fok"
