@@ -5,7 +5,9 @@ from typing import NewType
 
 AccountId = NewType("AccountId", str)
 VenueId = NewType("VenueId", str)  # the name of a [venues.X] table in desk.toml
-InstrumentId = NewType("InstrumentId", str)  # "<venue>:<the venue's own symbol>", e.g. "binance:BTCUSDT"; never display text
+InstrumentId = NewType(
+    "InstrumentId", str
+)  # "<venue>:<the venue's own symbol>", e.g. "binance:BTCUSDT"; never display text
 ClientOrderId = NewType("ClientOrderId", str)
 VenueOrderId = NewType("VenueOrderId", str)
 RequestId = NewType("RequestId", str)

@@ -1,0 +1,59 @@
+"""Client accounts: how one stands, who owns it, what halts it."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from tradedesk.domain.limits import Limits
+from tradedesk.domain.words import AccountId, VenueId
+
+
+class AccountState(StrEnum):
+    """Whether an account can trade now."""
+
+    Ready = "Ready"
+    Reconciling = "Reconciling"  # comparing with the venue; no new orders until done
+    Blocked = "Blocked"  # needs a person: bad key, contradicting venue, damaged record
+    Halted = "Halted"  # reported when a halt is latched on the account or the desk
+    Offline = "Offline"  # no way to the venue at the moment
+
+
+class HaltLevel(StrEnum):
+    """How far a halt goes. Each level includes the refusals of those before it."""
+
+    BlockNew = "block-new"  # no new orders of any kind
+    ReduceOnly = "reduce-only"  # only what shrinks a position
+    CancelOpening = "cancel-opening"  # and orders that would open risk are cancelled; protective ones stay
+    CancelAll = "cancel-all"
+    Flatten = "flatten"  # and what is left is sold or bought back at market
+
+
+class Mode(StrEnum):
+    """Paper demands a url on its venue, live forbids one: anything else is a mistake in desk.toml."""
+
+    Paper = "paper"
+    Live = "live"
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """One client's account at one venue, as configured."""
+
+    id: AccountId
+    venue: VenueId
+    owner: str
+    groups: tuple[str, ...]
+    mode: Mode
+    egress: str  # source address
+    secret: str  # name of its entry in the vault, never the secret
+    limits: Limits
+    family: str | None = None  # accounts that declare to share one exit
+
+
+class Halt(Struct, frozen=True, kw_only=True):
+    """A latched halt of one account, or of the desk where `account` is None."""
+
+    account: AccountId | None
+    level: HaltLevel
+    by: str
+    reason: str
+    at: int  # ns

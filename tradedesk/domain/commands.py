@@ -1,0 +1,116 @@
+"""What an operator wants. A command carries its operator and its deadline; client order ids are made by who asks."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.words import (
+    AccountId,
+    ClientOrderId,
+    InstrumentId,
+    OperatorId,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+
+
+class PlaceOrder(Struct, frozen=True, kw_only=True, tag=True):
+    """One new order on one account. A ticket over several accounts is one of these each, with the same `block`."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    instrument: InstrumentId
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce = TimeInForce.GoodTillCancel
+    order_qty: Decimal  # base units
+    price: Decimal | None = None  # quote units per base unit; None for market orders
+    post_only: bool = False
+    reduce_only: bool = False
+    block: str | None = None
+    operator: OperatorId
+    deadline: int  # ns since the epoch: not sent after this
+
+
+class AmendOrder(Struct, frozen=True, kw_only=True, tag=True):
+    """Change quantity or price of an open order. `order_qty` is the new total, what is filled included."""
+
+    account: AccountId
+    client_order_id: ClientOrderId  # of the order to change
+    new_client_order_id: ClientOrderId  # of the order that takes its place where the venue cannot amend in place
+    order_qty: Decimal
+    price: Decimal
+    operator: OperatorId
+    deadline: int
+
+
+class CancelOrder(Struct, frozen=True, kw_only=True, tag=True):
+    account: AccountId
+    client_order_id: ClientOrderId
+    operator: OperatorId
+
+
+class CancelAll(Struct, frozen=True, kw_only=True, tag=True):
+    """Every order of ours on the account, or on one of its instruments or sides; external orders are never touched."""
+
+    account: AccountId
+    instrument: InstrumentId | None = None
+    side: Side | None = None
+    operator: OperatorId
+
+
+class HaltTrading(Struct, frozen=True, kw_only=True, tag="Halt"):
+    """Stop one account, or the whole desk where `account` is None. It holds until a person re-arms it."""
+
+    account: AccountId | None
+    level: HaltLevel = HaltLevel.CancelOpening
+    reason: str
+    operator: OperatorId
+
+
+class Rearm(Struct, frozen=True, kw_only=True, tag=True):
+    account: AccountId | None
+    reason: str
+    operator: OperatorId
+
+
+class AcknowledgeAlert(Struct, frozen=True, kw_only=True, tag=True):
+    key: str
+    note: str = ""
+    operator: OperatorId
+
+
+class Reconcile(Struct, frozen=True, kw_only=True, tag=True):
+    """Compare one account with its venue now."""
+
+    account: AccountId
+    operator: OperatorId
+
+
+Command = PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | Reconcile
+
+
+class Submitted(Struct, frozen=True, kw_only=True, tag=True):
+    """The command is on its way; what comes of it arrives as events."""
+
+    client_order_id: ClientOrderId | None = None
+
+
+class NotSubmitted(Struct, frozen=True, kw_only=True, tag="Refused"):
+    """The command went nowhere: not allowed, unknown account, queue full. `reason` says what and what to do."""
+
+    reason: str
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What the Gate would say to one account's order now. It reserves nothing."""
+
+    account: AccountId
+    instrument: InstrumentId
+    order_qty: Decimal  # rounded down to the lot
+    remainder: Decimal  # what rounding took away
+    price: Decimal | None
+    notional: Decimal | None  # quote units, at the price or, for a market order, the touch
+    denials: tuple[str, ...]

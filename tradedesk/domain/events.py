@@ -1,0 +1,297 @@
+"""What happened. Events are the only way state leaves its owner: journalled, folded, published, shown.
+
+Every event names its time (`at`, our clock, ns since the epoch, UTC) and its source (`worker:acme`, `desk`,
+`feed:binance`, `system:risk`). Those in DURABLE are written to the journal; the rest can be read anew from the venue.
+"""
+
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct
+
+from tradedesk.domain.accounts import Account, AccountState, HaltLevel
+from tradedesk.domain.alerts import Alert
+from tradedesk.domain.commands import Verdict
+from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
+from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
+from tradedesk.domain.positions import Balance
+from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, RequestId, VenueId, VenueOrderId
+
+
+class EventBase(Struct, frozen=True, kw_only=True, tag=True):
+    at: int
+    source: str
+
+
+class OrderPlaced(EventBase, frozen=True, kw_only=True):
+    """An order exists: an intent of ours (with its New request pending), or one of other software seen at the venue."""
+
+    order: Order
+
+
+class RequestMade(EventBase, frozen=True, kw_only=True):
+    """A cancel or replace was asked for."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    request: Request
+
+
+class RequestDecided(EventBase, frozen=True, kw_only=True):
+    account: AccountId
+    client_order_id: ClientOrderId
+    request_id: RequestId
+    state: RequestState
+    reasons: tuple[str, ...] = ()
+
+
+class OrderMoved(EventBase, frozen=True, kw_only=True):
+    """Something the venue or our Gate proved about an order, fills apart."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    happening: Happening
+    venue_order_id: VenueOrderId | None = None
+    reason: str | None = None
+
+
+class OrderFilled(EventBase, frozen=True, kw_only=True):
+    """A fill, applied once. Its order may be unknown to us: the position moves all the same."""
+
+    fill: Fill
+
+
+class Opening(Struct, frozen=True, kw_only=True):
+    """What one account held when the desk first looked."""
+
+    asset: str
+    amount: Decimal
+
+
+class AccountOpened(EventBase, frozen=True, kw_only=True):
+    """The desk's first reconciliation of an account: the amounts everything later is counted from, and their marks."""
+
+    account: AccountId
+    openings: tuple[Opening, ...]
+    marks: dict[InstrumentId, Decimal]  # where a market was known at that moment
+    trades_from: int  # venue clock, ns: fills before this belong to the opening
+
+
+class MovementSeen(EventBase, frozen=True, kw_only=True):
+    """A balance changed by something that is no fill: a deposit, a fee, a transfer."""
+
+    account: AccountId
+    asset: str
+    amount: Decimal  # signed
+    kind: str
+
+
+class Reconciled(EventBase, frozen=True, kw_only=True):
+    """The account was compared with its venue; `differences` in words, those repaired marked as such."""
+
+    account: AccountId
+    differences: tuple[str, ...]
+
+
+class HaltSet(EventBase, frozen=True, kw_only=True):
+    account: AccountId | None
+    level: HaltLevel
+    by: OperatorId
+    reason: str
+
+
+class HaltSwept(EventBase, frozen=True, kw_only=True):
+    """The receipt of a halt: what it cancelled, and that the venue shows none of ours and no request is unknown."""
+
+    account: AccountId
+    cancelled: int
+    left: int  # orders that the level leaves working
+    took_ms: int
+
+
+class Rearmed(EventBase, frozen=True, kw_only=True):
+    account: AccountId | None
+    by: OperatorId
+    reason: str
+
+
+class AlertRaised(EventBase, frozen=True, kw_only=True):
+    alert: Alert
+
+
+class AlertEnded(EventBase, frozen=True, kw_only=True):
+    """The cause is gone; the row stays until it is acknowledged."""
+
+    key: str
+
+
+class AlertAcknowledged(EventBase, frozen=True, kw_only=True):
+    key: str
+    by: OperatorId
+    note: str
+
+
+class InstrumentListed(EventBase, frozen=True, kw_only=True):
+    """An instrument as the venue describes it now. Durable, so that a restart can read its fills with the venue away."""
+
+    instrument: Instrument
+
+
+# ---- not durable: read anew after a restart -------------------------------------------------------------------------
+
+
+class DeskStarted(EventBase, frozen=True, kw_only=True):
+    desk: str
+    version: str
+    pid: int
+    reporting_currency: str
+
+
+class AccountListed(EventBase, frozen=True, kw_only=True):
+    account: Account
+
+
+class AccountChanged(EventBase, frozen=True, kw_only=True):
+    account: AccountId
+    state: AccountState
+    reason: str = ""
+
+
+class AccountHealth(EventBase, frozen=True, kw_only=True):
+    """How an account's connection does, about once a second. Latencies are of the newest order, ms; None before one."""
+
+    account: AccountId
+    is_stream_up: bool
+    stream_age_ms: int | None
+    ack_ms: Decimal | None
+    clock_offset_ms: int | None
+    mailbox: int  # messages waiting
+    exit_seen: str | None = None  # the address the connection really left by, as the socket says
+
+
+class BalancesRead(EventBase, frozen=True, kw_only=True):
+    account: AccountId
+    balances: tuple[Balance, ...]
+    is_complete: bool  # whether assets not named are zero
+
+
+class FeedChanged(EventBase, frozen=True, kw_only=True):
+    instrument: InstrumentId
+    state: FeedState
+    reason: str = ""
+
+
+class BookFrame(EventBase, frozen=True, kw_only=True):
+    """The top of the book, conflated: at most some ten a second, the latest wins."""
+
+    instrument: InstrumentId
+    bids: tuple[tuple[Decimal, Decimal], ...]  # (price, quantity), best first
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    received_at: int  # our clock, ns, of the newest message in it
+    state: FeedState
+
+
+class TapeFrame(EventBase, frozen=True, kw_only=True):
+    """Prints since the last frame, oldest first; `skipped` were more than a frame holds."""
+
+    instrument: InstrumentId
+    trades: tuple[PublicTrade, ...]
+    skipped: int = 0
+
+
+class CandleFrame(EventBase, frozen=True, kw_only=True):
+    """Candles of one minute: the whole history where `is_full`, else those that changed since the last frame."""
+
+    instrument: InstrumentId
+    candles: tuple[Candle, ...]
+    is_full: bool
+
+
+class LogWritten(EventBase, frozen=True, kw_only=True):
+    level: str  # info, warning, error
+    event: str
+    text: str
+
+
+class PreviewMade(EventBase, frozen=True, kw_only=True):
+    request_id: RequestId
+    verdict: Verdict
+
+
+class Heartbeat(EventBase, frozen=True, kw_only=True):
+    """Once a second, so that a screen can tell a quiet desk from a dead one."""
+
+
+class SubmissionRefused(EventBase, frozen=True, kw_only=True):
+    """A command that went nowhere, told to the operator who gave it."""
+
+    operator: OperatorId
+    what: str
+    reason: str
+
+
+class VenueListed(EventBase, frozen=True, kw_only=True):
+    venue: VenueId
+    exchange: str
+    is_live: bool
+
+
+DurableEvent = (
+    OrderPlaced
+    | RequestMade
+    | RequestDecided
+    | OrderMoved
+    | OrderFilled
+    | AccountOpened
+    | MovementSeen
+    | Reconciled
+    | HaltSet
+    | HaltSwept
+    | Rearmed
+    | AlertRaised
+    | AlertEnded
+    | AlertAcknowledged
+    | InstrumentListed
+)
+LiveEvent = (
+    DeskStarted
+    | VenueListed
+    | AccountListed
+    | AccountChanged
+    | AccountHealth
+    | BalancesRead
+    | FeedChanged
+    | BookFrame
+    | TapeFrame
+    | CandleFrame
+    | LogWritten
+    | PreviewMade
+    | Heartbeat
+    | SubmissionRefused
+)
+Event = DurableEvent | LiveEvent
+
+DURABLE: tuple[type, ...] = (
+    OrderPlaced, RequestMade, RequestDecided, OrderMoved, OrderFilled, AccountOpened, MovementSeen, Reconciled, HaltSet,
+    HaltSwept, Rearmed, AlertRaised, AlertEnded, AlertAcknowledged, InstrumentListed,
+)  # fmt: skip
+
+
+def account_of(event: Event) -> AccountId | None:
+    """The account an event belongs to; None for those of the desk and of markets."""
+    match event:
+        case OrderPlaced():
+            return event.order.account
+        case OrderFilled():
+            return event.fill.account
+        case AlertRaised():
+            return event.alert.account
+        case AccountListed():
+            return event.account.id
+        case PreviewMade():
+            return event.verdict.account
+        case _:
+            return getattr(event, "account", None)
+
+
+durable_decoder = msgspec.msgpack.Decoder(DurableEvent)

@@ -1,0 +1,77 @@
+"""What is traded, and the prices it is judged by."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from tradedesk.domain.words import InstrumentId, VenueId
+
+
+class Instrument(Struct, frozen=True, kw_only=True):
+    """One instrument of one venue. Prices in quote units per base unit, quantities in base units."""
+
+    id: InstrumentId
+    venue: VenueId
+    venue_symbol: str  # the venue's own, e.g. BTCUSDT
+    symbol: str  # for people, e.g. BTC/USDT; never a key
+    base: str
+    quote: str
+    tick: Decimal  # > 0
+    lot: Decimal  # > 0
+    min_qty: Decimal
+    max_qty: Decimal
+    min_notional: Decimal  # quote units
+    is_trading: bool = True
+
+
+class FeedState(StrEnum):
+    """How far a market's data can be trusted (5.9)."""
+
+    Live = "live"
+    Stale = "stale"
+    Gapped = "gapped"
+    Crossed = "crossed"
+    Disconnected = "disconnected"
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """Best bid and offer with what is known of their age."""
+
+    instrument: InstrumentId
+    bid: Decimal | None
+    bid_qty: Decimal | None
+    ask: Decimal | None
+    ask_qty: Decimal | None
+    last: Decimal | None
+    received_at: int  # our clock, ns since the epoch, of the newest message
+    state: FeedState
+
+    @property
+    def mid(self) -> Decimal | None:
+        """The middle of the spread; None unless both sides stand."""
+        return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+
+    @property
+    def mark(self) -> Decimal | None:
+        """What a position is valued at: the middle, else the last price."""
+        return self.mid if self.mid is not None else self.last
+
+
+class PublicTrade(Struct, frozen=True, kw_only=True, array_like=True):
+    """A print on the tape."""
+
+    trade_id: str
+    price: Decimal
+    qty: Decimal
+    taker_is_buyer: bool
+    at: int  # venue clock, ns
+
+
+class Candle(Struct, frozen=True, kw_only=True, array_like=True):
+    open_time: int  # ns
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal  # base units

@@ -1,0 +1,354 @@
+"""The fold: events in, the state of the desk out. Rows are frozen and replaced; the replica belongs to one thread."""
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct
+
+from tradedesk.domain import events as ev
+from tradedesk.domain import orders, positions
+from tradedesk.domain.accounts import Account, AccountState, Halt
+from tradedesk.domain.alerts import Alert
+from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
+from tradedesk.domain.orders import Fill, Order
+from tradedesk.domain.positions import Balance, Position
+from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId
+
+MAX_DEAD_ORDERS = 2_000  # what a screen can scroll to; all of them stay in the journal
+MAX_FILLS = 2_000
+MAX_TAPE = 200
+MAX_CANDLES = 1_000
+MAX_LOGS = 500
+MAX_ENDED_ALERTS = 200
+
+
+class AccountRow(Struct, frozen=True, kw_only=True):
+    """One account as it stands now."""
+
+    account: Account
+    state: AccountState
+    reason: str
+    balances: dict[str, Balance]
+    health: ev.AccountHealth | None = None
+    reconciled_at: int | None = None  # ns
+    differences: tuple[str, ...] = ()  # of the last reconciliation
+    is_opened: bool = False  # whether the desk has ever seen its holdings
+
+
+class AlertRow(Struct, frozen=True, kw_only=True):
+    alert: Alert
+    count: int
+    first_at: int
+    is_active: bool
+    acknowledged_by: OperatorId | None = None
+    note: str = ""
+
+
+class MarketRow(Struct, frozen=True, kw_only=True):
+    """One market as far as its feed has brought it."""
+
+    instrument: InstrumentId
+    bids: tuple[tuple[Decimal, Decimal], ...] = ()  # (price, quantity), best first
+    asks: tuple[tuple[Decimal, Decimal], ...] = ()
+    received_at: int = 0  # our clock, ns, of the newest message; 0 before the first
+    state: FeedState = FeedState.Disconnected
+    state_since: int = 0
+    reason: str = ""
+    tape: tuple[PublicTrade, ...] = ()  # oldest first
+    candles: tuple[Candle, ...] = ()  # one minute each, oldest first, the last one open
+
+    @property
+    def bid(self) -> Decimal | None:
+        return self.bids[0][0] if self.bids else None
+
+    @property
+    def ask(self) -> Decimal | None:
+        return self.asks[0][0] if self.asks else None
+
+    @property
+    def last(self) -> Decimal | None:
+        if self.tape:
+            return self.tape[-1].price
+        return self.candles[-1].close if self.candles else None
+
+    @property
+    def mark(self) -> Decimal | None:
+        """What a position is valued at: the middle of the spread, else the last price."""
+        return (self.bids[0][0] + self.asks[0][0]) / 2 if self.bids and self.asks else self.last
+
+
+class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
+    """A whole replica at stream number `number`: where a reader starts, or comes back after it was cut off."""
+
+    number: int
+    desk: ev.DeskStarted | None
+    heartbeat_at: int
+    instruments: tuple[Instrument, ...]
+    venues: tuple[ev.VenueListed, ...]
+    accounts: tuple[AccountRow, ...]
+    orders: tuple[Order, ...]
+    fills: tuple[Fill, ...]
+    positions: tuple[Position, ...]
+    ledgers: dict[AccountId, dict[str, Decimal]]
+    markets: tuple[MarketRow, ...]
+    halts: tuple[Halt, ...]
+    alerts: tuple[AlertRow, ...]
+    logs: tuple[ev.LogWritten, ...]
+
+
+class Replica:
+    """The state of a desk, folded from its events. Used by one thread; rows handed out are frozen."""
+
+    def __init__(self) -> None:
+        self.desk: ev.DeskStarted | None = None
+        self.heartbeat_at = 0
+        self.instruments: dict[InstrumentId, Instrument] = {}
+        self.venues: dict[str, ev.VenueListed] = {}
+        self.accounts: dict[AccountId, AccountRow] = {}
+        self.orders: dict[ClientOrderId, Order] = {}
+        self.fills: deque[Fill] = deque(maxlen=MAX_FILLS)
+        self.positions: dict[tuple[AccountId, InstrumentId], Position] = {}
+        self.ledgers: dict[AccountId, dict[str, Decimal]] = {}  # opening + fills + movements, per asset (5.3)
+        self.markets: dict[InstrumentId, MarketRow] = {}
+        self.halts: dict[AccountId | None, Halt] = {}
+        self.alerts: dict[str, AlertRow] = {}
+        self.logs: deque[ev.LogWritten] = deque(maxlen=MAX_LOGS)
+        self._dead: deque[ClientOrderId] = deque()
+        self._openings: dict[AccountId, ev.AccountOpened] = {}
+
+    def apply(self, event: ev.Event) -> None:
+        """Fold one event. Total: an event about something unknown is kept as far as it can be, never raised about."""
+        match event:
+            case ev.BookFrame():
+                self._market(
+                    event.instrument, bids=event.bids, asks=event.asks, received_at=event.received_at, state=event.state
+                )
+            case ev.TapeFrame():
+                tape = (*self.market(event.instrument).tape, *event.trades)[-MAX_TAPE:]
+                self._market(event.instrument, tape=tape)
+            case ev.CandleFrame():
+                candles = (
+                    event.candles if event.is_full else merged(self.market(event.instrument).candles, event.candles)
+                )
+                self._market(event.instrument, candles=candles[-MAX_CANDLES:])
+            case ev.FeedChanged():
+                self._market(event.instrument, state=event.state, state_since=event.at, reason=event.reason)
+            case ev.OrderPlaced():
+                self._put_order(event.order)
+            case ev.RequestMade():
+                self._change(
+                    event.client_order_id, lambda order: orders.with_request(order, event.request, at=event.at)
+                )
+            case ev.RequestDecided():
+                self._change(
+                    event.client_order_id,
+                    lambda order: orders.decided(
+                        order, event.request_id, event.state, at=event.at, reasons=event.reasons
+                    ),
+                )
+            case ev.OrderMoved():
+                self._change(
+                    event.client_order_id,
+                    lambda order: orders.moved(
+                        order,
+                        event.happening,
+                        at=event.at,
+                        reason=event.reason,
+                        venue_order_id=event.venue_order_id,
+                    ),
+                )
+            case ev.OrderFilled():
+                self._fill(event.fill, event.at)
+            case ev.BalancesRead():
+                row = self.accounts.get(event.account)
+                if row is not None:
+                    news = {balance.asset: balance for balance in event.balances}
+                    self._account(event.account, balances=news if event.is_complete else row.balances | news)
+            case ev.AccountHealth():
+                self._account(event.account, health=event)
+            case ev.AccountChanged():
+                self._account(event.account, state=event.state, reason=event.reason)
+            case ev.Reconciled():
+                self._account(event.account, reconciled_at=event.at, differences=event.differences)
+            case ev.AccountOpened():
+                self._open(event)
+            case ev.MovementSeen():
+                ledger = self.ledgers.setdefault(event.account, {})
+                ledger[event.asset] = ledger.get(event.asset, Decimal(0)) + event.amount
+                self._move_position(event)
+            case ev.AccountListed():
+                known = self.accounts.get(event.account.id)
+                self.accounts[event.account.id] = (
+                    msgspec.structs.replace(known, account=event.account)
+                    if known is not None
+                    else AccountRow(
+                        account=event.account,
+                        state=AccountState.Offline,
+                        reason="starting",
+                        balances={},
+                        is_opened=event.account.id in self._openings,
+                    )
+                )
+            case ev.InstrumentListed():
+                self.instruments[event.instrument.id] = event.instrument
+            case ev.VenueListed():
+                self.venues[event.venue] = event
+            case ev.HaltSet():
+                self.halts[event.account] = Halt(
+                    account=event.account, level=event.level, by=event.by, reason=event.reason, at=event.at
+                )
+            case ev.Rearmed():
+                self.halts.pop(event.account, None)
+            case ev.AlertRaised():
+                self._raise_alert(event)
+            case ev.AlertEnded():
+                alert = self.alerts.get(event.key)
+                if alert is not None:
+                    self.alerts[event.key] = msgspec.structs.replace(alert, is_active=False)
+            case ev.AlertAcknowledged():
+                alert = self.alerts.get(event.key)
+                if alert is not None:
+                    self.alerts[event.key] = msgspec.structs.replace(alert, acknowledged_by=event.by, note=event.note)
+            case ev.LogWritten():
+                self.logs.append(event)
+            case ev.DeskStarted():
+                self.desk = event
+                self.heartbeat_at = event.at
+            case ev.Heartbeat():
+                self.heartbeat_at = event.at
+            case ev.HaltSwept() | ev.PreviewMade() | ev.SubmissionRefused():
+                pass  # answers to someone, not state
+
+    def market(self, instrument: InstrumentId) -> MarketRow:
+        """The market's row, an empty one before its feed brought anything."""
+        return self.markets.get(instrument) or MarketRow(instrument=instrument)
+
+    def snapshot(self, number: int) -> Snapshot:
+        return Snapshot(
+            number=number,
+            desk=self.desk,
+            heartbeat_at=self.heartbeat_at,
+            instruments=tuple(self.instruments.values()),
+            venues=tuple(self.venues.values()),
+            accounts=tuple(self.accounts.values()),
+            orders=tuple(self.orders.values()),
+            fills=tuple(self.fills),
+            positions=tuple(self.positions.values()),
+            ledgers={account: dict(ledger) for account, ledger in self.ledgers.items()},
+            markets=tuple(self.markets.values()),
+            halts=tuple(self.halts.values()),
+            alerts=tuple(self.alerts.values()),
+            logs=tuple(self.logs),
+        )
+
+    @classmethod
+    def restored(cls, snapshot: Snapshot) -> "Replica":
+        replica = cls()
+        replica.desk, replica.heartbeat_at = snapshot.desk, snapshot.heartbeat_at
+        replica.instruments = {instrument.id: instrument for instrument in snapshot.instruments}
+        replica.venues = {venue.venue: venue for venue in snapshot.venues}
+        replica.accounts = {row.account.id: row for row in snapshot.accounts}
+        replica.orders = {order.client_order_id: order for order in snapshot.orders}
+        replica._dead = deque(order.client_order_id for order in snapshot.orders if order.is_dead)
+        replica.fills.extend(snapshot.fills)
+        replica.positions = {(position.account, position.instrument): position for position in snapshot.positions}
+        replica.ledgers = {account: dict(ledger) for account, ledger in snapshot.ledgers.items()}
+        replica.markets = {market.instrument: market for market in snapshot.markets}
+        replica.halts = {halt.account: halt for halt in snapshot.halts}
+        replica.alerts = {row.alert.key: row for row in snapshot.alerts}
+        replica.logs.extend(snapshot.logs)
+        return replica
+
+    def halt_of(self, account: AccountId) -> Halt | None:
+        """The halt in force for an account: the desk's own outranks the account's."""
+        return self.halts.get(None) or self.halts.get(account)
+
+    # -- the parts ------------------------------------------------------------------------------------------------------
+
+    def _market(self, instrument: InstrumentId, **changes: object) -> None:
+        self.markets[instrument] = msgspec.structs.replace(self.market(instrument), **changes)
+
+    def _account(self, account: AccountId, **changes: object) -> None:
+        row = self.accounts.get(account)
+        if row is not None:
+            self.accounts[account] = msgspec.structs.replace(row, **changes)
+
+    def _put_order(self, order: Order) -> None:
+        self.orders[order.client_order_id] = order
+        self._note_dead(order)
+
+    def _change(self, client_order_id: ClientOrderId, change: Callable[[Order], Order]) -> None:
+        order = self.orders.get(client_order_id)
+        if order is not None:
+            after = change(order)
+            self.orders[client_order_id] = after
+            if after.is_dead and not order.is_dead:
+                self._note_dead(after)
+
+    def _note_dead(self, order: Order) -> None:
+        if not order.is_dead:
+            return
+        self._dead.append(order.client_order_id)
+        while len(self._dead) > MAX_DEAD_ORDERS:
+            oldest = self._dead.popleft()
+            if oldest in self.orders and self.orders[oldest].is_dead:
+                del self.orders[oldest]
+
+    def _fill(self, fill: Fill, at: int) -> None:
+        self.fills.append(fill)
+        self._change(fill.client_order_id, lambda order: orders.filled(order, fill, at=at))
+        instrument = self.instruments.get(fill.instrument)
+        if instrument is None:
+            return  # cannot happen while instruments are durable and listed before their first order
+        key = (fill.account, fill.instrument)
+        before = self.positions.get(key) or positions.opened(fill.account, fill.instrument, Decimal(0), None)
+        self.positions[key] = positions.after_fill(before, fill, instrument)
+        ledger = self.ledgers.setdefault(fill.account, {})
+        for asset, change in positions.asset_changes(fill, instrument).items():
+            ledger[asset] = ledger.get(asset, Decimal(0)) + change
+
+    def _open(self, event: ev.AccountOpened) -> None:
+        self._openings[event.account] = event
+        self._account(event.account, is_opened=True)
+        self.ledgers[event.account] = {opening.asset: opening.amount for opening in event.openings}
+        held = {opening.asset: opening.amount for opening in event.openings}
+        for instrument in self.instruments.values():
+            amount = held.get(instrument.base, Decimal(0))
+            if instrument.id in event.marks or amount:
+                self.positions[event.account, instrument.id] = positions.opened(
+                    event.account, instrument.id, amount, event.marks.get(instrument.id)
+                )
+
+    def _move_position(self, event: ev.MovementSeen) -> None:
+        """A deposit or withdrawal of a base asset moves the position at its average: it is neither gain nor loss."""
+        for key, position in list(self.positions.items()):
+            instrument = self.instruments.get(key[1])
+            if key[0] == event.account and instrument is not None and instrument.base == event.asset:
+                average = position.avg_px
+                cost = None if average is None else (position.qty + event.amount) * average
+                self.positions[key] = msgspec.structs.replace(position, qty=position.qty + event.amount, cost=cost)
+
+    def _raise_alert(self, event: ev.AlertRaised) -> None:
+        known = self.alerts.get(event.alert.key)
+        if known is not None and known.is_active:
+            row = msgspec.structs.replace(known, alert=event.alert, count=known.count + 1)
+        else:
+            row = AlertRow(alert=event.alert, count=1, first_at=event.alert.at, is_active=True)
+        self.alerts.pop(event.alert.key, None)
+        self.alerts[event.alert.key] = row
+        ended = [key for key, row in self.alerts.items() if not row.is_active and row.acknowledged_by is not None]
+        for key in ended[: max(0, len(ended) - MAX_ENDED_ALERTS)]:
+            del self.alerts[key]
+
+
+def merged(candles: tuple[Candle, ...], news: tuple[Candle, ...]) -> tuple[Candle, ...]:
+    """The history with `news` in it, by open time, oldest first."""
+    if not news:
+        return candles
+    if candles and all(candle.open_time >= candles[-1].open_time for candle in news):
+        kept = candles if news[0].open_time > candles[-1].open_time else candles[:-1]
+        return (*kept, *news)
+    by_time = {candle.open_time: candle for candle in (*candles, *news)}
+    return tuple(by_time[time] for time in sorted(by_time))
