@@ -17,12 +17,14 @@ class Selection(Struct, frozen=True, kw_only=True):
     account: AccountId | None = None
     instrument: InstrumentId | None = None
     order: ClientOrderId | None = None
+    alert: str | None = None  # key of the alert under the cursor
 
 
 class Pane(ScrollView, can_focus=True):
     """A live pane on the Line API. It belongs to the UI thread and calls nothing but its view."""
 
     name_shown: ClassVar[str]  # the word in the border title and in `go <word>`
+    zoomable: ClassVar[bool] = True
 
     class Selected(Message):
         """The operator's cursor came to rest on something in this pane."""
@@ -42,6 +44,13 @@ class Pane(ScrollView, can_focus=True):
         Repaints the lines that changed and no others. Also called with no updates once a second, so that ages go on.
         """
         raise NotImplementedError(f"{type(self).__name__} draws nothing")
+
+    def selected(self) -> Selection:
+        """The ids under this pane's cursor, or what it follows where it has none."""
+        return self.selection
+
+    def set_filter(self, text: str) -> None:
+        """Show only the rows in which `text` stands; empty shows all. Panes without rows ignore it."""
 
     def follow(self, selection: Selection) -> None:
         """The selection moved, here or in another pane; the pane shows that account, instrument or order."""

@@ -1,0 +1,1 @@
+"""Widgets that several panes share: the live table on the Line API."""
