@@ -1,0 +1,149 @@
+"""The trades of one instrument and what is derived from them: tape, aggregates, candles, day ticker, average price.
+
+Prices are turned into Decimal here and nowhere below. The last TAPE trades and aggregates stay.
+"""
+
+from collections import deque
+from decimal import Decimal
+
+from tradedesk.paper.candles import DAY, Candles, next_open
+from tradedesk.paper.ledger import from_units
+from tradedesk.paper.market import Bar
+from tradedesk.paper.rows import AggTrade, Kline, Print, Ticker24h
+
+TAPE = 10_000
+AVERAGE_MINUTES = 5  # avgPriceMins of the venue
+
+
+class Tape:
+    """All that has traded in one instrument."""
+
+    def __init__(self, symbol: str, tick: Decimal, lot: Decimal, quote_unit: int, first_trade_id: int) -> None:
+        self._symbol = symbol
+        self._tick = tick
+        self._lot = lot
+        self._quote_unit = quote_unit  # units of 1e-8 quote per tick x lot
+        self._next_trade_id = first_trade_id
+        self._next_agg_id = first_trade_id
+        self._prints: deque[Print] = deque(maxlen=TAPE)
+        self._aggs: deque[AggTrade] = deque(maxlen=TAPE)
+        self._agg_order = 0  # the taker's order of the newest aggregate
+        self.candles = Candles()
+        self.last: int | None = None  # ticks
+
+    def load(self, length: int, bar: Bar) -> None:
+        """A candle from before the start, oldest first."""
+        self.candles.load(length, bar)
+        self.last = bar.close
+
+    def trade(self, price: int, lots: int, at: int, buyer_is_maker: bool, taker_order: int) -> Print:
+        """Record one trade. `taker_order` tells apart whose trades at one price are one aggregate."""
+        trade_id = self._next_trade_id
+        self._next_trade_id += 1
+        self.last = price
+        self.candles.trade(price, lots, at, trade_id, not buyer_is_maker)
+        printed = Print(
+            symbol=self._symbol,
+            trade_id=trade_id,
+            price=price * self._tick,
+            quantity=lots * self._lot,
+            time=at,
+            buyer_is_maker=buyer_is_maker,
+        )
+        self._prints.append(printed)
+        self._aggregate(printed, taker_order)
+        return printed
+
+    def _aggregate(self, printed: Print, taker_order: int) -> None:
+        quantity, first_id = printed.quantity, printed.trade_id
+        if self._aggs and taker_order == self._agg_order and self._aggs[-1].price == printed.price:
+            before = self._aggs.pop()
+            quantity, first_id = before.quantity + quantity, before.first_id
+        else:
+            self._next_agg_id += 1
+        self._agg_order = taker_order
+        self._aggs.append(
+            AggTrade(
+                symbol=self._symbol,
+                agg_id=self._next_agg_id,
+                price=printed.price,
+                quantity=quantity,
+                first_id=first_id,
+                last_id=printed.trade_id,
+                time=printed.time,
+                buyer_is_maker=printed.buyer_is_maker,
+            )
+        )
+
+    def prints(self, limit: int) -> list[Print]:
+        return list(self._prints)[-limit:]
+
+    def aggregates(self, from_id: int | None, start: int | None, end: int | None, limit: int) -> list[AggTrade]:
+        from_start = from_id is not None or start is not None
+        found: deque[AggTrade] = deque(maxlen=limit)  # newest first, so that asking for the newest looks at no others
+        for agg in reversed(self._aggs):
+            if (from_id is not None and agg.agg_id < from_id) or (start is not None and agg.time < start):
+                break
+            if end is not None and agg.time > end:
+                continue
+            found.append(agg)
+            if not from_start and len(found) == limit:
+                break
+        return list(reversed(found))
+
+    def klines(self, interval: str, now: int, start: int | None, end: int | None, limit: int) -> list[Kline]:
+        return [self._kline(interval, bar, now) for bar in self.candles.bars(interval, now, limit, start, end)]
+
+    def _kline(self, interval: str, bar: Bar, now: int) -> Kline:
+        ends = next_open(interval, bar.open_time)
+        return Kline(
+            symbol=self._symbol,
+            interval=interval,
+            open_time=bar.open_time,
+            close_time=ends - 1_000_000,  # the venue's last millisecond
+            open=bar.open * self._tick,
+            high=bar.high * self._tick,
+            low=bar.low * self._tick,
+            close=bar.close * self._tick,
+            volume=bar.lots * self._lot,
+            quote_volume=from_units(bar.quote * self._quote_unit),
+            trades=bar.trades,
+            taker_base=bar.taker_lots * self._lot,
+            taker_quote=from_units(bar.taker_quote * self._quote_unit),
+            first_trade_id=bar.first_id,
+            last_trade_id=bar.last_id,
+            is_closed=now >= ends,
+        )
+
+    def average(self, now: int) -> Decimal | None:
+        """Volume-weighted over the running minute and the four before; the last price if nothing traded; None before any."""
+        recent = self.candles.since("1m", now, AVERAGE_MINUTES)
+        if recent is not None and recent.lots:
+            return self._weighted(recent)
+        return None if self.last is None else self.last * self._tick
+
+    def _weighted(self, bar: Bar) -> Decimal:
+        exact = bar.quote * self._tick / bar.lots
+        return exact.quantize(Decimal("0.00000001"))
+
+    def ticker(self, now: int) -> Ticker24h:
+        """Over the running minute and the 1,439 before it. All prices are 0 before any trade, as the venue answers."""
+        day = self.candles.since("1m", now, 1_440)
+        if day is None:
+            day = Bar(open_time=now, open=0, high=0, low=0, close=0)
+        return Ticker24h(
+            symbol=self._symbol,
+            open=day.open * self._tick,
+            high=day.high * self._tick,
+            low=day.low * self._tick,
+            last=day.close * self._tick,
+            last_qty=self._prints[-1].quantity if self._prints else Decimal(0),
+            volume=day.lots * self._lot,
+            quote_volume=from_units(day.quote * self._quote_unit),
+            weighted_avg=self._weighted(day) if day.lots else Decimal(0),
+            open_time=max(day.open_time, now - DAY),
+            close_time=now,
+            first_id=day.first_id,
+            last_id=day.last_id,
+            count=day.trades,
+        )
