@@ -19,13 +19,18 @@ class AccountState(StrEnum):
 
 
 class HaltLevel(StrEnum):
-    """How far a halt goes. Each level includes the refusals of those before it."""
+    """How far a halt goes: what it refuses, and what it cancels."""
 
-    BlockNew = "block-new"  # no new orders of any kind
-    ReduceOnly = "reduce-only"  # only what shrinks a position
-    CancelOpening = "cancel-opening"  # and orders that would open risk are cancelled; protective ones stay
-    CancelAll = "cancel-all"
-    Flatten = "flatten"  # and what is left is sold or bought back at market
+    BlockNew = "block-new"  # refuses every new order; cancels nothing
+    ReduceOnly = "reduce-only"  # refuses all but what shrinks a position; cancels nothing
+    CancelOpening = "cancel-opening"  # refuses likewise, cancels what would open risk; protective orders stay
+    CancelAll = "cancel-all"  # refuses every new order, cancels every one of ours
+    Flatten = "flatten"  # likewise, then sells or buys back at market what is left
+
+    @property
+    def allows_reducing(self) -> bool:
+        """Whether an order that only shrinks a position may still be sent."""
+        return self in (HaltLevel.ReduceOnly, HaltLevel.CancelOpening)
 
 
 class Mode(StrEnum):

@@ -196,7 +196,8 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def avg_px(self) -> Decimal | None:
-        return self.cum_quote / self.cum_qty if self.cum_qty else None
+        """Quote units per base unit; None before a fill of it was seen."""
+        return self.cum_quote / self.cum_qty if self.cum_quote and self.cum_qty else None
 
     @property
     def is_dead(self) -> bool:

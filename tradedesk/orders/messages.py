@@ -1,0 +1,119 @@
+"""What the order manager is told and what it asks to be done."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
+from tradedesk.domain.events import Event
+from tradedesk.domain.gate import Approved, CancelTicket, Denied
+from tradedesk.domain.orders import Fill, Order
+from tradedesk.domain.outcomes import Answer, BalanceReport, OrderReport, QueryAnswer, VenueState
+from tradedesk.domain.words import ClientOrderId, InstrumentId, RequestId
+
+# ---- messages ---------------------------------------------------------------------------------------------------------
+
+
+class FillsAnswer(Struct, frozen=True, kw_only=True):
+    """The fills of one order as the venue lists them, and the report that made us ask. `failed`: it did not answer."""
+
+    client_order_id: ClientOrderId
+    fills: tuple[Fill, ...]
+    report: OrderReport | None
+    failed: str | None = None
+
+
+class Reconciliation(Struct, frozen=True, kw_only=True):
+    """The venue's state of the account, with the marks of this moment for a first opening."""
+
+    state: VenueState
+    marks: dict[InstrumentId, Decimal]
+
+
+class HaltNow(Struct, frozen=True, kw_only=True):
+    """A halt has latched: cancel what its level says, and keep at it."""
+
+    level: HaltLevel
+    by: str
+
+
+class HaltEnded(Struct, frozen=True, kw_only=True):
+    """Re-armed: stop sweeping."""
+
+
+class Tick(Struct, frozen=True, kw_only=True):
+    """Time has passed; whatever waits for time looks at the clock."""
+
+
+Message = (
+    PlaceOrder
+    | AmendOrder
+    | CancelOrder
+    | CancelAll
+    | Approved
+    | Denied
+    | Answer
+    | OrderReport
+    | BalanceReport
+    | QueryAnswer
+    | FillsAnswer
+    | Reconciliation
+    | HaltNow
+    | HaltEnded
+    | Tick
+)
+
+# ---- effects ----------------------------------------------------------------------------------------------------------
+
+
+class Emit(Struct, frozen=True, kw_only=True):
+    """Record the event if it is a durable one, and publish it."""
+
+    event: Event
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """Ask the Gate about an order as it would be sent."""
+
+    request_id: RequestId
+    order: Order
+    replaces: Order | None
+
+
+class Send(Struct, frozen=True, kw_only=True):
+    """Send what the Gate approved, once its record is durable."""
+
+    approved: Approved
+
+
+class SendCancel(Struct, frozen=True, kw_only=True):
+    """Send a cancel; it waits for no disk."""
+
+    ticket: CancelTicket
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """Ask the venue for one order by our id."""
+
+    order: Order
+
+
+class AskFills(Struct, frozen=True, kw_only=True):
+    """Ask the venue for the fills of one order, and hand `report` back with them."""
+
+    order: Order
+    report: OrderReport | None
+
+
+class AskState(Struct, frozen=True, kw_only=True):
+    """Reconcile now: the sweep of a halt wants to see that the venue shows none of ours."""
+
+
+class Quarantine(Struct, frozen=True, kw_only=True):
+    """Block the account: the venue contradicts itself or us, or the key is refused. A person must look."""
+
+    reason: str
+
+
+Effect = Emit | Check | Send | SendCancel | Ask | AskFills | AskState | Quarantine
