@@ -8,8 +8,10 @@ from tradedesk.domain.accounts import AccountState, HaltLevel
 from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.limits import Effective
 from tradedesk.domain.orders import Order
-from tradedesk.domain.words import ClientOrderId, RequestId
+from tradedesk.domain.words import ClientOrderId, OperatorId, RequestId
 from tradedesk.domain.worst_case import Interval
+
+FLATTENER = OperatorId("system:flatten")  # under whose name a halt of level flatten closes what is left
 
 
 class GateInputs(Struct, frozen=True, kw_only=True):

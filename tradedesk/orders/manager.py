@@ -1,6 +1,6 @@
 """The order manager of one account: `handle(message, now) -> effects`, synchronous, no clock, no log, no lock."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 import msgspec
@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from tradedesk.domain import events as ev
 from tradedesk.domain import orders as rules
-from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.accounts import Account, HaltLevel
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
-from tradedesk.domain.gate import Approved, CancelTicket, Denied
-from tradedesk.domain.money import plain
+from tradedesk.domain.gate import FLATTENER, Approved, CancelTicket, Denied
+from tradedesk.domain.money import floor_to_lot, plain
 from tradedesk.domain.orders import (
     Fill,
     Happening,
@@ -34,7 +34,6 @@ from tradedesk.domain.outcomes import (
     VenueInfo,
 )
 from tradedesk.domain.words import (
-    AccountId,
     ClientOrderId,
     OperatorId,
     OrderType,
@@ -66,6 +65,7 @@ from tradedesk.views.replica import Replica
 MS = 1_000_000  # ns
 ASK_EVERY_NS = 500 * MS  # between two questions about one unknown request
 CANCEL_AGAIN_NS = 1_000 * MS  # between two cancels of one order that stays open
+FLATTEN_NS = 10_000 * MS  # how long a flattening order may wait to be sent
 OPEN_REQUEST = (RequestState.Pending, RequestState.Unknown)
 SWEEPING = (HaltLevel.CancelOpening, HaltLevel.CancelAll, HaltLevel.Flatten)
 
@@ -104,12 +104,20 @@ class OrderManager:
     and every request that was pending then is unknown now (5.1).
     """
 
-    def __init__(self, account: AccountId, info: VenueInfo, egress: str, history: Iterable[ev.Event], now: int) -> None:
-        self.account = account
+    def __init__(
+        self,
+        account: Account,
+        info: VenueInfo,
+        history: Iterable[ev.Event],
+        new_id: Callable[[], ClientOrderId],
+        now: int,
+    ) -> None:
+        self.account = account.id
         self.books = Replica()
         self.live: dict[ClientOrderId, Order] = {}
-        self._source = f"worker:{account}"
-        self._egress = egress
+        self._source = f"worker:{account.id}"
+        self._egress = account.egress
+        self._new_id = new_id
         self._info = info
         self._known_ids: set[ClientOrderId] = set()
         self._fill_keys: set[tuple[str, str, str]] = set()
@@ -118,11 +126,12 @@ class OrderManager:
         self._standing_for: dict[ClientOrderId, OperatorId] = {}
         self._sweep: Sweep | None = None
         self._suspected: dict[str, Decimal] = {}  # asset -> unexplained amount at the last reconciliation
-        self._trades_from = 0
+        self.trades_from = 0  # venue clock, ns: fills before this belong to the opening
         self._effects: list[Effect] = []
         self._now = now
         for instrument in info.instruments:
             self.books.apply(ev.InstrumentListed(at=now, source=self._source, instrument=instrument))
+        self.books.apply(ev.AccountListed(at=now, source=self._source, account=account))
         for event in history:
             self._fold(event)
         for order in self.live.values():
@@ -531,7 +540,7 @@ class OrderManager:
 
     def _fill(self, fill: Fill) -> None:
         """Apply a fill, once, however often and in whatever order it arrives (5.3)."""
-        if fill.key in self._fill_keys or fill.transact_time < self._trades_from:
+        if fill.key in self._fill_keys or fill.transact_time < self.trades_from:
             return
         order = self.books.orders.get(fill.client_order_id)
         if order is None:
@@ -737,6 +746,8 @@ class OrderManager:
         if left or self._doubts:
             return  # something turned up meanwhile; the next tick goes on
         ours_shown = sum(1 for order in self._ours() if order.client_order_id in shown)
+        if sweep.level is HaltLevel.Flatten:
+            self._flatten()
         self._emit(
             ev.HaltSwept(
                 at=self._now,
@@ -748,6 +759,29 @@ class OrderManager:
             )
         )
         self._sweep = None
+
+    def _flatten(self) -> None:
+        """Close at market what the account still holds; the Gate judges these like any order and may refuse them."""
+        for (_, instrument_id), position in list(self.books.positions.items()):
+            instrument = self.books.instruments.get(instrument_id)
+            if instrument is None:
+                continue
+            qty = floor_to_lot(abs(position.qty), instrument.lot)
+            if qty < max(instrument.min_qty, instrument.lot):
+                continue
+            self._place(
+                PlaceOrder(
+                    account=self.account,
+                    client_order_id=self._new_id(),
+                    instrument=instrument_id,
+                    side=Side.Sell if position.qty > 0 else Side.Buy,
+                    order_type=OrderType.Market,
+                    order_qty=qty,
+                    reduce_only=True,
+                    operator=FLATTENER,
+                    deadline=self._now + FLATTEN_NS,
+                )
+            )
 
     def _is_swept(self, order: Order, level: HaltLevel) -> bool:
         return level in (HaltLevel.CancelAll, HaltLevel.Flatten) or self.is_opening(order)
@@ -792,7 +826,7 @@ class OrderManager:
                 self._fill_keys.add(event.fill.key)
                 self._note(event.fill.client_order_id)
             case ev.AccountOpened():
-                self._trades_from = event.trades_from
+                self.trades_from = event.trades_from
             case _:
                 pass
 

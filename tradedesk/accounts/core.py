@@ -1,0 +1,209 @@
+"""One account without its thread: order manager, Gate and journal put together. The worker and the simulation drive it."""
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from tradedesk.domain import events as ev
+from tradedesk.domain.accounts import Account, AccountState, Halt
+from tradedesk.domain.commands import PlaceOrder, Verdict
+from tradedesk.domain.gate import Approved, GateInputs
+from tradedesk.domain.instruments import Quote
+from tradedesk.domain.limits import effective
+from tradedesk.domain.money import floor_to_lot
+from tradedesk.domain.orders import Order, OrdStatus
+from tradedesk.domain.words import ClientOrderId, InstrumentId, OrderType, Side
+from tradedesk.domain.worst_case import worst_case
+from tradedesk.journal.store import Durable, JournalError, Store
+from tradedesk.orders.manager import OrderManager
+from tradedesk.orders.messages import (
+    Ask,
+    AskFills,
+    AskState,
+    Check,
+    Emit,
+    Message,
+    Quarantine,
+    Send,
+    SendCancel,
+)
+from tradedesk.risk import gate
+from tradedesk.views.feed import provisional
+
+ZERO = Decimal(0)
+Outgoing = Send | SendCancel | Ask | AskFills | AskState | Quarantine
+Quotes = Callable[[InstrumentId], tuple[Quote, int] | None]  # the quote and its age in ns, by the monotonic clock
+
+
+class Core:
+    """Decides and records for one account; what must be done outside comes back as `Outgoing`. One thread's."""
+
+    def __init__(
+        self,
+        account: Account,
+        manager: OrderManager,
+        *,
+        store: Store,
+        publish: Callable[[ev.Event], None],
+        quotes: Quotes,
+        halt: Callable[[], Halt | None],
+    ) -> None:
+        self.account = account
+        self.manager = manager
+        self.state = AccountState.Offline
+        self._store = store
+        self._publish = publish
+        self._quotes = quotes
+        self._halt = halt
+        self._durable: dict[ClientOrderId, Durable | JournalError] = {}
+
+    def handle(self, message: Message, now: int) -> list[Outgoing]:
+        """Let the order manager decide, ask the Gate where it wants to know, record and publish; the rest is returned."""
+        outgoing: list[Outgoing] = []
+        effects = deque(self.manager.handle(message, now))
+        while effects:
+            effect = effects.popleft()
+            match effect:
+                case Emit():
+                    self._record(effect.event)
+                case Check():
+                    decision = gate.decide(
+                        effect.request_id,
+                        effect.order,
+                        effect.replaces,
+                        self._inputs(effect.order, effect.replaces, now),
+                    )
+                    effects.extend(self.manager.handle(decision, now))
+                case _:
+                    outgoing.append(effect)
+        return outgoing
+
+    def recover(self, now: int) -> None:
+        """Once, after the history was folded: what was pending is unknown."""
+        for effect in self.manager.recovered(now):
+            if isinstance(effect, Emit):
+                self._record(effect.event)
+
+    def set_state(self, state: AccountState, reason: str, now: int) -> None:
+        """Change how the account stands, and say so. Blocked ends only by a restart of the account."""
+        self.state = state
+        self._record(
+            ev.AccountChanged(
+                at=now, source=f"worker:{self.account.id}", account=self.account.id, state=state, reason=reason
+            )
+        )
+
+    def record_of(self, client_order_id: ClientOrderId) -> Durable | JournalError | None:
+        """The handle of the newest record about an order; sending waits for it (5.1)."""
+        return self._durable.get(client_order_id)
+
+    def forget_record(self, client_order_id: ClientOrderId) -> None:
+        self._durable.pop(client_order_id, None)
+
+    def last_check(self, approved: Approved, now: int) -> str | None:
+        """Looked at in the very task that writes the bytes: why the order must not leave any more, or None."""
+        order = approved.order
+        if now > order.deadline:
+            return "its deadline passed before it could be sent"
+        if self.state is not AccountState.Ready:
+            return f"the account is {self.state}"
+        refusal = self.manager.may_leave(order.client_order_id)
+        if refusal is not None:
+            return refusal
+        halt = self._halt()
+        if halt is not None:
+            case = gate.Case(order=order, replaces=approved.replaces, given=self._inputs(order, approved.replaces, now))
+            denial = gate.halted(case)
+            return None if denial is None else denial.text
+        return None
+
+    def verdict(self, command: PlaceOrder, now: int) -> Verdict:
+        """What the Gate would say to the command, its quantity rounded down to the lot. Reserves nothing."""
+        instrument = self.manager.books.instruments.get(command.instrument)
+        qty = command.order_qty if instrument is None else floor_to_lot(command.order_qty, instrument.lot)
+        order = provisional(msgspec.structs.replace(command, order_qty=qty), now)
+        inputs = self._inputs(order, None, now)
+        case = gate.Case(order=order, replaces=None, given=inputs)
+        return Verdict(
+            account=self.account.id,
+            instrument=command.instrument,
+            order_qty=qty,
+            remainder=command.order_qty - qty,
+            price=command.price,
+            notional=None if case.price is None else case.price * qty,
+            denials=tuple(denial.text for denial in gate.denials_of(case)),
+        )
+
+    def _record(self, event: ev.Event) -> None:
+        if isinstance(event, ev.DURABLE):
+            client_order_id = (
+                event.order.client_order_id
+                if isinstance(event, ev.OrderPlaced)
+                else getattr(event, "client_order_id", None)
+            )
+            try:
+                handle: Durable | JournalError = self._store.append(event)  # type: ignore[arg-type]
+            except JournalError as error:
+                handle = error
+            if client_order_id is not None:
+                self._durable[client_order_id] = handle
+                if len(self._durable) > 4 * len(self.manager.live) + 64:
+                    self._durable = {key: value for key, value in self._durable.items() if key in self.manager.live}
+        self._publish(event)
+
+    def _inputs(self, order: Order, replaces: Order | None, now: int) -> GateInputs:
+        """All the Gate may know of this moment (DESIGN 4)."""
+        books = self.manager.books
+        judged = (order.client_order_id, replaces.client_order_id if replaces is not None else None)
+        others = [other for other in self.manager.live.values() if other.client_order_id not in judged]
+        position = books.positions.get((self.account.id, order.instrument))
+        qty = position.qty if position is not None else ZERO
+        known = self._quotes(order.instrument)
+        halt = self._halt()
+        return GateInputs(
+            now=now,
+            account_state=self.state,
+            halt=halt.level if halt is not None else None,
+            limits=effective(self.account.limits, order.instrument),
+            instrument=books.instruments.get(order.instrument),
+            quote=known[0] if known is not None else None,
+            quote_age_ns=known[1] if known is not None else None,
+            position_qty=qty,
+            worst=worst_case(qty, [other for other in others if other.instrument == order.instrument]),
+            open_orders=len(others),
+            available=self._available(order, replaces, others),
+        )
+
+    def _available(self, order: Order, replaces: Order | None, others: list[Order]) -> Decimal:
+        """What the order may spend: free at the venue, less what orders not yet on the book will take, plus what a replace frees."""
+        books = self.manager.books
+        instrument = books.instruments.get(order.instrument)
+        row = books.accounts.get(self.account.id)
+        if instrument is None or row is None:
+            return ZERO
+        asset = instrument.base if order.side is Side.Sell else instrument.quote
+        balance = row.balances.get(asset)
+        available = balance.free if balance is not None else ZERO
+        for other in others:
+            if other.ord_status is OrdStatus.PendingNew:
+                available -= self._spends(other, asset)
+        if replaces is not None and replaces.ord_status is not OrdStatus.PendingNew:
+            available += self._spends(replaces, asset)
+        return available
+
+    def _spends(self, order: Order, asset: str) -> Decimal:
+        """How much of `asset` the order's open quantity takes; a market buy is valued at the present offer."""
+        instrument = self.manager.books.instruments.get(order.instrument)
+        if instrument is None:
+            return ZERO
+        if order.side is Side.Sell:
+            return order.leaves_qty if instrument.base == asset else ZERO
+        if instrument.quote != asset:
+            return ZERO
+        if order.order_type is OrderType.Limit and order.price is not None:
+            return order.leaves_qty * order.price
+        known = self._quotes(order.instrument)
+        price = known[0].ask if known is not None else None
+        return ZERO if price is None else order.leaves_qty * price

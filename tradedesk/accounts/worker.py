@@ -1,0 +1,518 @@
+"""The worker: one account's thread and loop, where its effects happen and nowhere else."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import uvloop
+from msgspec import Struct
+
+from tradedesk.accounts.core import Core, Outgoing, Quotes
+from tradedesk.bus import Inbox
+from tradedesk.clock import Clock
+from tradedesk.domain import events as ev
+from tradedesk.domain.accounts import Account, AccountState, Halt
+from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
+from tradedesk.domain.gate import Approved
+from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.outcomes import (
+    Answer,
+    NotSent,
+    QueryAnswer,
+    StreamState,
+    Unproven,
+    VenueInfo,
+)
+from tradedesk.domain.words import ClientOrderId, RequestId
+from tradedesk.journal.store import JournalError, Store
+from tradedesk.log import Log
+from tradedesk.orders.manager import OrderManager
+from tradedesk.orders.messages import (
+    Ask,
+    AskFills,
+    AskState,
+    FillsAnswer,
+    HaltEnded,
+    HaltNow,
+    Message,
+    Quarantine,
+    Reconciliation,
+    Send,
+    SendCancel,
+    Tick,
+)
+from tradedesk.venues.adapter import Adapter, LastCheck, VenueFailed
+
+TICK_S = 0.1
+HEALTH_S = 1.0
+RECONCILE_S = 60.0  # a stream may be alive and have lost an event (F14)
+SILENCE_NS = 60 * 1_000_000_000  # three of the venue's ping intervals without anything: the stream is dead (F13)
+MARKS_WAIT_S = 3.0  # how long a first opening waits for the markets' prices
+COMMANDS = 1_000  # waiting; more are refused, and the operator is told
+URGENT = 1_000
+NEWS = 50_000  # answers and reports waiting; an overflow means a gap, and a gap is reconciled
+RESTART_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+STOP_GRACE_S = 3.0
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    command: PlaceOrder
+    request_id: RequestId
+
+
+class ReconcileNow(Struct, frozen=True, kw_only=True):
+    """An operator asked for it."""
+
+
+Post = PlaceOrder | AmendOrder | CancelOrder | CancelAll | Preview | ReconcileNow | HaltNow | HaltEnded
+URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded)
+
+
+class Worker:
+    """One account. Owns a thread from `start` to `stop`; from outside only `post`, `start` and `stop` may be called.
+
+    `history` is read at each (re)start: the account's part of the journal, oldest first. `adapter` builds the adapter
+    on the worker's own loop.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        adapter: Callable[[LastCheck], Adapter],
+        store: Store,
+        history: Callable[[], Iterable[ev.Event]],
+        publish: Callable[[ev.Event], None],
+        quotes: Quotes,
+        halt: Callable[[], Halt | None],
+        new_id: Callable[[], ClientOrderId],
+        clock: Clock,
+        random: Random,
+        log: Log,
+        damage: str | None = None,
+    ) -> None:
+        self.account = account
+        self._build_adapter = adapter
+        self._store = store
+        self._history = history
+        self._publish = publish
+        self._quotes = quotes
+        self._halt = halt
+        self._new_id = new_id
+        self._clock = clock
+        self._random = random
+        self._log = log
+        self._damage = damage
+        self._urgent: Inbox[Post] = Inbox(URGENT, self._wake)
+        self._news: Inbox[Message | StreamState] = Inbox(NEWS, self._wake)
+        self._commands: Inbox[Post] = Inbox(COMMANDS, self._wake)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"account-{account.id}", daemon=True)
+        # of the loop only, made anew at each start:
+        self._core: Core | None = None
+        self._adapter: Adapter | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wanted_reconcile = asyncio.Event()
+        self._is_stream_up = False
+        self._failure: BaseException | None = None
+        self._ack_ms: Decimal | None = None
+        self._nudged = asyncio.Event()
+
+    # -- from any thread ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let what is in flight answer for a moment, close the exit, end the thread. What got no answer is unknown later."""
+        self._stopping.set()
+        self._wake()
+        self._thread.join(timeout=STOP_GRACE_S + 10)
+
+    def post(self, message: Post) -> bool:
+        """Hand over a command, a halt or a question. False: the queue is full, and nothing was taken."""
+        inbox = self._urgent if isinstance(message, URGENT_POSTS) else self._commands
+        if inbox.offer(message):
+            return True
+        if inbox is self._commands:
+            self._commands.is_cut = False  # refused, not cut off: the next may fit
+        return False
+
+    # -- the thread ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        attempts = 0
+        while not self._stopping.is_set():
+            self._failure = None
+            started = self._clock.monotonic()
+            try:
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    runner.run(self._main())
+            except Exception as error:  # the boundary of one account: whatever failed, the others go on (5.8, F69)
+                self._failure = error
+            self._loop = None
+            if self._failure is None or self._stopping.is_set():
+                break
+            attempts = 0 if self._clock.monotonic() - started > 60 * 10**9 else attempts + 1
+            pause = RESTART_S[min(attempts, len(RESTART_S) - 1)]
+            self._log.error("worker_failed", account=self.account.id, cause=_where(self._failure), again_in_s=pause)
+            self._say(
+                AccountState.Offline, f"its worker failed ({type(self._failure).__name__}); starting again in {pause} s"
+            )
+            self._stopping.wait(pause)
+        self._say(AccountState.Offline, "stopped")
+
+    def _say(self, state: AccountState, reason: str) -> None:
+        self._publish(
+            ev.AccountChanged(
+                at=self._clock.now(),
+                source=f"worker:{self.account.id}",
+                account=self.account.id,
+                state=state,
+                reason=reason,
+            )
+        )
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tasks = set()
+        self._wanted_reconcile = asyncio.Event()
+        self._nudged = asyncio.Event()
+        self._is_stream_up = False
+        self._core = None
+        if self._damage is not None:
+            self._say(AccountState.Blocked, f"its journal is damaged: {self._damage}")
+            await self._until_stopped()
+            return
+        adapter = self._adapter = self._build_adapter(self._last_check)
+        try:
+            info = await self._connect(adapter)
+            if info is None:
+                return
+            self._open_books(info)
+            self._spawn(self._private(adapter))
+            self._spawn(self._reconciling(adapter))
+            self._spawn(self._ticking())
+            self._spawn(self._telling(adapter))
+            self._drain()
+            await self._until_stopped()
+            await self._let_answers_come()
+        finally:
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._core = None
+            await adapter.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _until_stopped(self) -> None:
+        while not self._stopping.is_set() and self._failure is None:
+            self._nudged.clear()
+            await self._nudged.wait()
+
+    async def _let_answers_come(self) -> None:
+        """Requests in flight get a moment: an answer now spares a doubt at the next start."""
+        sends = [task for task in self._tasks if task.get_name() == "send"]
+        if sends:
+            await asyncio.wait(sends, timeout=STOP_GRACE_S)
+            self._drain()
+
+    async def _connect(self, adapter: Adapter) -> VenueInfo | None:
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                return await adapter.start()
+            except VenueFailed as error:
+                state = AccountState.Blocked if error.is_auth else AccountState.Offline
+                self._say(state, error.cause)
+                self._log.warning("venue_not_reached", account=self.account.id, cause=error.cause)
+                if error.is_auth:
+                    await self._until_stopped()  # asking again with a refused key is no use (F28)
+                    return None
+            await self._pause(attempt)
+            attempt += 1
+        return None
+
+    def _open_books(self, info: VenueInfo) -> None:
+        now = self._clock.now()
+        manager = OrderManager(self.account, info, self._history(), self._new_id, now)
+        self._core = Core(
+            self.account, manager, store=self._store, publish=self._publish, quotes=self._quotes, halt=self._halt
+        )
+        self._core.recover(now)
+        self._core.set_state(AccountState.Reconciling, "comparing with the venue", now)
+        halt = self._halt()
+        if halt is not None:
+            self._do(self._core.handle(HaltNow(level=halt.level, by=halt.by), now))
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop ended in between; the next start drains what waits
+                loop.call_soon_threadsafe(self._woken)
+
+    def _woken(self) -> None:
+        self._nudged.set()
+        try:
+            self._drain()
+        except Exception as error:  # a decision that raises is a bug of ours; the account starts again from its journal
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._nudged.set()
+
+    def _drain(self) -> None:
+        """Take what waits: cancels and halts first, then answers, then commands."""
+        core = self._core
+        if core is None:
+            return
+        for post in self._urgent.take():
+            self._take(core, post)
+        if self._news.is_cut:
+            self._news.reopen()
+            self._log.error("private_stream_overflow", account=self.account.id)
+            self._lose_stream("more reports than could be taken; reconciling")
+        for news in self._news.take():
+            self._hear(core, news)
+        for post in self._commands.take():
+            self._take(core, post)
+
+    def _take(self, core: Core, post: Post) -> None:
+        now = self._clock.now()
+        match post:
+            case Preview():
+                verdict = core.verdict(post.command, now)
+                self._publish(
+                    ev.PreviewMade(
+                        at=now, source=f"worker:{self.account.id}", request_id=post.request_id, verdict=verdict
+                    )
+                )
+            case ReconcileNow():
+                self._wanted_reconcile.set()
+            case _:
+                self._do(core.handle(post, now))
+
+    def _hear(self, core: Core, news: Message | StreamState) -> None:
+        if not isinstance(news, StreamState):
+            self._do(core.handle(news, self._clock.now()))
+        elif news.is_up:
+            self._is_stream_up = True
+            self._wanted_reconcile.set()  # what happened while it was down is read from the venue (F15)
+        else:
+            self._lose_stream(news.cause)
+
+    def _lose_stream(self, cause: str) -> None:
+        self._is_stream_up = False
+        if self._core is not None and self._core.state is AccountState.Ready:
+            self._core.set_state(AccountState.Reconciling, f"private stream: {cause}", self._clock.now())
+        self._wanted_reconcile.set()
+
+    def _post_news(self, news: Message | StreamState) -> None:
+        self._news.offer(news)
+
+    # -- effects ------------------------------------------------------------------------------------------------------
+
+    def _do(self, outgoing: list[Outgoing]) -> None:
+        core, adapter = self._core, self._adapter
+        if core is None or adapter is None:
+            return  # stopping: what was decided is recorded, and is unknown at the next start
+        for effect in outgoing:
+            match effect:
+                case Send():
+                    self._spawn(self._send(core, adapter, effect.approved), name="send")
+                case SendCancel():
+                    self._spawn(self._cancel(adapter, effect), name="send")
+                case Ask():
+                    self._spawn(self._ask(core, adapter, effect))
+                case AskFills():
+                    self._spawn(self._ask_fills(core, adapter, effect))
+                case AskState():
+                    self._wanted_reconcile.set()
+                case Quarantine():
+                    core.set_state(AccountState.Blocked, effect.reason, self._clock.now())
+
+    def _last_check(self, approved: Approved) -> str | None:
+        if self._core is None:
+            return "the account's worker is stopping"
+        return self._core.last_check(approved, self._clock.now())
+
+    async def _send(self, core: Core, adapter: Adapter, approved: Approved) -> None:
+        """Send one order once its record is on disk. Whatever goes wrong on the way, nothing is concluded from it (5.2)."""
+        started = self._clock.monotonic()
+        answer: Answer = Unproven(request_id=approved.request_id, cause="the sending was interrupted")
+        try:
+            record = core.record_of(approved.order.client_order_id)
+            if record is None or isinstance(record, JournalError):
+                raise record or JournalError("the order was not recorded")
+            await record
+            answer = await (adapter.place(approved) if approved.replaces is None else adapter.replace(approved))
+        except JournalError as error:
+            answer = NotSent(request_id=approved.request_id, reason=f"not recorded, so not sent: {error}")
+        except Exception as error:  # a bug on the way proves nothing about the venue
+            self._log.error("send_failed", account=self.account.id, cause=_where(error))
+            answer = Unproven(request_id=approved.request_id, cause=type(error).__name__)
+        finally:
+            core.forget_record(approved.order.client_order_id)
+            self._post_news(answer)
+        if not isinstance(answer, NotSent):
+            self._ack_ms = Decimal((self._clock.monotonic() - started) // 1000) / 1000
+
+    async def _cancel(self, adapter: Adapter, effect: SendCancel) -> None:
+        answer: Answer = Unproven(request_id=effect.ticket.request_id, cause="the cancel was interrupted")
+        try:
+            answer = await adapter.cancel(effect.ticket)
+        except Exception as error:
+            self._log.error("cancel_failed", account=self.account.id, cause=_where(error))
+            answer = Unproven(request_id=effect.ticket.request_id, cause=type(error).__name__)
+        finally:
+            self._post_news(answer)
+
+    async def _ask(self, core: Core, adapter: Adapter, effect: Ask) -> None:
+        instrument = core.manager.books.instruments.get(effect.order.instrument)
+        if instrument is not None:
+            self._post_news(await self._query(adapter, effect, instrument))
+
+    async def _query(self, adapter: Adapter, effect: Ask, instrument: Instrument) -> QueryAnswer:
+        try:
+            return await adapter.query(effect.order, instrument)
+        except Exception as error:
+            return QueryAnswer(client_order_id=effect.order.client_order_id, report=None, failed=type(error).__name__)
+
+    async def _ask_fills(self, core: Core, adapter: Adapter, effect: AskFills) -> None:
+        instrument = core.manager.books.instruments.get(effect.order.instrument)
+        if instrument is None:
+            return
+        try:
+            fills = await adapter.fills_of(effect.order, instrument)
+            failed = None
+        except VenueFailed as error:
+            fills, failed = (), error.cause
+            self._wanted_reconcile.set()
+        self._post_news(
+            FillsAnswer(client_order_id=effect.order.client_order_id, fills=fills, report=effect.report, failed=failed)
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str = "work") -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    # -- what runs all the time ---------------------------------------------------------------------------------------
+
+    async def _private(self, adapter: Adapter) -> None:
+        try:
+            await adapter.run_private(self._post_news)
+        except VenueFailed as error:
+            if self._core is not None:
+                self._core.set_state(AccountState.Blocked, error.cause, self._clock.now())
+
+    async def _reconciling(self, adapter: Adapter) -> None:
+        """Compare with the venue: once the stream is up, after each gap, on a timer, and when asked."""
+        attempt = 0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted_reconcile.wait(), RECONCILE_S)
+            self._wanted_reconcile.clear()
+            core = self._core
+            if core is None or core.state is AccountState.Blocked:
+                continue
+            try:
+                state = await adapter.venue_state(self._since(core))
+            except VenueFailed as error:
+                if error.is_auth:
+                    core.set_state(AccountState.Blocked, error.cause, self._clock.now())
+                    continue
+                core.set_state(AccountState.Offline, error.cause, self._clock.now())
+                self._log.warning("reconcile_failed", account=self.account.id, cause=error.cause)
+                await self._pause(attempt)
+                attempt += 1
+                self._wanted_reconcile.set()
+                continue
+            attempt = 0
+            marks = await self._marks(core)
+            now = self._clock.now()
+            self._do(core.handle(Reconciliation(state=state, marks=marks), now))
+            if core.state in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up:
+                core.set_state(AccountState.Ready, "", now)
+
+    @staticmethod
+    def _since(core: Core) -> int | None:
+        """From when fills are asked for (venue clock, ns): a minute before the newest we have, as clocks and pages overlap."""
+        books = core.manager.books
+        if not books.ledgers.get(core.account.id):
+            return None
+        if not books.fills:
+            return core.manager.trades_from
+        return max(books.fills[-1].transact_time - 60 * 10**9, core.manager.trades_from)
+
+    async def _marks(self, core: Core) -> dict[Any, Decimal]:
+        """The markets' prices at this moment, for a first opening; waits a little for markets that are still coming."""
+        instruments = list(core.manager.books.instruments)
+        deadline = self._clock.monotonic() + int(MARKS_WAIT_S * 10**9)
+        is_first = not core.manager.books.ledgers.get(core.account.id)
+        while True:
+            marks = {
+                instrument: known[0].mark
+                for instrument in instruments
+                if (known := self._quotes(instrument)) is not None and known[0].mark is not None
+            }
+            if not is_first or len(marks) == len(instruments) or self._clock.monotonic() > deadline:
+                return {instrument: mark for instrument, mark in marks.items() if mark is not None}
+            await asyncio.sleep(TICK_S)
+
+    async def _ticking(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self._core is not None:
+                self._do(self._core.handle(Tick(), self._clock.now()))
+
+    async def _telling(self, adapter: Adapter) -> None:
+        """Once a second: how the account's connection does. A stream silent for too long is taken for dead."""
+        while True:
+            age = adapter.stream_age_ns()
+            if self._is_stream_up and age is not None and age > SILENCE_NS:
+                self._lose_stream(f"silent for {age // 10**9} s")
+            self._publish(
+                ev.AccountHealth(
+                    at=self._clock.now(),
+                    source=f"worker:{self.account.id}",
+                    account=self.account.id,
+                    is_stream_up=self._is_stream_up,
+                    stream_age_ms=None if age is None else age // 10**6,
+                    ack_ms=self._ack_ms,
+                    clock_offset_ms=adapter.clock_offset_ms,
+                    mailbox=len(self._urgent) + len(self._news) + len(self._commands),
+                    exit_seen=adapter.exit_seen(),
+                )
+            )
+            await asyncio.sleep(HEALTH_S)
+
+    async def _pause(self, attempt: int) -> None:
+        """Back off, jittered, so that accounts that lost one venue together do not come back together (F17)."""
+        pause = RESTART_S[min(attempt, len(RESTART_S) - 1)] * (0.5 + self._random.random())
+        self._nudged.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._nudged.wait(), pause)
+
+
+def _where(error: BaseException) -> str:
+    """The class of an error and the line it came from: enough to find it, nothing of what it carried."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace is not None else ""
+    return type(error).__name__ + place
