@@ -108,6 +108,12 @@ class Book:
         level = ladder.levels.get(price * ladder.sign)
         return sum(o.leaves for o in level.orders.values() if o.owner is None) if level else 0
 
+    def flow_keys(self, is_buy: bool, price: int) -> list[int]:
+        """The flow's orders of one side at `price` or better."""
+        ladder = self._bids if is_buy else self._asks
+        reached = ladder.ranks[bisect_left(ladder.ranks, price * ladder.sign) :]
+        return [o.key for rank in reached for o in ladder.levels[rank].orders.values() if o.owner is None]
+
     def would_take(self, is_buy: bool, price: int) -> bool:
         """Whether an order at this price meets the other side."""
         ranks = self._asks.ranks if is_buy else self._bids.ranks
