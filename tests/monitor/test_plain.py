@@ -1,0 +1,120 @@
+"""The stream as lines: what a pipe and a screen reader get."""
+
+import io
+import json
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+
+from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.events import BookFrame, Event, HaltSet, Heartbeat, LogWritten, OrderMoved, OrderPlaced
+from tradedesk.domain.instruments import FeedState
+from tradedesk.domain.orders import Happening, Order
+from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, OrderType, Side, TimeInForce
+from tradedesk.monitor.plain import json_line, print_stream, sentence
+from tradedesk.views.feed import Feed, Lost, Numbered, Update
+from tradedesk.views.replica import Replica
+
+AT = 1_770_000_000_123_000_000
+
+
+def an_order() -> Order:
+    return Order(
+        account=AccountId("acme"), client_order_id=ClientOrderId("c1"), instrument=InstrumentId("binance:BTCUSDT"),
+        side=Side.Buy, order_type=OrderType.Limit, time_in_force=TimeInForce.GoodTillCancel, order_qty=Decimal("0.1"),
+        price=Decimal("63999.50"), operator=OperatorId("ann"), egress="", placed_at=AT, deadline=AT,
+    )  # fmt: skip
+
+
+def said(event: Event, replica: Replica | None = None) -> str | None:
+    return sentence(Numbered(1, event), replica or Replica())
+
+
+def test_an_order_is_one_sentence() -> None:
+    line = said(OrderPlaced(at=AT, source="worker:acme", order=an_order()))
+    assert line == "02:40:00.123Z order acme buy 0.1 binance:BTCUSDT at 63999.5 gtc c1"
+
+
+def test_news_of_an_order_names_it_in_full() -> None:
+    replica = Replica()
+    replica.apply(OrderPlaced(at=AT, source="worker:acme", order=an_order()))
+    moved = OrderMoved(
+        at=AT, source="worker:acme", account=AccountId("acme"), client_order_id=ClientOrderId("c1"),
+        happening=Happening.Rejected, reason="insufficient balance",
+    )  # fmt: skip
+    line = said(moved, replica)
+    assert line is not None
+    assert line.endswith("Rejected: acme buy 0.1 binance:BTCUSDT at 63999.5 gtc c1: insufficient balance")
+
+
+def test_what_comes_many_times_a_second_is_no_sentence() -> None:
+    assert said(Heartbeat(at=AT, source="desk")) is None
+    book = BookFrame(
+        at=AT, source="feed", instrument=InstrumentId("m"), bids=(), asks=(), received_at=AT, state=FeedState.Live
+    )
+    assert said(book) is None
+
+
+def test_a_halt_of_the_whole_desk_says_so() -> None:
+    halt = HaltSet(at=AT, source="desk", account=None, level=HaltLevel.CancelOpening, by=OperatorId("ann"), reason="x")
+    line = said(halt)
+    assert line is not None
+    assert "HALT the whole desk cancel-opening by ann: x" in line
+
+
+def test_text_from_outside_cannot_steer_the_terminal() -> None:
+    """5.14"""
+    line = said(LogWritten(at=AT, source="desk", level="info", event="e", text="a\x1b[2Jb\n\u202ec"))
+    assert line is not None
+    assert line.isprintable()
+
+
+def test_json_is_one_object_a_line_with_its_schema() -> None:
+    line = json_line(Numbered(7, OrderPlaced(at=AT, source="worker:acme", order=an_order())))
+    told = json.loads(line)
+    assert (told["schema"], told["type"], told["number"]) == ("monitor.v1", "Numbered", 7)
+    assert told["event"]["order"]["price"] == "63999.50"
+    assert "\n" not in line
+
+
+class Told:
+    """A feed that says its part once and then ends the run."""
+
+    def __init__(self, updates: list[Update], until: threading.Event) -> None:
+        self.updates, self.until, self.is_closed = updates, until, False
+
+    def take(self) -> list[Update]:
+        self.until.set()
+        return self.updates
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def run(updates: list[Update], out: io.StringIO, *, as_json: bool) -> Told:
+    until = threading.Event()
+    feed = Told(updates, until)
+
+    def opened(wake: Callable[[], None]) -> Feed:
+        wake()
+        return feed
+
+    print_stream(opened, out, as_json=as_json, until=until)
+    return feed
+
+
+def test_the_stream_is_printed_line_by_line() -> None:
+    out = io.StringIO()
+    order = OrderPlaced(at=AT, source="worker:acme", order=an_order())
+    feed = run([Replica().snapshot(1), Numbered(2, order), Lost(since=AT, reason="gone")], out, as_json=False)
+    lines = out.getvalue().splitlines()
+    assert [line.split()[1] for line in lines] == ["attached", "order", "blind"]
+    assert feed.is_closed
+
+
+def test_a_pipe_that_is_closed_ends_it_quietly() -> None:
+    class Closed(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    assert run([], Closed(), as_json=True).is_closed
