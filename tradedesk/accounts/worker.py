@@ -73,7 +73,7 @@ URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded)
 
 
 class Worker:
-    """One account. Owns a thread from `start` to `stop`; from outside only `post`, `start` and `stop` may be called.
+    """One account. Owns a thread from `start` to `stop`; from outside only `post`, `is_open`, `start` and `stop` may be called.
 
     `history` is read at each (re)start: the account's part of the journal, oldest first. `adapter` builds the adapter
     on the worker's own loop.
@@ -133,6 +133,11 @@ class Worker:
         self._stopping.set()
         self._wake()
         self._thread.join(timeout=STOP_GRACE_S + 10)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its books are open, so that a command would be judged now."""
+        return self._core is not None
 
     def post(self, message: Post) -> bool:
         """Hand over a command, a halt or a question. False: the queue is full, and nothing was taken."""

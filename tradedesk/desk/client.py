@@ -1,0 +1,91 @@
+"""The other end of the control socket: DeskControl for a screen or a script in another process."""
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+
+from tradedesk.desk import wire
+from tradedesk.domain.commands import Command, NotSubmitted, PlaceOrder, Submitted
+from tradedesk.domain.words import OperatorId, RequestId
+
+TIMEOUT_S = 5.0
+
+
+class DeskAway(Exception):
+    """There is no desk to talk to, or it will not talk to us. The text is a sentence for the operator."""
+
+
+class RemoteControl:
+    """Commands to a running desk. One exchange at a time; a desk answers at once, since it waits for no venue itself."""
+
+    def __init__(self, path: Path, operator: OperatorId | None) -> None:
+        """Connects. Raises DeskAway."""
+        self._path = path
+        self._operator = operator
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._pending = b""
+        self.welcome = self._connect()
+
+    def submit(self, command: Command) -> Submitted | NotSubmitted:
+        try:
+            reply = self._exchange(wire.Submit(command=command))
+        except DeskAway as away:
+            return NotSubmitted(reason=str(away))
+        if isinstance(reply, Submitted | NotSubmitted):
+            return reply
+        return NotSubmitted(reason=reply.reason if isinstance(reply, wire.Failed) else "the desk gave no usable answer")
+
+    def preview(self, command: PlaceOrder, request_id: RequestId) -> None:
+        with contextlib.suppress(DeskAway):  # the view says that the desk is away
+            self._exchange(wire.AskPreview(command=command, request_id=request_id))
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _connect(self) -> wire.Welcome:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(TIMEOUT_S)
+        try:
+            connection.connect(str(self._path))
+        except OSError:
+            connection.close()
+            raise DeskAway(
+                f"no desk answers at {self._path}; start one with `tradedesk run`, or set TRADEDESK_HOME to its folder"
+            ) from None
+        self._socket, self._pending = connection, b""
+        reply = self._talk(wire.Hello(operator=self._operator))
+        if isinstance(reply, wire.Welcome):
+            return reply
+        self._drop()
+        raise DeskAway(reply.reason if isinstance(reply, wire.Failed) else "the desk gave no usable answer")
+
+    def _exchange(self, ask: wire.Ask) -> wire.Reply:
+        with self._lock:
+            if self._socket is None:
+                self._connect()  # the desk was restarted; a command is sent only on a connection that is known to stand
+            return self._talk(ask)
+
+    def _talk(self, ask: wire.Ask) -> wire.Reply:
+        """One request and its reply. Sent once: after a break nobody knows whether it arrived, and the caller is told so."""
+        if self._socket is None:
+            raise DeskAway("the desk is away")
+        try:
+            self._socket.sendall(wire.encoder.encode(ask) + b"\n")
+            while b"\n" not in self._pending:
+                chunk = self._socket.recv(65536)
+                if not chunk:
+                    raise ConnectionError
+                self._pending += chunk
+            line, self._pending = self._pending.split(b"\n", 1)
+            return wire.reply_decoder.decode(line)
+        except (OSError, ValueError):
+            self._drop()
+        raise DeskAway("the desk broke off before it answered; look at the orders before you send again")
+
+    def _drop(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

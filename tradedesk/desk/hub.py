@@ -1,0 +1,96 @@
+"""The hub: events of every thread get one number each, are folded once, and go to every reader.
+
+`publish` and `open_feed` may be called from any thread; `drain` belongs to the desk thread, and so does the replica.
+"""
+
+import threading
+from collections.abc import Callable
+
+from tradedesk.bus import Inbox
+from tradedesk.domain.events import BookFrame, CandleFrame, Event, TapeFrame
+from tradedesk.views.feed import Numbered, Update, encoder
+from tradedesk.views.replica import Replica, Snapshot
+
+EVENTS = 200_000  # waiting for the desk thread; market frames are left out from half of it on
+UPDATES = 20_000  # waiting for one reader; beyond that it is cut off and comes back from a snapshot
+FRAMES = (BookFrame, TapeFrame, CandleFrame)
+
+
+class HubFeed:
+    """A reader in this process. `take` and `close` belong to the reader's thread."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+        self.inbox: Inbox[Update] = Inbox(UPDATES)
+        self.wants_snapshot = True  # the hub sees to it at its next drain
+
+    def take(self) -> list[Update]:
+        if self.inbox.is_cut:
+            self.inbox.reopen()
+            self.wants_snapshot = True
+        return self.inbox.take()
+
+    def close(self) -> None:
+        self._hub.close_feed(self)
+
+
+class Hub:
+    def __init__(self, replica: Replica, wake: Callable[[], None], on_overflow: Callable[[], None]) -> None:
+        """`wake` nudges the desk thread; `on_overflow` is told, once, that an event could not be kept: the desk must end."""
+        self.replica = replica
+        self.number = 0
+        self._inbox: Inbox[Event] = Inbox(EVENTS, wake)
+        self._on_overflow = on_overflow
+        self._feeds: tuple[HubFeed, ...] = ()
+        self._writers: tuple[Callable[[bytes], None], ...] = ()
+        self._lock = threading.Lock()
+
+    def publish(self, event: Event) -> None:
+        """Hand over an event; never waits. Frames of a market are dropped under pressure: the next one brings all that counts."""
+        if isinstance(event, FRAMES) and len(self._inbox) > EVENTS // 2:
+            return
+        was_cut = self._inbox.is_cut
+        if not self._inbox.offer(event) and not was_cut:
+            self._on_overflow()
+
+    def open_feed(self) -> HubFeed:
+        feed = HubFeed(self)
+        with self._lock:
+            self._feeds = (*self._feeds, feed)
+        return feed
+
+    def close_feed(self, feed: HubFeed) -> None:
+        with self._lock:
+            self._feeds = tuple(other for other in self._feeds if other is not feed)
+
+    # -- desk thread only -----------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Number, fold and pass on what has arrived, and give a snapshot to every feed that wants one."""
+        snapshot: Snapshot | None = None
+        for feed in self._feeds:
+            if feed.wants_snapshot and not feed.inbox.is_cut:
+                snapshot = snapshot or self.replica.snapshot(self.number)
+                feed.wants_snapshot = False
+                feed.inbox.offer(snapshot)
+        for event in self._inbox.take():
+            self.number += 1
+            self.replica.apply(event)
+            numbered = Numbered(self.number, event)
+            for feed in self._feeds:
+                if not feed.wants_snapshot:
+                    feed.inbox.offer(numbered)
+            if self._writers:
+                line = encoder.encode(numbered) + b"\n"
+                for write in self._writers:
+                    write(line)
+
+    def snapshot_line(self) -> bytes:
+        """Where a reader on a socket begins; everything drained after it follows with the next number."""
+        return encoder.encode(self.replica.snapshot(self.number)) + b"\n"
+
+    def add_writer(self, write: Callable[[bytes], None]) -> None:
+        self._writers = (*self._writers, write)
+
+    def remove_writer(self, write: Callable[[bytes], None]) -> None:
+        self._writers = tuple(other for other in self._writers if other is not write)
