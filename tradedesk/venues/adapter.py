@@ -1,0 +1,110 @@
+"""What a worker uses of a venue: one account's way to place, change, cancel and ask, and its private stream."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tradedesk.domain.gate import Approved, CancelTicket
+from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.orders import Fill, Order
+from tradedesk.domain.outcomes import (
+    Acknowledged,
+    BalanceReport,
+    NotSent,
+    OrderReport,
+    QueryAnswer,
+    Refused,
+    ReplaceOutcome,
+    StreamState,
+    Unproven,
+    VenueInfo,
+    VenueState,
+)
+
+PrivateNews = OrderReport | BalanceReport | StreamState
+
+LastCheck = Callable[[Approved], str | None]
+"""Halt, lease and deadline, looked at once more: the reason why an order must not leave, or None.
+
+Called in the task that writes the bytes, with the connection open; it must not block.
+"""
+
+
+class VenueFailed(Exception):
+    """The venue did not answer a question, or not in a way that can be used. Says so without any secret or URL."""
+
+    def __init__(self, cause: str, *, is_auth: bool = False) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.is_auth = is_auth  # the key, its address or its rights: asking again is no use (F28)
+
+
+class Adapter(Protocol):
+    """One account at its venue. Every method belongs to the worker's loop; none ever sends anything twice (5.2)."""
+
+    async def start(self) -> VenueInfo:
+        """Open the exit, measure the venue's clock, learn the instruments. May be called again after it raised VenueFailed."""
+        ...
+
+    async def place(self, approved: Approved) -> Acknowledged | Refused | Unproven | NotSent:
+        """Send one new order, once. Returns only what was proved."""
+        ...
+
+    async def replace(self, approved: Approved) -> ReplaceOutcome | NotSent | Unproven:
+        """Cancel `approved.replaces` and place `approved.order` in one request; stops if the cancel fails."""
+        ...
+
+    async def cancel(self, ticket: CancelTicket) -> Acknowledged | Refused | Unproven:
+        """Cancel by our id. `Refused` proves only that no such order is open now, not how it ended (F07)."""
+        ...
+
+    async def query(self, order: Order, instrument: Instrument) -> QueryAnswer:
+        """Ask for one order by our id."""
+        ...
+
+    async def fills_of(self, order: Order, instrument: Instrument) -> tuple[Fill, ...]:
+        """Every fill of one order, oldest first. Raises VenueFailed."""
+        ...
+
+    async def venue_state(self, since_ns: int | None) -> VenueState:
+        """Open orders, balances, and the fills of the configured instruments since `since_ns` (venue clock; None: none).
+
+        Measures the venue's clock anew as well. Raises VenueFailed.
+        """
+        ...
+
+    async def run_private(self, sink: Callable[[PrivateNews], None]) -> None:
+        """Feed `sink` from the private stream until cancelled, reconnecting with back-off.
+
+        StreamState(is_up=True) comes with the confirmed subscription and before its first report, is_up=False when it
+        ended. Every report is handed on, in the order received. Raises VenueFailed(is_auth=True) if the key is refused.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the exit. Cancel what runs on it first."""
+        ...
+
+    def exit_seen(self) -> str | None:
+        """The local address that the private stream really left by, as its socket says; None while there is none."""
+        ...
+
+    def stream_age_ns(self) -> int | None:
+        """How long ago the private stream last carried anything, pings included; None while it is down."""
+        ...
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """The venue's clock less ours, as last measured."""
+        ...
+
+
+class Markets:
+    """The instruments of one venue as last loaded: loaded once, read by its feed and all its accounts, on any thread."""
+
+    def __init__(self, symbols: tuple[str, ...]) -> None:
+        """`symbols` as written in desk.toml, e.g. BTC/USDT."""
+        self.symbols = symbols
+        self.instruments: tuple[Instrument, ...] = ()  # replaced as a whole, never changed
+
+    def put(self, instruments: tuple[Instrument, ...]) -> None:
+        self.instruments = instruments

@@ -1,0 +1,95 @@
+"""What counts as proof that a venue did not do it: codes, and for some their exact text. What is absent proves nothing.
+
+Binance spot, errors.md of binance-spot-api-docs as of 2026-07-17.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any
+
+from msgspec import Struct
+
+from tradedesk.domain.text import clean
+
+
+class Asked(Enum):
+    """What was asked of the venue; each has its own proofs of refusal."""
+
+    Place = auto()
+    Cancel = auto()
+    Query = auto()
+
+
+ANY = None  # whatever the text
+
+_NEVER_READ: frozenset[tuple[int, str | None]] = frozenset(  # turned away before anything looked at the order
+    (code, ANY)
+    for code in (
+        -1002, -2008, -2014, -2015,  # the key, its address, its rights
+        -1022, -1021,  # signature; time stamp (looked at on receipt and before the engine: the refusal stands, F57)
+        -1003, -1015,  # too much weight, too many orders
+        -1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1111, -1112, -1114, -1115, -1116, -1117, -1118,
+        -1119, -1120, -1121, -1128, -1130, -1131, -1151,  # malformed
+    )
+)  # fmt: skip
+
+PROOF_OF_REFUSAL: Mapping[Asked, frozenset[tuple[int, str | None]]] = {
+    Asked.Place: _NEVER_READ
+    | {
+        (-1013, ANY),  # a filter: it never reached the book
+        (-2010, "Account has insufficient balance for requested action."),
+        (-2010, "Order would immediately match and take."),
+        (-2010, "Order would trigger immediately."),
+        (-2010, "Market is closed."),
+        (-2010, "The relationship of the prices for the orders is not correct."),
+        (-2010, "Price * QTY is zero or less."),
+        (-2010, "This action is disabled on this account."),
+        (-2010, "Account may not place or cancel orders."),
+        (-2010, "Rest API trading is not enabled."),
+        (-2010, "This symbol is not permitted for this account."),
+        (-2010, "This symbol is restricted for this account."),
+        (-2010, "Unsupported order combination"),
+        (-2010, "Market orders are not supported for this symbol."),
+        (-2010, "Limit orders are not supported for this symbol."),
+        (-2010, "Filter failure: MAX_NUM_ORDERS"),
+        (-2010, "Filter failure: MAX_POSITION"),
+        (-2010, "Filter failure: EXCHANGE_MAX_NUM_ORDERS"),
+        # (-2010, "Duplicate order sent.") is not here: an earlier send arrived, so ask by client order id (F20)
+    },
+    Asked.Cancel: _NEVER_READ | {(-2011, ANY)},  # no such order is open now, however it ended (F07)
+    Asked.Query: _NEVER_READ | {(-2013, ANY)},
+}
+
+AUTH_CODES = frozenset((-1002, -1022, -2008, -2014, -2015))
+
+_PROVING_STATUSES = frozenset((400, 401, 409, 418, 429))  # 5xx may have executed; 403 comes from a firewall before it
+
+
+class Spoken(Struct, frozen=True, kw_only=True):
+    """A refusal in the venue's words, cleaned."""
+
+    status: int  # of HTTP
+    code: int
+    text: str
+
+    @property
+    def is_auth(self) -> bool:
+        return self.code in AUTH_CODES
+
+
+def spoken(status: int, body: Any, *, hide: tuple[str, ...] = ()) -> Spoken | None:
+    """The venue's code and text in an error answer; None if it holds none. `hide` are secrets that it might echo (5.6)."""
+    if not isinstance(body, dict):
+        return None
+    code, text = body.get("code"), body.get("msg")
+    if not isinstance(code, int) or isinstance(code, bool) or not isinstance(text, str):
+        return None
+    for secret in hide:
+        text = text.replace(secret, "<redacted>")
+    return Spoken(status=status, code=code, text=clean(text))
+
+
+def is_refusal(asked: Asked, said: Spoken) -> bool:
+    """Whether `said` proves that what was asked was not done (5.2)."""
+    proofs = PROOF_OF_REFUSAL[asked]
+    return said.status in _PROVING_STATUSES and ((said.code, ANY) in proofs or (said.code, said.text) in proofs)

@@ -1,0 +1,88 @@
+"""Asking a venue without changing anything: one question, its clock, its instruments."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from tradedesk.clock import Clock
+from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.words import VenueId
+from tradedesk.venues import spot
+from tradedesk.venues.adapter import VenueFailed
+from tradedesk.venues.ccxt_binance import GuardedBinance, Heard, listening, name_of
+
+T = TypeVar("T")
+_INVALID_SYMBOL = -1121
+
+
+class NoAnswer(Struct, frozen=True):
+    """No answer that says it was done. `cause` is fit to show."""
+
+    cause: str
+
+
+def no_answer(failure: Exception, heard: Heard) -> NoAnswer:
+    return NoAnswer(heard.cause or f"no answer ({name_of(failure)})")
+
+
+async def ask(exchange: GuardedBinance, method: str, parameters: Mapping[str, Any]) -> tuple[Any, Heard]:
+    """The venue's answer to one of ccxt's implicit methods, or NoAnswer; and what was heard with it. Never raises."""
+    with listening() as heard:
+        try:
+            return await getattr(exchange, method)(dict(parameters)), heard
+        except Exception as error:  # its text may hold the signed URL (CCXT.md 2): it goes no further
+            return no_answer(error, heard), heard
+
+
+async def told(exchange: GuardedBinance, method: str, parameters: Mapping[str, Any]) -> Any:
+    """The same where nothing but an answer will do. Raises VenueFailed."""
+    answer, heard = await ask(exchange, method, parameters)
+    if isinstance(answer, NoAnswer):
+        raise VenueFailed(answer.cause, is_auth=heard.said is not None and heard.said.is_auth)
+    return answer
+
+
+async def readable(question: Awaitable[T]) -> T:
+    """What `question` comes to; an answer in a form we do not know is no answer. Raises VenueFailed."""
+    try:
+        return await question
+    except spot.Unreadable as error:
+        cause = f"the answer could not be read: {error}"
+    raise VenueFailed(cause)
+
+
+async def clock_offset_ms(exchange: GuardedBinance, clock: Clock) -> int:
+    """The venue's clock less ours, taking its answer to be from the middle of the exchange. Raises VenueFailed."""
+    before = clock.now()
+    answer = await told(exchange, "publicGetTime", {})
+    after = clock.now()
+    server = spot.integer_field(spot.row_of(answer, "the time"), "serverTime")
+    return server - (before + after) // 2 // spot.NS_PER_MS
+
+
+async def load_instruments(
+    exchange: GuardedBinance, venue: VenueId, symbols: tuple[str, ...]
+) -> tuple[Instrument, ...]:
+    """The instruments named by `symbols` ("BTC/USDT"), in that order. Raises VenueFailed, naming what is unknown."""
+    ids = [symbol.replace("/", "") for symbol in symbols]  # Binance spot names them base, then quote
+    unknown = ""
+    answer: Any = {}
+    try:
+        answer = await told(
+            exchange,
+            "publicGetExchangeInfo",
+            {"symbols": msgspec.json.encode(ids).decode(), "showPermissionSets": "false"},
+        )
+    except VenueFailed as error:
+        if not error.cause.startswith(str(_INVALID_SYMBOL)):
+            raise
+        unknown = ", ".join(symbols)
+    if not unknown:
+        rows = spot.rows_of(spot.row_of(answer, "exchangeInfo").get("symbols"), "symbols")
+        listed = {instrument.symbol: instrument for instrument in (spot.read_instrument(row, venue) for row in rows)}
+        unknown = ", ".join(symbol for symbol in symbols if symbol not in listed)
+        if not unknown:
+            return tuple(listed[symbol] for symbol in symbols)
+    raise VenueFailed(f"the venue does not list all of {unknown}; correct venues.{venue}.instruments in desk.toml")

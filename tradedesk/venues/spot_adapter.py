@@ -1,0 +1,431 @@
+"""The Adapter of one account on Binance spot: orders over REST, news over the WebSocket API."""
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from tradedesk.access import egress
+from tradedesk.access.vault import Secret
+from tradedesk.clock import Clock
+from tradedesk.domain.gate import Approved, CancelTicket
+from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.orders import Fill, Order
+from tradedesk.domain.outcomes import (
+    Acknowledged,
+    NotSent,
+    OrderReport,
+    QueryAnswer,
+    Refused,
+    ReplaceOutcome,
+    StreamState,
+    Unproven,
+    VenueInfo,
+    VenueState,
+)
+from tradedesk.domain.words import AccountId, ClientOrderId, RequestId, VenueId
+from tradedesk.log import SCRUBBER, Log
+from tradedesk.venues import spot
+from tradedesk.venues.adapter import LastCheck, Markets, PrivateNews, VenueFailed
+from tradedesk.venues.backoff import back_off_s
+from tradedesk.venues.ccxt_binance import (
+    RECEIVE_WINDOW_MS,
+    Addresses,
+    GuardedBinance,
+    Heard,
+    StreamEnded,
+    listening,
+    name_of,
+    was_not_sent,
+)
+from tradedesk.venues.outcomes import Asked, Spoken, is_refusal, spoken
+from tradedesk.venues.questions import NoAnswer, ask, clock_offset_ms, load_instruments, no_answer, readable, told
+
+ENGINE_TIMEOUT_MS = 10_000  # the venue's own, after which it says -1007
+QUERY_LAG_MS = 2_000
+PAGE = 1_000  # rows of myTrades, the most there are
+_DAY_MS = 24 * 3600 * 1000  # the longest span the venue lists trades over
+_STEADY_NS = 5 * 1_000_000_000  # a stream that lived this long starts the back-off anew
+_REMEMBERED_IDS = 10_000
+_TIMESTAMP_REFUSED = -1021
+_NO_SUCH_ORDER = -2013
+
+
+class SpotAdapter:
+    """Implements Adapter. Made on any thread; from `start` to `close` it belongs to one loop."""
+
+    def __init__(
+        self,
+        *,
+        account: AccountId,
+        venue: VenueId,
+        secret: Secret,
+        exit_: egress.Egress,
+        addresses: Addresses,
+        markets: Markets,
+        last_check: LastCheck,
+        clock: Clock,
+        chance: random.Random,
+        timeout_ms: int = 10_000,
+    ) -> None:
+        self._account = account
+        self._venue = venue
+        self._secret = secret
+        self._exit = exit_
+        self._addresses = addresses
+        self._markets = markets
+        self._last_check = last_check
+        self._clock = clock
+        self._chance = chance
+        self._timeout_ms = timeout_ms
+        self._session: aiohttp.ClientSession | None = None
+        self._ccxt: GuardedBinance | None = None
+        self._offset_ms: int | None = None
+        self._doubts_clock = False
+        self._exit_seen: str | None = None
+        self._client_ids: OrderedDict[tuple[str, str], ClientOrderId] = (
+            OrderedDict()
+        )  # by instrument and venue order id
+        self._log = Log(account=account)
+        SCRUBBER.learn(secret.api_key)
+        SCRUBBER.learn(secret.secret)
+
+    # -- life -------------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> VenueInfo:
+        if self._ccxt is None:
+            self._open()
+        await readable(self._measure_clock())
+        if not self._markets.instruments:
+            self._markets.put(await readable(load_instruments(self._exchange, self._venue, self._markets.symbols)))
+        return VenueInfo(
+            receive_window_ms=RECEIVE_WINDOW_MS,
+            engine_timeout_ms=ENGINE_TIMEOUT_MS,
+            query_lag_ms=QUERY_LAG_MS,
+            has_native_amend=False,  # there is one, but it only shrinks (F24)
+            dead_man="none",
+            instruments=self._markets.instruments,
+        )
+
+    def _open(self) -> None:
+        cause = ""
+        try:
+            self._session = egress.open_session(self._exit, self._addresses.hosts)
+            self._ccxt = GuardedBinance(self._addresses, self._session, self._clock, self._secret, self._timeout_ms)
+        except egress.EgressError as error:
+            cause = str(error)
+        if cause:
+            raise VenueFailed(cause)
+
+    async def close(self) -> None:
+        exchange, session = self._ccxt, self._session
+        self._ccxt = self._session = self._exit_seen = None
+        if exchange is not None:
+            await exchange.close()
+        if session is not None:
+            await session.close()
+
+    def exit_seen(self) -> str | None:
+        return self._exit_seen
+
+    def stream_age_ns(self) -> int | None:
+        heard = self._ccxt.stream_heard_at if self._ccxt is not None and self._exit_seen is not None else None
+        return None if heard is None else self._clock.monotonic() - heard
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        return self._offset_ms
+
+    @property
+    def _exchange(self) -> GuardedBinance:
+        if self._ccxt is None:
+            raise VenueFailed("the account's exit is not open")
+        return self._ccxt
+
+    async def _measure_clock(self) -> None:
+        self._offset_ms = await clock_offset_ms(self._exchange, self._clock)
+        self._exchange.set_clock_offset(self._offset_ms)
+        self._doubts_clock = False
+
+    # -- orders -----------------------------------------------------------------------------------------------------------
+
+    async def place(self, approved: Approved) -> Acknowledged | Refused | Unproven | NotSent:
+        order, request_id = approved.order, approved.request_id
+        parameters = spot.new_order_parameters(order, approved.instrument)
+        answer, heard = await self._send(approved, "privatePostOrder", parameters)
+        match answer:
+            case NotSent():
+                return answer
+            case NoAnswer():
+                return _refused_or_unproven(request_id, Asked.Place, heard.said, answer.cause)
+        return self._acknowledged(request_id, answer, order)
+
+    async def replace(self, approved: Approved) -> ReplaceOutcome | NotSent | Unproven:
+        old, request_id = approved.replaces, approved.request_id
+        if old is None:
+            raise ValueError(f"{approved.order.client_order_id} replaces no order; place it instead")
+        parameters = spot.replace_parameters(approved.order, old.client_order_id, approved.instrument)
+        answer, heard = await self._send(approved, "privatePostOrderCancelReplace", parameters)
+        match answer:
+            case NotSent():
+                return answer
+            case NoAnswer() if isinstance(heard.details, dict):
+                return self._replaced(request_id, heard.details, heard.status or 0, old, approved.order)
+            case NoAnswer():
+                whole = _refused_or_unproven(request_id, Asked.Place, heard.said, answer.cause)
+                if isinstance(whole, Unproven):
+                    return whole
+                return ReplaceOutcome(request_id=request_id, cancel=whole, new=None)  # it looked at neither leg
+        return self._replaced(request_id, answer, 200, old, approved.order)
+
+    async def cancel(self, ticket: CancelTicket) -> Acknowledged | Refused | Unproven:
+        order, request_id = ticket.order, ticket.request_id
+        parameters = {"symbol": ticket.instrument.venue_symbol, "origClientOrderId": order.client_order_id}
+        answer, heard = await self._ask("privateDeleteOrder", parameters)
+        if isinstance(answer, NoAnswer):
+            return _refused_or_unproven(request_id, Asked.Cancel, heard.said, answer.cause)
+        return self._acknowledged(request_id, answer, order, is_cancel=True)
+
+    async def _send(self, approved: Approved, method: str, parameters: dict[str, str]) -> tuple[Any, Heard]:
+        """Send an order once: the venue's answer, NoAnswer, or NotSent; and what was heard with it."""
+        order, instrument, heard = approved.order, approved.instrument, Heard()
+        stopped = spot.why_not_sendable(order, instrument) or await self._clock_trouble()
+        if stopped is None:
+            failure: Exception | None = None
+            with listening(
+                last=lambda: self._last_check(approved),
+                wire=lambda body: spot.wire_difference(body, order, instrument),
+            ) as heard:
+                try:
+                    return await getattr(self._exchange, method)(parameters), heard
+                except Exception as error:  # whatever its class, it proves nothing; what was heard may (5.2)
+                    failure = error
+            self._watch_clock(heard)
+            if not was_not_sent(failure, heard):
+                return no_answer(failure, heard), heard
+            stopped = name_of(failure)
+        return NotSent(request_id=approved.request_id, reason=stopped), heard
+
+    async def _clock_trouble(self) -> str | None:
+        """After a refused time stamp the clock is measured anew before the next order; why that failed, if it did (F57)."""
+        if not self._doubts_clock:
+            return None
+        try:
+            await readable(self._measure_clock())
+        except VenueFailed as error:
+            return f"the venue refused our clock, and does not tell its own: {error.cause}"
+        return None
+
+    async def _ask(self, method: str, parameters: Mapping[str, Any]) -> tuple[Any, Heard]:
+        """The venue's answer or NoAnswer, and what was heard with it."""
+        answer, heard = await ask(self._exchange, method, parameters)
+        self._watch_clock(heard)
+        return answer, heard
+
+    def _watch_clock(self, heard: Heard) -> None:
+        if heard.said is not None and heard.said.code == _TIMESTAMP_REFUSED:
+            self._doubts_clock = True
+
+    def _acknowledged(
+        self, request_id: RequestId, answer: Any, order: Order, *, is_cancel: bool = False
+    ) -> Acknowledged | Unproven:
+        """Only if the answer names our order and contradicts it in nothing (5.2, F04)."""
+        try:
+            report = spot.read_order(answer, self._venue, is_cancel=is_cancel)
+            fills = () if is_cancel else spot.read_answer_fills(answer, order)
+            cause = spot.contradiction(report, order)
+            if cause is None:
+                self._learn(report)
+                return Acknowledged(request_id=request_id, report=report, fills=fills)
+        except spot.Unreadable as error:
+            cause = f"the answer could not be read: {error}"
+        return Unproven(request_id=request_id, cause=cause)
+
+    def _replaced(
+        self, request_id: RequestId, legs: Any, status: int, old: Order, order: Order
+    ) -> ReplaceOutcome | Unproven:
+        """Both legs of an answer, each by its own proof (F23)."""
+        if not isinstance(legs, dict) or "cancelResult" not in legs or "newOrderResult" not in legs:
+            return Unproven(request_id=request_id, cause="the answer does not say what became of the two orders")
+
+        def leg(result: Any, response: Any, asked: Asked) -> Acknowledged | Refused | Unproven | None:
+            is_cancel = asked is Asked.Cancel
+            match result:
+                case "SUCCESS":
+                    return self._acknowledged(request_id, response, old if is_cancel else order, is_cancel=is_cancel)
+                case "FAILURE":
+                    said = spoken(status, response, hide=self._exchange.hide)
+                    cause = "it failed, and the venue does not say why" if said is None else f"{said.code} {said.text}"
+                    return _refused_or_unproven(request_id, asked, said, cause)
+                case "NOT_ATTEMPTED":
+                    return None
+            return Unproven(request_id=request_id, cause="the venue does not say what became of it")
+
+        cancelled = leg(legs["cancelResult"], legs.get("cancelResponse"), Asked.Cancel)
+        placed = leg(legs["newOrderResult"], legs.get("newOrderResponse"), Asked.Place)
+        if cancelled is None:
+            cancelled = Unproven(request_id=request_id, cause="the cancel was not attempted")
+        return ReplaceOutcome(request_id=request_id, cancel=cancelled, new=placed)
+
+    # -- questions --------------------------------------------------------------------------------------------------------
+
+    async def query(self, order: Order, instrument: Instrument) -> QueryAnswer:
+        client_order_id = order.client_order_id
+        parameters = {"symbol": instrument.venue_symbol, "origClientOrderId": client_order_id}
+        answer, heard = await self._ask("privateGetOrder", parameters)
+        if isinstance(answer, NoAnswer):
+            failed = None if _says_absent(heard) else answer.cause
+            return QueryAnswer(client_order_id=client_order_id, report=None, failed=failed)
+        read = self._acknowledged(RequestId(""), answer, order)
+        if isinstance(read, Unproven):
+            return QueryAnswer(client_order_id=client_order_id, report=None, failed=read.cause)
+        return QueryAnswer(client_order_id=client_order_id, report=read.report)
+
+    async def fills_of(self, order: Order, instrument: Instrument) -> tuple[Fill, ...]:
+        return await readable(self._fills_of(order, instrument))
+
+    async def _fills_of(self, order: Order, instrument: Instrument) -> tuple[Fill, ...]:
+        venue_order_id = order.venue_order_id
+        if venue_order_id is None:
+            answer = await self.query(order, instrument)
+            if answer.failed is not None:
+                raise VenueFailed(answer.failed)
+            if answer.report is None:
+                return ()
+            venue_order_id = answer.report.venue_order_id
+        rows = await self._trade_rows({"symbol": instrument.venue_symbol, "orderId": venue_order_id}, {})
+        return tuple(spot.read_trade(row, self._venue, self._account, order.client_order_id) for row in rows)
+
+    async def venue_state(self, since_ns: int | None) -> VenueState:
+        return await readable(self._venue_state(since_ns))
+
+    async def _venue_state(self, since_ns: int | None) -> VenueState:
+        taken_at = self._clock.now()
+        await self._measure_clock()
+        rows = spot.rows_of(await told(self._exchange, "privateGetOpenOrders", {}), "openOrders")
+        open_orders = tuple(spot.read_order(row, self._venue) for row in rows)
+        for report in open_orders:
+            self._learn(report)
+        fills: list[Fill] = []
+        if since_ns is not None:
+            for instrument in self._markets.instruments:
+                fills += await self._fills_since(instrument, since_ns)
+        balances = spot.read_balances(await told(self._exchange, "privateGetAccount", {"omitZeroBalances": "true"}))
+        return VenueState(
+            account=self._account,
+            open_orders=open_orders,
+            fills=tuple(sorted(fills, key=lambda fill: (fill.transact_time, fill.instrument, int(fill.trade_id)))),
+            balances=balances,
+            taken_at=taken_at,
+        )
+
+    async def _fills_since(self, instrument: Instrument, since_ns: int) -> list[Fill]:
+        start = since_ns // spot.NS_PER_MS
+        end = self._clock.now() // spot.NS_PER_MS + (self._offset_ms or 0)
+        symbol = instrument.venue_symbol
+        rows: list[Any] = []
+        while not rows:  # the venue lists at most a day by time
+            is_last = start + _DAY_MS > end
+            until = {} if is_last else {"endTime": start + _DAY_MS - 1}
+            rows = await self._trade_rows({"symbol": symbol}, {"startTime": start} | until)
+            if is_last:
+                break
+            start += _DAY_MS
+        fills = [
+            spot.read_trade(row, self._venue, self._account, await self._client_order_id(instrument, row))
+            for row in rows
+        ]
+        return [fill for fill in fills if fill.transact_time >= since_ns]
+
+    async def _trade_rows(self, about: dict[str, Any], first_page: dict[str, Any]) -> list[Any]:
+        """myTrades `about` something: the first page as asked for, then on by trade id, which neither loses nor repeats."""
+        rows: list[Any] = []
+        page = first_page
+        while True:
+            asked = about | page | {"limit": PAGE}
+            more = spot.rows_of(await told(self._exchange, "privateGetMyTrades", asked), "myTrades")
+            rows += more
+            is_cut_by_time = bool(page) and "fromId" not in page
+            if not more or (len(more) < PAGE and not is_cut_by_time):
+                return rows
+            page = {"fromId": spot.integer_field(spot.row_of(more[-1], "a trade"), "id") + 1}
+
+    async def _client_order_id(self, instrument: Instrument, row: Any) -> ClientOrderId:
+        """Whose fill a row of myTrades is; asked of the venue where we have not seen the order."""
+        order_id = str(spot.integer_field(spot.row_of(row, "a trade"), "orderId"))
+        key = (instrument.id, order_id)
+        if key not in self._client_ids:
+            answer, heard = await self._ask("privateGetOrder", {"symbol": instrument.venue_symbol, "orderId": order_id})
+            if not isinstance(answer, NoAnswer):
+                self._learn(spot.read_order(answer, self._venue))
+            elif not _says_absent(heard):
+                raise VenueFailed(answer.cause)
+        return self._client_ids.get(key, ClientOrderId(order_id))  # archived by the venue: its own id has to do
+
+    def _learn(self, report: OrderReport) -> None:
+        key = (report.instrument, report.venue_order_id)
+        self._client_ids[key] = report.client_order_id
+        self._client_ids.move_to_end(key)
+        if len(self._client_ids) > _REMEMBERED_IDS:
+            self._client_ids.popitem(last=False)
+
+    # -- the private stream -----------------------------------------------------------------------------------------------
+
+    async def run_private(self, sink: Callable[[PrivateNews], None]) -> None:
+        failures = 0
+        while True:
+            exchange, up_at = self._exchange, None
+
+            def came_up(local_address: str | None) -> None:
+                nonlocal up_at
+                up_at = self._clock.monotonic()
+                self._exit_seen = local_address
+                sink(StreamState(is_up=True))
+
+            ended = StreamEnded("")
+            try:
+                await exchange.stream(
+                    self._addresses.wsapi,
+                    exchange.user_data_request,
+                    came_up,
+                    lambda event: self._told_by_stream(event, sink),
+                )
+            except StreamEnded as error:
+                ended = error
+            finally:
+                self._exit_seen = None
+            sink(StreamState(is_up=False, cause=str(ended)))
+            if ended.said is not None and ended.said.is_auth:
+                raise VenueFailed(str(ended), is_auth=True)
+            if ended.said is not None and ended.said.code == _TIMESTAMP_REFUSED:
+                self._doubts_clock = True
+                await self._clock_trouble()
+            was_steady = up_at is not None and self._clock.monotonic() - up_at >= _STEADY_NS
+            failures = 1 if was_steady else failures + 1
+            self._log.warning("private_stream_down", cause=str(ended), failures=failures)
+            await asyncio.sleep(back_off_s(failures, self._chance))
+
+    def _told_by_stream(self, event: Mapping[str, Any], sink: Callable[[PrivateNews], None]) -> None:
+        match event["e"]:
+            case "executionReport":
+                report = spot.read_execution_report(event, self._venue, self._account)
+                self._learn(report)
+                sink(report)
+            case "outboundAccountPosition":
+                sink(spot.read_account_position(event))
+            case "eventStreamTerminated":
+                raise StreamEnded("the venue ended the subscription")
+
+
+def _says_absent(heard: Heard) -> bool:
+    """Whether the venue says, with proof, that it has no such order."""
+    return heard.said is not None and heard.said.code == _NO_SUCH_ORDER and is_refusal(Asked.Query, heard.said)
+
+
+def _refused_or_unproven(request_id: RequestId, asked: Asked, said: Spoken | None, cause: str) -> Refused | Unproven:
+    if said is not None and is_refusal(asked, said):
+        return Refused(request_id=request_id, code=said.code, text=said.text, is_auth=said.is_auth)
+    return Unproven(request_id=request_id, cause=cause)
