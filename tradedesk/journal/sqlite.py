@@ -70,7 +70,7 @@ class SqliteJournal:
             _make_private(self.path)
             self._connection = connect(self.path)
             heads = _prepare(self._connection, self.path)
-        except (OSError, sqlite3.Error, JournalError) as error:
+        except (OSError, *_UNREADABLE, JournalError) as error:
             self._release()
             if isinstance(error, JournalError):
                 raise
@@ -204,12 +204,16 @@ def verify(path: Path) -> Verification:
             _check_kind(connection, path)
             for _ in _read(connection, reading, path):
                 pass
-    except sqlite3.Error as error:
+    except _UNREADABLE as error:
         raise JournalError(f"{path}: {_words(error)}; {_REMEDY}") from None
     return Verification(records=reading.count, damaged=tuple(reading.damaged.values()))
 
 
 _REMEDY = "keep a copy of the file for examination and restore it from a backup, or mend the folder's rights or disk"
+
+
+# What reading a damaged file can raise: SQLite's own errors, an error text that quotes damaged bytes, a wrong type.
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError, msgspec.ValidationError)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -254,7 +258,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> tuple[int, dict[str,
             f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
         )
     _check_kind(connection, path)
-    links = {chain: bytes(link) for chain, link in connection.execute("SELECT chain, link FROM heads")}
+    links = {chain: link for chain, _, link in _heads(connection)}
     return connection.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()[0], links
 
 
@@ -275,10 +279,17 @@ def _read(connection: sqlite3.Connection, reading: Reading, path: Path) -> Itera
     try:
         rows = connection.execute("SELECT number, chain, format, payload, checksum, link FROM records ORDER BY number")
         yield from reading.sound(msgspec.convert(row, Record, builtin_types=(bytes,)) for row in rows)
-        reading.close(connection.execute("SELECT chain, number, link FROM heads"))
-    except (sqlite3.DatabaseError, msgspec.ValidationError) as error:
+        reading.close(_heads(connection))
+    except _UNREADABLE as error:
         reading.give_up(f"{path.name}: {_words(error)}")
 
 
+def _heads(connection: sqlite3.Connection) -> list[tuple[str, int, bytes]]:
+    rows = connection.execute("SELECT chain, number, link FROM heads").fetchall()
+    return msgspec.convert(rows, list[tuple[str, int, bytes]], builtin_types=(bytes,))
+
+
 def _words(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):  # SQLite quotes the bytes it could not read
+        return "a page of it is damaged"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
