@@ -38,7 +38,7 @@ def test_every_shipped_file_names_every_colour_of_the_desk(name):
 def test_text_is_readable_on_every_ground_of_its_theme(name, key):
     theme = SHIPPED[name]
     colour = theme.foreground if key == "foreground" else theme.variables[key]
-    for ground in (theme.background, theme.surface):
+    for ground in (theme.background, theme.surface, theme.variables["primary-muted"]):
         assert contrast(colour, ground) >= 4.5, f"{name}: {key} {colour} on {ground}"
 
 

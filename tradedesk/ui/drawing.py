@@ -193,7 +193,7 @@ def state_cell(order: Order, now: int, glyphs: Glyphs, colours: Palette) -> Cell
     if order.is_uncertain and not order.is_dead:
         return (f"{glyphs.unknown} {name.value}{late}", colours.unknown)
     if name in _PENDING:
-        return (f"{glyphs.pending} {name.value}{late}", colours.pending)
+        return (f"{glyphs.pending:2}{name.value}{late}", colours.pending)
     if name is OrderState.PartiallyFilled:
         return (f"{glyphs.partial} {name.value}", colours.own)
     if name is OrderState.Filled:
@@ -219,7 +219,7 @@ def account_state_cell(name: AccountState, is_halted: bool, glyphs: Glyphs, colo
         case AccountState.Ready:
             return (f"  {name.value}", colours.text)
         case AccountState.Reconciling:
-            return (f"{glyphs.pending} {name.value}", colours.pending)
+            return (f"{glyphs.pending:2}{name.value}", colours.pending)
         case AccountState.Offline:
             return (f"{glyphs.disconnected} {name.value}", colours.warn)
         case _:

@@ -59,8 +59,8 @@ class Pane(ScrollView, can_focus=True):
         & > .td--crit { color: $td-crit; }
         & > .td--up { color: $td-up; }
         & > .td--down { color: $td-down; }
-        & > .td--cursor { background: $boost; }
-        & > .td--cursor-blurred { background: $panel 60%; }
+        & > .td--cursor { background: $primary-muted; }
+        & > .td--cursor-blurred { background: $panel; }
     }
     Pane:focus { border: double $primary; border-title-color: $primary; }
     Pane.-ascii { border: ascii $secondary; }

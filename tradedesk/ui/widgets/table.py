@@ -243,6 +243,8 @@ class LiveTable(Pane, Generic[Item]):
         fitted: list[Cell] = []
         for index, column, width in layout:
             text, style = cells[index]
+            if column.is_right and len(text) > width:
+                text = text.replace(" ", "")  # a figure gives up its spaces before its digits
             if fitted:
                 fitted.append((" ", colours.text))
             is_tight = style.reverse or style.strike  # a reversed field ends where its words end
