@@ -8,6 +8,11 @@ from msgspec import Struct
 from tradedesk.domain.words import InstrumentId, VenueId
 
 
+def instrument_id(venue: VenueId, symbol: str) -> InstrumentId:
+    """The key of what people call `symbol` (BTC/USDT) at this venue; the venue's own BTCUSDT gives the same."""
+    return InstrumentId(f"{venue}:{symbol.replace('/', '')}")
+
+
 class Instrument(Struct, frozen=True, kw_only=True):
     """One instrument of one venue. Prices in quote units per base unit, quantities in base units."""
 
