@@ -67,6 +67,15 @@ async def hangs(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+OnSocket = Callable[[web.WebSocketResponse, dict[str, object]], Awaitable[None]]
+
+
+async def confirms(socket: web.WebSocketResponse, request: dict[str, object]) -> None:
+    """Confirms the subscription, then stays open and mute."""
+    await socket.send_json({"id": request["id"], "status": 200, "result": {"subscriptionId": 0}})
+    await socket.receive()
+
+
 class ScriptedVenue:
     """Answers the clock; everything else by `behaviour`."""
 
@@ -74,10 +83,18 @@ class ScriptedVenue:
         self.behaviour: Behaviour = refuses(-1121, "Invalid symbol.")
         self.seen: list[tuple[str, str, dict[str, str]]] = []  # method, path, parameters
         self.url = ""
+        self.on_socket: OnSocket = confirms
+        self.sockets = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/api/v3/time":
             return web.json_response({"serverTime": time.time_ns() // 1_000_000})
+        if request.path in ("/ws", "/ws-api/v3"):
+            self.sockets += 1
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            await self.on_socket(socket, await socket.receive_json())
+            return socket
         parameters = dict(request.query) | dict(parse_qsl(await request.text()))
         self.seen.append((request.method, request.path, parameters))
         return await self.behaviour(request)
