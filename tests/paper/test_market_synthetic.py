@@ -84,6 +84,20 @@ def test_the_same_seed_is_the_same_market_however_often_it_is_looked_at():
     assert other.recent_trades("BTCUSDT") != once.recent_trades("BTCUSDT")
 
 
+def test_takers_of_the_flow_are_told_apart_in_the_aggregates():
+    exchange = an_open_market(1)
+    exchange.advance(T0 + 30 * SECOND)
+    prints = {p.trade_id: p for p in exchange.recent_trades("BTCUSDT", 10_000)}
+    aggregates = exchange.agg_trades("BTCUSDT", limit=10_000)
+    assert 200 < len(aggregates) < len(prints)
+    for aggregate in aggregates:
+        parts = [prints[n] for n in range(aggregate.first_id, aggregate.last_id + 1)]
+        assert {(p.time, p.price, p.buyer_is_maker) for p in parts} == {
+            (aggregate.time, aggregate.price, aggregate.buyer_is_maker)
+        }
+        assert sum(p.quantity for p in parts) == aggregate.quantity
+
+
 def test_due_times_never_go_back():
     exchange = an_open_market(2)
     last = T0

@@ -67,16 +67,28 @@ class _Instrument:
 class _Account:
     """One account: its terms and its orders."""
 
-    __slots__ = ("by_client_id", "maker", "open", "orders", "spec", "taker", "trades")
+    __slots__ = ("by_client_id", "maker", "open", "open_in", "orders", "spec", "taker", "trades")
 
     def __init__(self, spec: AccountSpec) -> None:
         self.spec = spec
         self.maker = spec.maker.as_integer_ratio()
         self.taker = spec.taker.as_integer_ratio()
         self.open: dict[int, _Order] = {}
+        self.open_in: dict[str, int] = {}  # by symbol, how many of them
         self.by_client_id: dict[tuple[str, str], _Order] = {}  # (symbol, client id) -> the newest
         self.orders: dict[str, list[_Order]] = {}  # by symbol, oldest first
         self.trades: dict[str, list[TradeRow]] = {}
+
+    def opened(self, order: "_Order") -> None:
+        symbol = order.instrument.spec.symbol
+        self.open[order.id] = order
+        self.open_in[symbol] = self.open_in.get(symbol, 0) + 1
+        self.by_client_id[(symbol, order.client_id)] = order
+        self.orders.setdefault(symbol, []).append(order)
+
+    def closed(self, order: "_Order") -> None:
+        del self.open[order.id]
+        self.open_in[order.instrument.spec.symbol] -= 1
 
 
 class _Order:
@@ -165,6 +177,7 @@ class Exchange:
         self._next_order_id = first_id
         self._next_execution_id = first_id
         self._next_cancel = first_id
+        self._next_taker = -1  # tells the flow's takers apart; clients' are told by their order ids
         for symbol, instrument in self._instruments.items():
             for length, bar in market.history(symbol, now):
                 instrument.tape.load(length, bar)
@@ -445,7 +458,7 @@ class Exchange:
                 raise refuse_filter("LOT_SIZE")
             if lots * spec.lot > spec.max_market_qty:
                 raise refuse_filter("MARKET_LOT_SIZE")
-        if sum(o.instrument is instrument for o in account.open.values()) >= spec.max_orders:
+        if account.open_in.get(spec.symbol, 0) >= spec.max_orders:
             raise refuse_filter("MAX_NUM_ORDERS")
         known = account.by_client_id.get((order.symbol, order.client_order_id or ""))
         if known is not None and known.is_open:
@@ -466,9 +479,7 @@ class Exchange:
         order = _Order(account, instrument, new, ready, order_id=self._next_order_id, now=self._now)
         self._next_order_id += 1
         self._orders[order.id] = order
-        account.open[order.id] = order
-        account.by_client_id[(new.symbol, order.client_id)] = order
-        account.orders.setdefault(new.symbol, []).append(order)
+        account.opened(order)
         given = instrument.spec.quote if order.is_buy else instrument.spec.base
         self._ledger.lock(account.spec.name, given, order.locked)
         self._report("NEW", order)
@@ -545,7 +556,7 @@ class Exchange:
         order.status = status
         order.is_working = False
         order.update_time = self._now
-        del order.account.open[order.id]
+        order.account.closed(order)
         self._report(what, order, cancel_id=cancel_id)
         self._balances_changed(order.account, (given,))
 
@@ -560,10 +571,10 @@ class Exchange:
             self._market.taken(instrument.spec.symbol, not order.is_buy, match.price, match.lots)
         return self._fill(order, match.price, match.lots, printed.trade_id, is_maker=False)
 
-    def _flow_takes(self, instrument: _Instrument, is_buy: bool, key: int, matches: list[Match]) -> int:
+    def _flow_takes(self, instrument: _Instrument, is_buy: bool, matches: list[Match]) -> int:
         """The flow trades: each match on the tape, clients' sides filled. Returns the lots traded."""
         for match in matches:
-            printed = self._print(instrument, match.price, match.lots, is_buy, key)
+            printed = self._print(instrument, match.price, match.lots, is_buy, self._next_taker)
             maker = match.resting.owner
             if isinstance(maker, _Order):
                 self._fill(maker, match.price, match.lots, printed.trade_id, is_maker=True)
@@ -596,7 +607,7 @@ class Exchange:
         if order.filled == order.lots:
             order.status = Status.FILLED
             order.is_working = False
-            del account.open[order.id]
+            account.closed(order)
         else:
             order.status = Status.PARTIALLY_FILLED
         trade = TradeRow(
@@ -638,32 +649,33 @@ class Exchange:
     # -- the flow -----------------------------------------------------------------------------------------------------
     def _perform(self, action: Action) -> None:
         self._now = max(self._now, action.at)
+        self._next_taker -= 1
         instrument = self._instruments[action.symbol]
         book = instrument.book
         match action:
             case Rest(key=key, is_buy=is_buy, price=price, lots=lots):
-                lots -= self._flow_takes(instrument, is_buy, key, book.match(is_buy, price, lots))
+                lots -= self._flow_takes(instrument, is_buy, book.match(is_buy, price, lots))
                 if lots:
                     book.rest(key, is_buy, price, lots)
             case Take(is_buy=is_buy, limit=limit, lots=lots):
-                self._flow_takes(instrument, is_buy, 0, book.match(is_buy, limit, lots))
+                self._flow_takes(instrument, is_buy, book.match(is_buy, limit, lots))
             case Withdraw(key=key):
                 book.withdraw(key)
             case SetLevel(key=key, is_buy=is_buy, price=price, lots=lots):
                 joins = lots - book.flow_lots_at(is_buy, price)
                 if joins > 0 and book.would_take(is_buy, price):
-                    met = self._flow_takes(instrument, is_buy, key, book.match_owned(is_buy, price, joins))
+                    met = self._flow_takes(instrument, is_buy, book.match_owned(is_buy, price, joins))
                     if met:
                         self._market.taken(action.symbol, is_buy, price, met)
                         lots -= met
                 book.set_flow(key, is_buy, price, lots)
             case Traded(is_buy=is_buy, price=price, lots=lots):
                 better = price - 1 if is_buy else price + 1
-                met = self._flow_takes(instrument, is_buy, 0, book.match_owned(is_buy, better, lots))
+                met = self._flow_takes(instrument, is_buy, book.match_owned(is_buy, better, lots))
                 if met < lots:
-                    met += self._flow_takes(instrument, is_buy, 0, book.match_at(is_buy, price, lots - met))
+                    met += self._flow_takes(instrument, is_buy, book.match_at(is_buy, price, lots - met))
                 if met < lots:
-                    self._print(instrument, price, lots - met, is_buy, 0)
+                    self._print(instrument, price, lots - met, is_buy, self._next_taker)
 
 
 def _levels(instrument: _Instrument, levels: list[tuple[int, int]]) -> tuple[tuple[Decimal, Decimal], ...]:
