@@ -1,0 +1,313 @@
+"""The documented JSON objects of `tradedesk status|orders|positions|fills|alerts --json`. Pure: a replica in, values out.
+
+Exact numbers are strings, counts and times in ns are numbers, times are ISO 8601 in UTC, what is not known is null.
+A field is never removed or given another meaning under the same schema name.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from tradedesk.domain import orders
+from tradedesk.domain.accounts import AccountState
+from tradedesk.domain.limits import Limits, effective
+from tradedesk.domain.money import plain
+from tradedesk.domain.orders import Fill, Order, Request
+from tradedesk.domain.words import AccountId, InstrumentId
+from tradedesk.views.figures import account_figures, position_figures
+from tradedesk.views.replica import AccountRow, AlertRow, MarketRow, Replica
+
+Document = dict[str, Any]
+
+
+def status_document(replica: Replica, now: int) -> Document:
+    """The desk, its accounts and its markets; `now` (ns) is what ages are counted to."""
+    desk = replica.desk
+    return {
+        "schema": "status.v1",
+        "desk": None
+        if desk is None
+        else {
+            "name": desk.desk,
+            "version": desk.version,
+            "pid": desk.pid,
+            "reporting_currency": desk.reporting_currency,
+            **_time("started_at", desk.at),
+            **_time("heartbeat_at", replica.heartbeat_at),
+        },
+        "halt": _halt(replica, None),
+        "accounts": [_account(replica, row) for row in replica.accounts.values()],
+        "markets": [_market(replica, row, now) for row in replica.markets.values()],
+        "alerts": {
+            "active": sum(1 for row in replica.alerts.values() if row.is_active),
+            "unacknowledged": sum(1 for row in replica.alerts.values() if row.acknowledged_by is None),
+        },
+    }
+
+
+def orders_document(replica: Replica, account: str | None = None, instrument: str | None = None) -> Document:
+    """Orders, oldest first; `instrument` is an instrument id or its symbol."""
+    return {
+        "schema": "orders.v1",
+        "orders": [
+            _order(replica, order)
+            for order in replica.orders.values()
+            if _is_wanted(replica, order.account, order.instrument, account, instrument)
+        ],
+    }
+
+
+def positions_document(replica: Replica, account: str | None = None, instrument: str | None = None) -> Document:
+    rows = []
+    for position in replica.positions.values():
+        if not _is_wanted(replica, position.account, position.instrument, account, instrument):
+            continue
+        figures = position_figures(replica, position)
+        rows.append(
+            {
+                "account": position.account,
+                **_instrument(replica, position.instrument),
+                "qty": plain(position.qty),
+                "avg_px": _number(position.avg_px),
+                "cost": _number(position.cost),
+                "mark": _number(figures.mark),
+                "notional": _number(figures.notional),
+                "realized": plain(position.realized),
+                "unrealized": _number(figures.unrealized),
+                "fees": plain(position.fees),
+                "other_fees": [{"asset": asset, "amount": plain(amount)} for asset, amount in position.other_fees],
+                "has_unknown_fee": position.has_unknown_fee,
+                "net": _number(figures.net),
+            }
+        )
+    return {"schema": "positions.v1", "positions": rows}
+
+
+def fills_document(replica: Replica, account: str | None = None, instrument: str | None = None) -> Document:
+    """The latest fills, oldest first, in the order in which the desk learned of them."""
+    return {
+        "schema": "fills.v1",
+        "fills": [
+            _fill(replica, fill)
+            for fill in replica.fills
+            if _is_wanted(replica, fill.account, fill.instrument, account, instrument)
+        ],
+    }
+
+
+def alerts_document(replica: Replica, account: str | None = None) -> Document:
+    """Alerts, the newest last; with `account` its own only, without those of the desk and of markets."""
+    return {
+        "schema": "alerts.v1",
+        "alerts": [_alert(row) for row in replica.alerts.values() if account in (None, row.alert.account)],
+    }
+
+
+def _is_wanted(
+    replica: Replica, its_account: AccountId, its_instrument: InstrumentId, account: str | None, instrument: str | None
+) -> bool:
+    return account in (None, its_account) and instrument in (None, its_instrument, _symbol(replica, its_instrument))
+
+
+def _account(replica: Replica, row: AccountRow) -> Document:
+    account, health, halt = row.account, row.health, replica.halt_of(row.account.id)
+    is_halted = halt is not None and row.state is AccountState.Ready
+    return {
+        "account": account.id,
+        "state": (AccountState.Halted if is_halted else row.state).value,
+        "reason": halt.reason if halt is not None and is_halted else row.reason,
+        "venue": account.venue,
+        "owner": account.owner,
+        "groups": list(account.groups),
+        "family": account.family,
+        "mode": account.mode.value,
+        "egress": account.egress,
+        "exit_seen": None if health is None else health.exit_seen,
+        "stream": {
+            "is_up": health is not None and health.is_stream_up,
+            "age_ms": None if health is None else health.stream_age_ms,
+        },
+        "latency": {
+            "ack_ms": None if health is None else _number(health.ack_ms),
+            "clock_offset_ms": None if health is None else health.clock_offset_ms,
+        },
+        "halt": _halt(replica, account.id),
+        "balances": [
+            {
+                "asset": balance.asset,
+                "free": plain(balance.free),
+                "locked": plain(balance.locked),
+                "total": plain(balance.total),
+            }
+            for balance in row.balances.values()
+        ],
+        "limits": _limits(replica, account.limits),
+        "pnl": _pnl(replica, account.id),
+        **_time("reconciled_at", row.reconciled_at),
+        "differences": list(row.differences),
+    }
+
+
+def _halt(replica: Replica, account: AccountId | None) -> Document | None:
+    """The halt in force: of an account, the desk's own comes first."""
+    halt = replica.halts.get(None) if account is None else replica.halt_of(account)
+    if halt is None:
+        return None
+    return {
+        "account": halt.account,
+        "level": halt.level.value,
+        "by": halt.by,
+        "reason": halt.reason,
+        **_time("at", halt.at),
+    }
+
+
+def _limits(replica: Replica, limits: Limits) -> Document | None:
+    """The figures in force; null for an account that has none and is blocked for it."""
+    in_force = effective(limits, InstrumentId(""))
+    if in_force is None:
+        return None
+    own = {
+        _symbol(replica, instrument): {
+            name: _number(value) for name, value in msgspec.structs.asdict(figures).items() if value is not None
+        }
+        for instrument, figures in limits.instruments.items()
+    }
+    return {
+        **{
+            name: value if isinstance(value, int) else _number(value)
+            for name, value in msgspec.structs.asdict(in_force).items()
+        },
+        "max_drawdown": _number(limits.max_drawdown),
+        "max_exposure": _number(limits.max_exposure),
+        "instruments": own,
+    }
+
+
+def _pnl(replica: Replica, account: AccountId) -> Document | None:
+    if replica.desk is None:
+        return None
+    figures = account_figures(replica, account, replica.desk.reporting_currency)
+    return {
+        "currency": replica.desk.reporting_currency,
+        "equity": _number(figures.equity),
+        "exposure": plain(figures.exposure),
+        "realized": plain(figures.realized),
+        "unrealized": _number(figures.unrealized),
+        "fees": plain(figures.fees),
+        "net": _number(figures.net),
+        "open_orders": figures.open_orders,
+        "unvalued": list(figures.unvalued),
+    }
+
+
+def _market(replica: Replica, row: MarketRow, now: int) -> Document:
+    return {
+        **_instrument(replica, row.instrument),
+        "state": row.state.value,
+        "reason": row.reason,
+        "age_ms": max(0, now - row.received_at) // 1_000_000 if row.received_at else None,
+        "bid": _number(row.bid),
+        "ask": _number(row.ask),
+        "last": _number(row.last),
+    }
+
+
+def _order(replica: Replica, order: Order) -> Document:
+    return {
+        "account": order.account,
+        "client_order_id": order.client_order_id,
+        "venue_order_id": order.venue_order_id,
+        **_instrument(replica, order.instrument),
+        "side": order.side.value,
+        "order_type": order.order_type.value,
+        "time_in_force": order.time_in_force.value,
+        "post_only": order.post_only,
+        "reduce_only": order.reduce_only,
+        "order_qty": plain(order.order_qty),
+        "price": _number(order.price),
+        "cum_qty": plain(order.cum_qty),
+        "leaves_qty": plain(order.leaves_qty),
+        "avg_px": _number(order.avg_px),
+        "state": orders.state(order).value,
+        "ord_status": order.ord_status.value,
+        "is_uncertain": order.is_uncertain,
+        "is_external": order.is_external,
+        "reasons": list(order.reasons),
+        "requests": [_request(request) for request in order.requests],
+        "replaces": order.replaces,
+        "replaced_by": order.replaced_by,
+        "operator": order.operator,
+        "block": order.block,
+        "egress": order.egress,
+        **_time("placed_at", order.placed_at),
+        **_time("updated_at", order.updated_at),
+    }
+
+
+def _request(request: Request) -> Document:
+    return {
+        "request_id": request.request_id,
+        "kind": request.kind.value,
+        "state": request.state.value,
+        "reasons": list(request.reasons),
+        "operator": request.operator,
+        "replaced_by": request.replaced_by,
+        **_time("made_at", request.made_at),
+    }
+
+
+def _fill(replica: Replica, fill: Fill) -> Document:
+    return {
+        "account": fill.account,
+        "client_order_id": fill.client_order_id,
+        "venue_order_id": fill.venue_order_id,
+        "trade_id": fill.trade_id,
+        **_instrument(replica, fill.instrument),
+        "side": fill.side.value,
+        "last_qty": plain(fill.last_qty),
+        "last_px": plain(fill.last_px),
+        "fee": None if fill.fee is None else {"amount": plain(fill.fee.amount), "currency": fill.fee.currency},
+        "is_maker": fill.is_maker,
+        **_time("transact_time", fill.transact_time),
+    }
+
+
+def _alert(row: AlertRow) -> Document:
+    return {
+        "key": row.alert.key,
+        "rule": row.alert.rule,
+        "severity": row.alert.severity.value,
+        "account": row.alert.account,
+        "text": row.alert.text,
+        "count": row.count,
+        "is_active": row.is_active,
+        "acknowledged_by": row.acknowledged_by,
+        "note": row.note,
+        **_time("first_at", row.first_at),
+        **_time("at", row.alert.at),
+    }
+
+
+def _instrument(replica: Replica, instrument: InstrumentId) -> Document:
+    return {"instrument": _symbol(replica, instrument), "instrument_id": instrument}
+
+
+def _symbol(replica: Replica, instrument: InstrumentId) -> str:
+    """What people call it; the venue's own symbol while the instrument is not listed."""
+    known = replica.instruments.get(instrument)
+    return known.symbol if known is not None else instrument.partition(":")[2]
+
+
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
+
+
+def _time(name: str, at: int | None) -> Document:
+    """The moment `at` (ns since the epoch) for people and, exact, for programs; null for None and before the first."""
+    if not at:
+        return {name: None, f"{name}_ns": None}
+    moment = datetime.fromtimestamp(at // 1_000_000_000, UTC)
+    return {name: f"{moment:%Y-%m-%dT%H:%M:%S}.{at // 1_000 % 1_000_000:06d}Z", f"{name}_ns": at}
