@@ -1,0 +1,185 @@
+"""`tradedesk paper` as a process: what it prints, how it ends, and what bad input gets."""
+
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from paper_process import paper_process
+
+COMMAND = [sys.executable, "-m", "tradedesk"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=30, env=environment, check=False
+    )
+
+
+def refused(*arguments: str, status: int = 1) -> str:
+    """The one plain sentence it says on stderr."""
+    done = run("paper", *arguments)
+    assert (done.returncode, done.stdout) == (status, ""), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.strip()
+
+
+def get(url: str) -> object:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+def test_it_prints_one_object_serves_and_ends_cleanly():
+    with paper_process("--accounts", "4", "--seed", "5") as described:
+        assert set(described) - {"pid"} == {"schema", "rest", "ws", "wsapi", "admin", "admin_token", "accounts"}
+        assert described["schema"] == "paper.v1"
+        assert described["wsapi"] == described["ws"] + "/ws-api/v3"
+        assert [(row["name"], row["addresses"]) for row in described["accounts"]] == [
+            ("acme", ["127.0.0.2"]), ("birch", ["127.0.0.3"]), ("cedar", ["127.0.0.4"]), ("client-004", ["127.0.0.5"]),
+        ]  # fmt: skip
+        assert get(described["rest"] + "/api/v3/ping") == {}
+        with paper_process("--accounts", "4", "--seed", "5") as again:  # the same seed, the same keys
+            assert again["accounts"] == described["accounts"]
+            assert again["admin_token"] != described["admin_token"]
+
+
+def test_a_recording_is_replayed_and_clients_see_its_book(tmp_path):
+    recording = tmp_path / "tiny.gz"
+    at = 1_723_161_254_000_000_000
+    snapshot = {
+        "lastUpdateId": 10,
+        "bids": [["61000.00000000", "1.00000000"]],
+        "asks": [["61000.01000000", "2.00000000"]],
+    }
+    later = {
+        "stream": "btcusdt@depth@100ms",
+        "data": {
+            "e": "depthUpdate",
+            "E": 1,
+            "s": "BTCUSDT",
+            "U": 11,
+            "u": 12,
+            "b": [["60999.00000000", "3.00000000"]],
+            "a": [],
+        },
+    }
+    with gzip.open(recording, "wt") as file:
+        file.write(f"{at} {json.dumps(snapshot)}\n{at + 1_000_000} {json.dumps(later)}\n")
+    with paper_process("--market", "replay", "--recording", str(recording), "--speed", "10") as described:
+        book = get(described["rest"] + "/api/v3/depth?symbol=BTCUSDT")
+    assert book["asks"] == [["61000.01000000", "2.00000000"]]
+    assert book["bids"][0] == ["61000.00000000", "1.00000000"]
+
+    damaged = tmp_path / "damaged.gz"
+    damaged.write_bytes(recording.read_bytes()[:60])
+    assert str(damaged.name) in refused("--market", "replay", "--recording", str(damaged))
+
+
+def test_a_port_in_use_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert (
+            refused("--port", str(port))
+            == f"--port: port {port} of 127.0.0.1 is in use; choose another, or 0 for any that is free"
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--market", "casino"], 1, "--market: 'casino' is not known; use synthetic or replay"),
+        (["--market", "replay"], 2, "--recording: is missing"),
+        (["--recording", "x.gz"], 2, "goes with --market replay only"),
+        (["--market", "replay", "--recording", "/nowhere/x.gz"], 1, "/nowhere/x.gz"),
+        (["--speed", "0"], 2, "--speed: 0.0 must be above 0"),
+        (["--speed", "nan"], 2, "--speed"),
+        (["--accounts-file", "/nowhere/accounts.toml"], 1, "/nowhere/accounts.toml: cannot be read"),
+        (["--host", "192.0.2.7"], 1, "192.0.2.7 is not an address of this machine"),
+    ],
+)
+def test_bad_input_gets_one_plain_sentence(arguments, status, said):
+    assert said in refused(*arguments, status=status)
+
+
+@pytest.mark.parametrize("arguments", [["--accounts", "0"], ["--port", "70000"], ["--seed", "x"], ["--colour"]])
+def test_what_is_no_option_is_a_usage_error(arguments):
+    done = run("paper", *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_help_shows_an_example_and_imports_nothing_heavy():
+    assert "Example: tradedesk paper" in run("paper", "--help").stdout
+    script = (
+        "import sys; sys.argv = ['tradedesk', '--help']\n"
+        "from tradedesk.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print([name for name in ('aiohttp', 'ccxt', 'textual', 'cryptography') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_without_json_a_person_reads_where_everything_is():
+    process = subprocess.Popen([*COMMAND, "paper"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        lines = []
+        while not lines or lines[-1] != "ctrl+c ends it\n":
+            lines.append(process.stdout.readline())
+            assert lines[-1], "it ended"
+        process.send_signal(2)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+    text = "".join(lines)
+    assert "REST           http://127.0.0.1:" in text
+    assert "acme         127.0.0.2" in text
+
+
+def test_every_mistake_of_an_accounts_file_is_named_at_once(tmp_path: Path):
+    path = tmp_path / "accounts.toml"
+    path.write_text(
+        """
+        [[accounts]]
+        name = "Acme"
+        api_key = "short"
+        addresses = ["here"]
+        colour = "red"
+        balances = { USDT = 5.0, btc = "1", ETH = "-1" }
+        [[accounts]]
+        name = "birch"
+        api_key = "aaaaaaaaaaaaaaaaaaaa"
+        secret = "s"
+        [[accounts]]
+        name = "birch"
+        api_key = "aaaaaaaaaaaaaaaaaaaa"
+        public_key = "no key"
+        [[accounts]]
+        name = "birch"
+        api_key = "aaaaaaaaaaaaaaaaaaaa"
+        secret = "t"
+        """
+    )
+    done = run("paper", "--accounts-file", str(path))
+    assert done.returncode == 1
+    said = done.stderr
+    for part in (
+        "accounts[0].name: must be", "accounts[0].api_key: must be", "accounts[0].addresses: must be", "accounts[0].colour: is not known",
+        "accounts[0]: needs either secret (HMAC) or public_key (PEM)", "accounts[0].balances.USDT: an amount is a text",
+        "accounts[0].balances.btc: an asset is", "accounts[0].balances.ETH: -1 must not be negative",
+        "accounts[2].public_key: is not an Ed25519 or RSA public key", ".name: is taken", ".api_key: is taken",
+    ):  # fmt: skip
+        assert part in said, part
+    assert "Traceback" not in said
+    assert "aaaaaaaaaaaaaaaaaaaa" not in said

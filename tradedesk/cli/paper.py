@@ -1,0 +1,197 @@
+"""`tradedesk paper`: the paper exchange as a process of its own."""
+
+import asyncio
+import errno
+import json
+import secrets
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradedesk.cli.endings import FAILED, USAGE, end
+
+if TYPE_CHECKING:
+    from tradedesk.paper.accounts import Account
+    from tradedesk.paper.market import Market
+    from tradedesk.paper.rows import Spec
+    from tradedesk.paper.server.app import Running
+
+MARKETS = ("synthetic", "replay")
+
+
+class _Unusable(Exception):
+    """What was asked for cannot be done; the message is for the operator. `status` is the exit status."""
+
+    def __init__(self, message: str, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def paper(
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one paper.v1 object when ready, and nothing else.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of REST and sockets; 0 takes a free one.")] = 0,
+    accounts: Annotated[int, typer.Option(min=1, max=5_000, help="How many accounts to make.")] = 3,
+    accounts_file: Annotated[Path | None, typer.Option(help="TOML file with [[accounts]] tables instead.")] = None,
+    market: Annotated[str, typer.Option(help="What everyone else does: synthetic or replay.")] = "synthetic",
+    recording: Annotated[Path | None, typer.Option(help="The recording to replay.")] = None,
+    speed: Annotated[float, typer.Option(help="How fast the replay passes; 1 is as it was.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the order flow and of the keys.")] = 1,
+) -> None:
+    """Run a paper exchange that speaks the spot protocol of Binance.
+
+    Example: tradedesk paper --json --port 8765 --accounts 3
+    """
+    try:
+        asked = _Asked(
+            host=host,
+            port=port,
+            accounts=accounts,
+            accounts_file=accounts_file,
+            market=market,
+            recording=recording,
+            speed=speed,
+            seed=seed,
+        )
+        asked.check()
+        _run(asked, as_json=as_json)
+    except _Unusable as unusable:
+        end(str(unusable), unusable.status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """The options, as given."""
+
+    host: str
+    port: int
+    accounts: int
+    accounts_file: Path | None
+    market: str
+    recording: Path | None
+    speed: float
+    seed: int
+
+    def check(self) -> None:
+        """Raises _Unusable for options that do not go together."""
+        if self.market not in MARKETS:
+            raise _Unusable(f"--market: {self.market[:40]!r} is not known; use {' or '.join(MARKETS)}")
+        if self.market == "replay" and self.recording is None:
+            raise _Unusable("--recording: is missing; name the recording that --market replay is to play", USAGE)
+        if self.market == "synthetic" and self.recording is not None:
+            raise _Unusable("--recording: goes with --market replay only; add it or leave the recording out", USAGE)
+        if not 0 < self.speed <= 1_000:
+            raise _Unusable(f"--speed: {self.speed} must be above 0 and at most 1000", USAGE)
+
+
+def _run(asked: _Asked, *, as_json: bool) -> None:
+    made = _accounts(asked)
+    specs, market = _market(asked)
+    main = _serve(asked, made, specs, market, as_json=as_json)
+    try:
+        import uvloop
+    except ImportError:  # not made for every platform; asyncio's own loop serves as well, slower
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+def _accounts(asked: _Asked) -> "list[Account]":
+    from tradedesk.paper import accounts
+
+    if asked.accounts_file is None:
+        return accounts.generated(asked.accounts, asked.seed)
+    try:
+        return accounts.read(asked.accounts_file)
+    except accounts.AccountsError as error:
+        raise _Unusable(str(error)) from None
+
+
+def _market(asked: _Asked) -> "tuple[list[Spec], Market]":
+    """The instruments and the flow of everyone else."""
+    from tradedesk.paper.synthetic import Synthetic, default_specs
+
+    if asked.recording is None:
+        specs = default_specs()
+        return specs, Synthetic(specs, asked.seed)
+    from tradedesk.paper.replay import Replay
+    from tradedesk.recording.raw import RecordingError
+
+    try:
+        replay = Replay(asked.recording, speed=asked.speed)
+    except RecordingError as error:
+        raise _Unusable(f"--recording: {error}") from None
+    return [replay.spec], replay
+
+
+async def _serve(
+    asked: _Asked, accounts: "list[Account]", specs: "list[Spec]", market: "Market", *, as_json: bool
+) -> None:
+    """Serve until a signal asks for the end, or the exchange breaks."""
+    from tradedesk.clock import SystemClock
+    from tradedesk.paper.accounts import specs as account_specs
+    from tradedesk.paper.exchange import Exchange
+    from tradedesk.paper.server.app import start
+
+    clock = SystemClock()
+    exchange = Exchange(specs, account_specs(accounts), market, now=clock.now())
+    try:
+        running = await start(
+            exchange, accounts, clock, admin_token=secrets.token_urlsafe(32), host=asked.host, port=asked.port
+        )
+    except OSError as error:
+        raise _Unusable(_cannot_bind(asked, error)) from None
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    print(json.dumps(running.described()) if as_json else _table(running), flush=True)
+    stopping = asyncio.create_task(asked_to_stop.wait())
+    await asyncio.wait((stopping, running.failed), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    await _stop(running)
+
+
+async def _stop(running: "Running") -> None:
+    """End the server. Raises what broke the exchange, if that was the reason: a bug is shown whole."""
+    from tradedesk.recording.raw import RecordingError
+
+    try:
+        await running.stop()
+    except RecordingError as error:
+        raise _Unusable(f"--recording: {error}") from None
+
+
+def _cannot_bind(asked: _Asked, error: OSError) -> str:
+    where = f"port {asked.port} of {asked.host}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"--port: {where} is in use; choose another, or 0 for any that is free"
+        case errno.EACCES:
+            return f"--port: {where} may not be used by this user; choose one above 1023"
+        case errno.EADDRNOTAVAIL:
+            return f"--host: {asked.host} is not an address of this machine; use 127.0.0.1"
+        case _:
+            return f"--host: cannot listen on {where}: {error.strerror or error}"
+
+
+def _table(running: "Running") -> str:
+    lines = [
+        f"REST           {running.rest}",
+        f"streams        {running.ws}",
+        f"WebSocket API  {running.wsapi}",
+        f"admin          {running.admin}  token {running.admin_token}",
+        "",
+        f"{'account':<12} {'from':<16} {'api key':<64}  secret",
+    ]
+    for account in running.service.accounts.values():
+        addresses = ", ".join(account.addresses) or "anywhere"
+        secret = account.secret if account.secret is not None else "(public key)"
+        lines.append(f"{account.name:<12} {addresses:<16} {account.api_key:<64}  {secret}")
+    return "\n".join([*lines, "", "ctrl+c ends it"])

@@ -1,0 +1,142 @@
+"""The whole server: doors bound to their ports, the task that moves the exchange on, start and stop."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from tradedesk.clock import Clock
+from tradedesk.paper.accounts import Account
+from tradedesk.paper.exchange import Exchange
+from tradedesk.paper.server import admin
+from tradedesk.paper.server.limits import RateLimits
+from tradedesk.paper.server.outbox import Outbox
+from tradedesk.paper.server.rest import RestDoor
+from tradedesk.paper.server.service import Service
+from tradedesk.paper.server.stream_door import StreamDoor
+from tradedesk.paper.server.streams import TICK
+from tradedesk.paper.server.wsapi import PATH, ApiDoor
+
+_LEAST_SLEEP = 1_000_000  # ns; a busy flow is let act in batches of a millisecond, the venue's own grain
+_MOST_BODY = 64 * 1024
+
+
+class Running:
+    """A server that is up. `stop` ends it; `failed` is done, with the exception, if the exchange itself broke."""
+
+    def __init__(
+        self,
+        service: Service,
+        runners: list[web.AppRunner],
+        pump: asyncio.Task[None],
+        *,
+        host: str,
+        port: int,
+        admin_port: int,
+        token: str,
+    ) -> None:
+        self.service = service
+        self.failed = pump
+        shown = f"[{host}]" if ":" in host else host
+        self.rest = f"http://{shown}:{port}"
+        self.ws = f"ws://{shown}:{port}"
+        self.wsapi = self.ws + PATH
+        self.admin = f"http://{shown}:{admin_port}"
+        self.admin_token = token
+        self._runners = runners
+
+    def described(self) -> dict[str, object]:
+        """The paper.v1 object: where everything is, and the keys (printed nowhere else)."""
+        return {
+            "schema": "paper.v1",
+            "rest": self.rest,
+            "ws": self.ws,
+            "wsapi": self.wsapi,
+            "admin": self.admin,
+            "admin_token": self.admin_token,
+            "accounts": [_described(account) for account in self.service.accounts.values()],
+        }
+
+    async def stop(self) -> None:
+        """End everything; raises what broke the exchange, if something did."""
+        self.failed.cancel()
+        for runner in self._runners:
+            await runner.cleanup()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.failed
+
+
+def _described(account: Account) -> dict[str, object]:
+    secret = {} if account.secret is None else {"secret": account.secret}
+    return {"name": account.name, "api_key": account.api_key, **secret, "addresses": list(account.addresses)}
+
+
+async def start(
+    exchange: Exchange,
+    accounts: Sequence[Account],
+    clock: Clock,
+    *,
+    admin_token: str,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    rates: RateLimits | None = None,
+) -> Running:
+    """Serve `exchange` to the owners of `accounts` on this loop. Port 0 takes a free one. Raises OSError if it cannot bind.
+
+    Clients reach it from any loopback source address.
+    """
+    service = Service(exchange, accounts, clock, rates or RateLimits())
+    for spec in exchange.specs():
+        exchange.take_book_delta(spec.symbol)  # what stands from the start is in every snapshot
+    open_sockets: set[Outbox] = set()
+    rest, streams, api = RestDoor(service), StreamDoor(service, open_sockets), ApiDoor(service, open_sockets)
+
+    async def route(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket" and request.method == "GET":
+            if request.path == PATH:
+                return await api.handle(request)
+            if request.path in ("/ws", "/stream") or request.path.startswith("/ws/"):
+                return await streams.handle(request)
+        return await rest.handle(request)
+
+    async def drop_sockets(_: web.Application) -> None:
+        for outbox in list(open_sockets):
+            outbox.drop()
+
+    app = web.Application(client_max_size=_MOST_BODY)
+    app.router.add_route("*", "/{path:.*}", route)
+    app.on_shutdown.append(drop_sockets)
+    runners: list[web.AppRunner] = []
+    try:
+        bound = await _bind(app, runners, host, port)
+        admin_bound = await _bind(admin.application(service, admin_token), runners, host, 0)
+    except BaseException:
+        for runner in runners:
+            await runner.cleanup()
+        raise
+    pump = asyncio.create_task(_pump(service, clock))
+    return Running(service, runners, pump, host=host, port=bound, admin_port=admin_bound, token=admin_token)
+
+
+async def _bind(app: web.Application, runners: list[web.AppRunner], host: str, port: int) -> int:
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runners.append(runner)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    bound: int = runner.addresses[0][1]
+    return bound
+
+
+async def _pump(service: Service, clock: Clock) -> None:
+    """Move the exchange on when its flow is due and tell who listens; every 100 ms the timed streams."""
+    next_tick = 0
+    while True:
+        now = service.settle()
+        service.distribute(now)
+        if now >= next_tick:
+            service.tick(now)
+            next_tick = (now // TICK + 1) * TICK
+        due = service.exchange.next_due()
+        until = next_tick if due is None else min(due, next_tick)
+        await asyncio.sleep(max(until - clock.now(), _LEAST_SLEEP) / 1_000_000_000)

@@ -1,0 +1,80 @@
+"""What waits to be written to one socket: bounded, so that a client that does not read is cut off and never waited for (5.13)."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+
+from aiohttp import WSMsgType, web
+
+log = logging.getLogger("tradedesk.paper")
+
+MOST_FRAMES = 4_096
+MOST_BYTES = 8 * 1024 * 1024
+PING_EVERY_S = 20.0
+PONG_WITHIN_S = 60.0
+
+
+class Outbox:
+    """Puts never wait; `run` writes. Belongs to the server's loop."""
+
+    def __init__(self, socket: web.WebSocketResponse, peer: str, transport: asyncio.Transport | None) -> None:
+        self.peer = peer
+        self.is_cut = False
+        self._socket = socket
+        self._frames: deque[tuple[WSMsgType, bytes]] = deque()
+        self._bytes = 0
+        self._filled = asyncio.Event()
+        self._transport = transport  # dropped when the client does not keep up
+        self._pong_at = asyncio.get_running_loop().time()
+
+    def put(self, frame: bytes, kind: WSMsgType = WSMsgType.TEXT) -> None:
+        """Queue one frame. Over the bound the whole connection is dropped: half a stream would look like a whole one."""
+        if self.is_cut:
+            return
+        if len(self._frames) >= MOST_FRAMES or self._bytes + len(frame) > MOST_BYTES:
+            self.cut(f"it did not read: {len(self._frames)} frames, {self._bytes} bytes were waiting")
+            return
+        self._frames.append((kind, frame))
+        self._bytes += len(frame)
+        self._filled.set()
+
+    def pong_seen(self) -> None:
+        self._pong_at = asyncio.get_running_loop().time()
+
+    def cut(self, why: str) -> None:
+        """Drop it, and say why on the server's side."""
+        if self.is_cut:
+            return
+        log.warning("socket of %s dropped: %s", self.peer, why)
+        self.drop()
+
+    def drop(self) -> None:
+        """End the connection now; what waits is gone."""
+        self.is_cut = True
+        self._frames.clear()
+        self._bytes = 0
+        self._filled.set()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def run(self) -> None:
+        """Write what is put, until the connection is over."""
+        with contextlib.suppress(ConnectionError):  # the reader of the socket sees the same end and cleans up
+            while not self.is_cut and not self._socket.closed:
+                while self._frames:
+                    kind, frame = self._frames.popleft()
+                    self._bytes -= len(frame)
+                    await self._socket.send_frame(frame, kind)
+                self._filled.clear()
+                await self._filled.wait()
+
+    async def keep_alive(self) -> None:
+        """A ping every 20 s; a client silent for a minute is dropped."""
+        loop = asyncio.get_running_loop()
+        while not self.is_cut:
+            await asyncio.sleep(PING_EVERY_S)
+            if loop.time() - self._pong_at > PONG_WITHIN_S:
+                self.cut("no pong within a minute")
+            else:
+                self.put(str(int(loop.time() * 1000)).encode(), WSMsgType.PING)

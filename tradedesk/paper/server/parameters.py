@@ -1,0 +1,165 @@
+"""What a client sent, read strictly: each parameter once, in its own form, and nothing left over."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from urllib.parse import unquote_plus
+
+from tradedesk.paper.rows import Refusal
+
+_NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
+_INTEGER = r"^[0-9]{1,20}$"
+CLIENT_ORDER_ID = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
+SYMBOL = r"^[\w\-._&&[^a-z]]{1,50}$"  # as the venue words it in its answer; tested below without Java's intersection
+_SYMBOL = re.compile(r"[\w\-.]{1,50}")
+_COMPILED = {
+    pattern: re.compile(pattern.removesuffix("$") + r"\Z", re.ASCII) for pattern in (_NUMBER, _INTEGER, CLIENT_ORDER_ID)
+}
+LARGEST = Decimal(10) ** 12  # above any price or quantity of any symbol, below what would format to pages
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """The decoded parameters of a query string or form body, in their order. Raises Refusal -1101 on a double name."""
+    found: list[tuple[str, str]] = []
+    for piece in text.split("&"):
+        if piece:
+            name, _, value = piece.partition("=")
+            found.append((unquote_plus(name), unquote_plus(value)))
+    names = [name for name, _ in found]
+    if len(set(names)) != len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise Refusal(-1101, f"Duplicate values for parameter '{double[:40]}'.")
+    return found
+
+
+def missing(name: str) -> Refusal:
+    return Refusal(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+
+
+def invalid(name: str) -> Refusal:
+    return Refusal(-1130, f"Data sent for parameter '{name}' is not valid.")
+
+
+def _illegal(name: str, pattern: str) -> Refusal:
+    return Refusal(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{pattern}'.")
+
+
+class Parameters:
+    """The parameters of one request. Each is taken by name; `finish` refuses what nobody took."""
+
+    def __init__(self, values: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+        self._values = dict(values)
+        self._read: set[str] = set()
+
+    def peek(self, name: str) -> str | None:
+        """The raw text without taking it: for what stands outside the operation (weights, the log)."""
+        return self._values.get(name)
+
+    def text(self, name: str) -> str | None:
+        """The value, None if it was not sent. Raises -1105 if it is empty."""
+        self._read.add(name)
+        value = self._values.get(name)
+        if value == "":
+            raise Refusal(-1105, f"Parameter '{name}' was empty.")
+        return value
+
+    def must(self, name: str) -> str:
+        value = self.text(name)
+        if value is None:
+            raise missing(name)
+        return value
+
+    def choice(self, name: str, allowed: Iterable[str]) -> str | None:
+        value = self.text(name)
+        if value is not None and value not in allowed:
+            raise invalid(name)
+        return value
+
+    def flag(self, name: str) -> bool:
+        return self.choice(name, ("true", "false", "TRUE", "FALSE")) in ("true", "TRUE")
+
+    def decimal(self, name: str) -> Decimal | None:
+        """A quantity or a price: plain digits, at most 8 decimals (-1100, -1111)."""
+        text = self.text(name)
+        if text is None:
+            return None
+        if not _COMPILED[_NUMBER].match(text):
+            raise _illegal(name, _NUMBER)
+        value = Decimal(text)
+        if value >= LARGEST or len(text.partition(".")[2].rstrip("0")) > 8:
+            raise Refusal(-1111, f"Parameter '{name}' has too much precision.")
+        return value
+
+    def integer(self, name: str) -> int | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        if not _COMPILED[_INTEGER].match(text):
+            raise _illegal(name, _INTEGER)
+        return int(text)
+
+    def limit(self, name: str, default: int, most: int) -> int:
+        """A row count from 1; what is above `most` gives `most` rows, as the venue does."""
+        value = self.integer(name)
+        if value == 0:
+            raise invalid(name)
+        return min(default if value is None else value, most)
+
+    def time(self, name: str) -> int | None:
+        """A moment in ns since the epoch; sent in ms, or in µs when it has 16 digits."""
+        value = self.integer(name)
+        return None if value is None else to_ns(value)
+
+    def client_order_id(self, name: str) -> str | None:
+        text = self.text(name)
+        if text is not None and not _COMPILED[CLIENT_ORDER_ID].match(text):
+            raise _illegal(name, CLIENT_ORDER_ID)
+        return text
+
+    def symbol(self) -> str:
+        text = self.must("symbol")
+        if not _is_symbol(text):
+            raise _illegal("symbol", SYMBOL)
+        return text
+
+    def optional_symbol(self) -> str | None:
+        return None if self.text("symbol") is None else self.symbol()
+
+    def symbols(self) -> list[str] | None:
+        """The list of the `symbols` parameter (a JSON array), None if it was not sent."""
+        text = self.text("symbols")
+        if text is None:
+            return None
+        try:
+            names = json.loads(text)
+        except (ValueError, RecursionError):
+            names = None
+        if (
+            not isinstance(names, list)
+            or not names
+            or not all(isinstance(name, str) and _is_symbol(name) for name in names)
+        ):
+            raise _illegal("symbols", r'^\["[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}\]$')
+        if len(set(names)) != len(names):
+            raise Refusal(-1101, "Duplicate values for parameter 'symbols'.")
+        return names
+
+    def finish(self) -> None:
+        """Raises -1104 if something was sent that nobody read. Before any effect: a typing error must not trade."""
+        unread = set(self._values) - self._read
+        if unread:
+            sent = len(self._values)
+            raise Refusal(
+                -1104,
+                f"Not all sent parameters were read; read '{sent - len(unread)}' parameter(s) but was sent '{sent}'.",
+            )
+
+
+def _is_symbol(text: str) -> bool:
+    return bool(_SYMBOL.fullmatch(text)) and text == text.upper()
+
+
+def to_ns(stamp: int) -> int:
+    """A client's stamp in ns: sent in ms, or in µs when it is that large (the venue takes both)."""
+    return stamp * (1_000 if stamp >= 10**15 else 1_000_000)

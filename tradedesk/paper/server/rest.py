@@ -1,0 +1,126 @@
+"""The HTTP door: `/api/v3/*` in, JSON out, with the venue's headers and status codes."""
+
+import logging
+import uuid
+
+import orjson
+from aiohttp import web
+
+from tradedesk.paper.accounts import Account
+from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.limits import TooMany
+from tradedesk.paper.server.parameters import Parameters, pairs
+from tradedesk.paper.server.render import MICROSECOND, MILLISECOND, error
+from tradedesk.paper.server.routes import REST
+from tradedesk.paper.server.service import HalfDone, Route, Service
+from tradedesk.paper.server.signature import account_of, check_signature, check_time, rest_payload
+
+log = logging.getLogger("tradedesk.paper")
+
+
+def peer_of(request: web.Request) -> str:
+    """The source address of the connection."""
+    return request.remote or ""
+
+
+def unit_of(text: str | None) -> int:
+    """ns per tick of the client's times, from its header or socket parameter. Raises -1194."""
+    match (text or "MILLISECOND").upper():
+        case "MILLISECOND":
+            return MILLISECOND
+        case "MICROSECOND":
+            return MICROSECOND
+        case _:
+            raise Refusal(-1194, "Invalid value for time unit.")
+
+
+class RestDoor:
+    """Handles every path that is not a socket."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def handle(self, request: web.Request) -> web.Response:
+        service, peer, key = self._service, peer_of(request), request.headers.get("X-MBX-APIKEY")
+        path, _, query = request.raw_path.partition("?")
+        route = REST.get((request.method, path))
+        status, refusal, values = 200, None, dict[str, str]()
+        result: object
+        try:
+            body = await _body(request)
+            if route is None:
+                raise Refusal(-5000, f"Path {path[:100]}, Method {request.method} is invalid", 404)
+            values = {**dict(pairs(body)), **dict(pairs(query))}  # a name in both: the query wins
+            payload = rest_payload(query, body)
+            unit = unit_of(request.headers.get("X-MBX-TIME-UNIT"))
+            result = self._perform(route, Parameters(values), peer=peer, key=key, payload=payload, unit=unit)
+        except Refusal as caught:
+            refusal, status = caught, caught.http
+            result = {**error(caught), "data": caught.both} if isinstance(caught, HalfDone) else error(caught)
+        except Exception:
+            # a bug of ours; the client gets what the venue answers when it cannot say what became of a request
+            log.exception("bug in %s %s", request.method, path)
+            refusal, status = Refusal(-1000, "An unknown error occurred while processing the request.", 500), 500
+            result = error(refusal)
+        service.note(
+            peer=peer,
+            key=key,
+            method=request.method,
+            path=path,
+            client_order_id=client_order_id(values),
+            status=status,
+            code=refusal.code if refusal else None,
+        )
+        return web.Response(
+            body=orjson.dumps(result),
+            status=status,
+            headers=self._headers(route, peer, key, refusal),
+            content_type="application/json",
+            charset="utf-8",
+        )
+
+    def _perform(
+        self, route: Route, parameters: Parameters, *, peer: str, key: str | None, payload: bytes, unit: int
+    ) -> object:
+        def identify(now: int) -> Account | None:
+            if route.security == "none":
+                return None
+            account = account_of(self._service.keys, key, peer)
+            if route.security == "signed":
+                check_time(parameters, now)
+                check_signature(account, parameters, payload)
+            return account
+
+        return self._service.perform(route, parameters, peer=peer, unit=unit, identify=identify)
+
+    def _headers(self, route: Route | None, peer: str, key: str | None, refusal: Refusal | None) -> dict[str, str]:
+        service = self._service
+        now = service.settle()
+        weight = str(service.limits.weight(peer, now))
+        headers = {"x-mbx-uuid": str(uuid.uuid4()), "X-MBX-USED-WEIGHT": weight, "X-MBX-USED-WEIGHT-1M": weight}
+        account = service.keys.get(key) if key is not None else None
+        if route is not None and route.is_order and account is not None:
+            fast, day = service.limits.orders(account.name, now)
+            headers |= {"X-MBX-ORDER-COUNT-10S": str(fast), "X-MBX-ORDER-COUNT-1D": str(day)}
+        if isinstance(refusal, TooMany):
+            headers["Retry-After"] = str(refusal.retry_after_s)
+        return headers
+
+
+async def _body(request: web.Request) -> str:
+    if not request.body_exists:
+        return ""
+    try:
+        return (await request.read()).decode()
+    except UnicodeDecodeError:
+        raise Refusal(-1100, "Illegal characters found in a parameter.") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise Refusal(-1101, "Too many parameters.", 413) from None
+
+
+def client_order_id(values: dict[str, str]) -> str | None:
+    """Which order a request names by the client's id, for the log of requests."""
+    for name in ("newClientOrderId", "origClientOrderId", "cancelOrigClientOrderId"):
+        if name in values:
+            return values[name][:64]
+    return None

@@ -1,0 +1,95 @@
+"""The two tables of what can be asked: by method and path over REST, by name over the WebSocket API; weights as listed 2026-07."""
+
+from tradedesk.paper.server import market_data, trading
+from tradedesk.paper.server.service import Route
+
+_PING = Route(operation=market_data.ping, weight=1)
+_TIME = Route(operation=market_data.time, weight=1)
+_INFO = Route(operation=market_data.exchange_info, weight=20)
+_DEPTH = Route(operation=market_data.depth, weight=market_data.depth_weight)
+_TRADES = Route(operation=market_data.trades, weight=25)
+_HISTORICAL = Route(operation=market_data.historical_trades, weight=25)
+_AGGREGATES = Route(operation=market_data.agg_trades, weight=4)
+_KLINES = Route(operation=market_data.klines, weight=2)
+_AVERAGE = Route(operation=market_data.average_price, weight=2)
+_TICKER_24H = Route(operation=market_data.ticker_24h, weight=market_data.ticker_24h_weight)
+_TICKER_PRICE = Route(operation=market_data.ticker_price, weight=market_data.ticker_weight)
+_TICKER_BOOK = Route(operation=market_data.ticker_book, weight=market_data.ticker_weight)
+
+_PLACE = Route(operation=trading.place, weight=1, security="signed", is_order=True)
+_TEST = Route(operation=trading.test, weight=trading.test_weight, security="signed")
+_CANCEL = Route(operation=trading.cancel, weight=1, security="signed", is_order=True)
+_CANCEL_ALL = Route(operation=trading.cancel_all, weight=1, security="signed", is_order=True)
+_CANCEL_REPLACE = Route(operation=trading.cancel_replace, weight=1, security="signed", is_order=True)
+_ORDER = Route(operation=trading.order, weight=4, security="signed")
+_OPEN_ORDERS = Route(operation=trading.open_orders, weight=trading.open_orders_weight, security="signed")
+_ALL_ORDERS = Route(operation=trading.all_orders, weight=20, security="signed")
+_MY_TRADES = Route(operation=trading.my_trades, weight=trading.my_trades_weight, security="signed")
+_ACCOUNT = Route(operation=trading.account, weight=20, security="signed")
+_COMMISSION = Route(operation=trading.commission, weight=20, security="signed")
+_ORDER_LIMITS = Route(operation=trading.order_rate_limits, weight=40, security="signed")
+_OPEN_KEY = Route(operation=trading.open_listen_key, weight=2, security="key")
+_KEEP_KEY = Route(operation=trading.keep_listen_key, weight=2, security="key")
+_CLOSE_KEY = Route(operation=trading.close_listen_key, weight=2, security="key")
+
+REST = {
+    ("GET", "/api/v3/ping"): _PING,
+    ("GET", "/api/v3/time"): _TIME,
+    ("GET", "/api/v3/exchangeInfo"): _INFO,
+    ("GET", "/api/v3/depth"): _DEPTH,
+    ("GET", "/api/v3/trades"): _TRADES,
+    ("GET", "/api/v3/historicalTrades"): _HISTORICAL,
+    ("GET", "/api/v3/aggTrades"): _AGGREGATES,
+    ("GET", "/api/v3/klines"): _KLINES,
+    ("GET", "/api/v3/uiKlines"): _KLINES,
+    ("GET", "/api/v3/avgPrice"): _AVERAGE,
+    ("GET", "/api/v3/ticker/24hr"): _TICKER_24H,
+    ("GET", "/api/v3/ticker/price"): _TICKER_PRICE,
+    ("GET", "/api/v3/ticker/bookTicker"): _TICKER_BOOK,
+    ("POST", "/api/v3/order"): _PLACE,
+    ("POST", "/api/v3/order/test"): _TEST,
+    ("POST", "/api/v3/order/cancelReplace"): _CANCEL_REPLACE,
+    ("GET", "/api/v3/order"): _ORDER,
+    ("DELETE", "/api/v3/order"): _CANCEL,
+    ("GET", "/api/v3/openOrders"): _OPEN_ORDERS,
+    ("DELETE", "/api/v3/openOrders"): _CANCEL_ALL,
+    ("GET", "/api/v3/allOrders"): _ALL_ORDERS,
+    ("GET", "/api/v3/myTrades"): _MY_TRADES,
+    ("GET", "/api/v3/account"): _ACCOUNT,
+    ("GET", "/api/v3/account/commission"): _COMMISSION,
+    ("GET", "/api/v3/rateLimit/order"): _ORDER_LIMITS,
+    ("POST", "/api/v3/userDataStream"): _OPEN_KEY,
+    ("PUT", "/api/v3/userDataStream"): _KEEP_KEY,
+    ("DELETE", "/api/v3/userDataStream"): _CLOSE_KEY,
+}
+
+SOCKET = {
+    "ping": _PING,
+    "time": _TIME,
+    "exchangeInfo": _INFO,
+    "depth": _DEPTH,
+    "trades.recent": _TRADES,
+    "trades.historical": _HISTORICAL,
+    "trades.aggregate": _AGGREGATES,
+    "klines": _KLINES,
+    "uiKlines": _KLINES,
+    "avgPrice": _AVERAGE,
+    "ticker.24hr": _TICKER_24H,
+    "ticker.price": _TICKER_PRICE,
+    "ticker.book": _TICKER_BOOK,
+    "order.place": _PLACE,
+    "order.test": _TEST,
+    "order.status": _ORDER,
+    "order.cancel": _CANCEL,
+    "order.cancelReplace": _CANCEL_REPLACE,
+    "openOrders.status": _OPEN_ORDERS,
+    "openOrders.cancelAll": _CANCEL_ALL,
+    "allOrders": _ALL_ORDERS,
+    "myTrades": _MY_TRADES,
+    "account.status": _ACCOUNT,
+    "account.commission": _COMMISSION,
+    "account.rateLimits.orders": _ORDER_LIMITS,
+    "userDataStream.start": _OPEN_KEY,
+    "userDataStream.ping": _KEEP_KEY,
+    "userDataStream.stop": _CLOSE_KEY,
+}

@@ -1,0 +1,168 @@
+"""What every door of the server shares: the exchange, who may use it, what was counted, and who listens."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from tradedesk.clock import Clock
+from tradedesk.paper.accounts import Account
+from tradedesk.paper.exchange import Exchange
+from tradedesk.paper.rows import AccountChanged, Execution, Print, Refusal
+from tradedesk.paper.server.limits import Limits, RateLimits
+from tradedesk.paper.server.parameters import Parameters, missing
+from tradedesk.paper.server.streams import StreamHub
+from tradedesk.paper.server.users import UserStreams
+
+MOST_SEEN = 50_000  # requests remembered; older ones are forgotten and counted
+_FIRST_UID = 350_000_001
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """One request as the exchange saw it, for tests that ask from where and how often something came."""
+
+    number: int  # from 1, without holes
+    time: int  # ns since the epoch
+    peer: str  # source address
+    key: str | None  # the API key as sent
+    account: str | None  # whose key it is, if it is known
+    method: str  # GET; order.place and its kin on the WebSocket API; SUBSCRIBE on a stream
+    path: str
+    client_order_id: str | None
+    status: int  # of HTTP, or of the WebSocket API's answer; 101 for an opened socket
+    code: int | None  # of the refusal
+
+
+class SeenLog:
+    """The last requests, oldest first."""
+
+    def __init__(self) -> None:
+        self.rows: deque[Seen] = deque(maxlen=MOST_SEEN)
+        self.count = 0
+
+    def after(self, number: int, limit: int) -> list[Seen]:
+        """At most `limit` requests with a number above `number`."""
+        first = self.count - len(self.rows)
+        return [self.rows[index] for index in range(max(0, number - first), len(self.rows))][:limit]
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """Who asks, when, and in which unit their times are (ns per tick)."""
+
+    peer: str
+    now: int
+    unit: int
+    account: Account | None  # None where none is needed
+
+    @property
+    def name(self) -> str:
+        """The account's name; only routes that demand a key may ask for it."""
+        if self.account is None:
+            raise missing("apiKey")
+        return self.account.name
+
+
+Operation = Callable[["Service", Call, Parameters], object]
+Weight = int | Callable[[Parameters], int]
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One thing a client can ask for, on whichever door."""
+
+    operation: Operation
+    weight: Weight
+    security: str = "none"  # none, key, signed
+    is_order: bool = False  # its weight is given back on success, and its answer shows the order count
+
+
+class Service:
+    """The server's state. Everything happens on one loop; no method awaits, so none is ever seen half done."""
+
+    def __init__(self, exchange: Exchange, accounts: Sequence[Account], clock: Clock, rates: RateLimits) -> None:
+        self.exchange = exchange
+        self.accounts: Mapping[str, Account] = {account.name: account for account in accounts}
+        self.keys: Mapping[str, Account] = {account.api_key: account for account in accounts}
+        self.uids: Mapping[str, int] = {account.name: _FIRST_UID + index for index, account in enumerate(accounts)}
+        self.limits = Limits(rates)
+        self.seen = SeenLog()
+        self.users = UserStreams()
+        self.streams = StreamHub(exchange, self.users)
+        self._clock = clock
+        self._now = 0
+
+    def settle(self) -> int:
+        """Bring the exchange to the present and return it (ns); never goes back, whatever the clock does."""
+        self._now = max(self._now, self._clock.now())
+        self.exchange.advance(self._now)
+        return self._now
+
+    def distribute(self, now: int) -> None:
+        """Hand what happened to those who listen."""
+        events = self.exchange.drain()
+        for event in events:
+            match event:
+                case Execution(row=row, fill=fill):
+                    if fill is not None and row.executed_qty == fill.quantity:  # its first: only unfilled orders count
+                        self.limits.give_back_order(row.account, now)
+                    self.users.executed(event)
+                case AccountChanged():
+                    self.users.account_changed(event)
+        self.streams.happened([event for event in events if isinstance(event, Print)], now)
+
+    def tick(self, now: int) -> None:
+        """The timed streams; called every 100 ms."""
+        self.streams.tick(now)
+        self.users.expire(now)
+
+    def perform(
+        self, route: Route, parameters: Parameters, *, peer: str, unit: int, identify: Callable[[int], Account | None]
+    ) -> object:
+        """Do what `route` says for whoever `identify(now)` finds. Raises Refusal, after what happened was handed out."""
+        now = self.settle()
+        weight = route.weight if isinstance(route.weight, int) else route.weight(parameters)
+        try:
+            self.limits.charge(peer, weight, now)
+            account = identify(now)
+            result = route.operation(self, Call(peer=peer, now=now, unit=unit, account=account), parameters)
+            if route.is_order:
+                self.limits.refund(peer, weight, now)
+            return result
+        finally:
+            self.distribute(now)
+
+    def note(
+        self,
+        *,
+        peer: str,
+        key: str | None,
+        method: str,
+        path: str,
+        client_order_id: str | None,
+        status: int,
+        code: int | None,
+    ) -> None:
+        """Remember one request."""
+        account = self.keys.get(key) if key is not None else None
+        self.seen.count += 1
+        self.seen.rows.append(
+            Seen(
+                number=self.seen.count,
+                time=max(self._now, self._clock.now()),
+                peer=peer,
+                key=key,
+                account=account.name if account else None,
+                method=method[:100],
+                path=path[:200],
+                client_order_id=client_order_id,
+                status=status,
+                code=code,
+            )
+        )
+
+
+class HalfDone(Refusal):
+    """cancelReplace of which a leg failed: the refusal carries both legs."""
+
+    def __init__(self, code: int, message: str, http: int, both: dict[str, object]) -> None:
+        super().__init__(code, message, http)
+        self.both = both

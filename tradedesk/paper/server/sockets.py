@@ -1,0 +1,46 @@
+"""What both kinds of socket share: the handshake, the bounded way out, pings, and the loop that reads."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from aiohttp import WSMsgType, web
+
+from tradedesk.paper.server.outbox import Outbox
+
+MOST_INCOMING = 64 * 1024  # bytes of one message
+
+
+async def serve(
+    request: web.Request,
+    open_sockets: set[Outbox],
+    opened: Callable[[Outbox], Callable[[str], None]],
+    headers: dict[str, str],
+) -> web.WebSocketResponse:
+    """Open the socket, hand its texts to what `opened` returns, and be done with it when either side is."""
+    socket = web.WebSocketResponse(autoping=False, max_msg_size=MOST_INCOMING, compress=False)
+    socket.headers.update(headers)
+    await socket.prepare(request)
+    outbox = Outbox(socket, request.remote or "", request.transport)
+    open_sockets.add(outbox)
+    writer = asyncio.create_task(outbox.run())
+    pinger = asyncio.create_task(outbox.keep_alive())
+    try:
+        received = opened(outbox)
+        async for message in socket:
+            match message.type:
+                case WSMsgType.TEXT:
+                    received(message.data)
+                case WSMsgType.PING:
+                    outbox.put(message.data, WSMsgType.PONG)
+                case WSMsgType.PONG:
+                    outbox.pong_seen()
+                case _:
+                    outbox.cut("it sent a frame that is no text")
+    finally:
+        open_sockets.discard(outbox)
+        for task in (writer, pinger):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    return socket

@@ -1,0 +1,135 @@
+"""The market stream door: `/ws`, `/ws/<name>[/<name>...]`, `/stream?streams=a/b`, and the requests clients send on them."""
+
+import uuid
+from collections.abc import Callable
+from urllib.parse import unquote
+
+import orjson
+from aiohttp import web
+
+from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.outbox import Outbox
+from tradedesk.paper.server.render import Json, error
+from tradedesk.paper.server.rest import unit_of
+from tradedesk.paper.server.service import Service
+from tradedesk.paper.server.sockets import serve
+from tradedesk.paper.server.streams import MOST_STREAMS, StreamSocket
+
+_METHODS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
+
+
+class BadRequest(Exception):
+    """A stream request that is not understood: the venue's own small codes, 0 property, 1 value, 2 request, 3 JSON."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+
+def path_names(path: str) -> list[str]:
+    """The streams of `/ws/a/b`."""
+    return [unquote(name) for name in path.removeprefix("/ws").split("/") if name]
+
+
+class StreamDoor:
+    """Opens market stream sockets. One instance per server."""
+
+    def __init__(self, service: Service, open_sockets: set[Outbox]) -> None:
+        self._service = service
+        self._open_sockets = open_sockets
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """GET of any path under /ws or /stream."""
+        is_combined = request.path == "/stream"
+        names = request.query.get("streams", "").split("/") if is_combined else path_names(request.path)
+        try:
+            unit = unit_of(request.query.get("timeUnit"))
+            if len(names) > MOST_STREAMS:
+                raise Refusal(-1101, f"Too many streams; a connection takes {MOST_STREAMS}.")
+        except Refusal as refusal:
+            return web.json_response(error(refusal), status=refusal.http)
+        socket: StreamSocket | None = None
+
+        def opened(outbox: Outbox) -> Callable[[str], None]:
+            nonlocal socket
+            socket = StreamSocket(outbox, unit, is_combined=is_combined)
+            self._note(outbox.peer, "GET", request.path)
+            for name in names:
+                if name:
+                    self._service.streams.hear(socket, name)
+            return lambda text: self._received(socket, text)
+
+        try:
+            return await serve(request, self._open_sockets, opened, {"x-mbx-uuid": str(uuid.uuid4())})
+        finally:
+            if socket is not None:
+                self._service.streams.leave(socket)
+
+    def _note(self, peer: str, method: str, path: str) -> None:
+        self._service.note(peer=peer, key=None, method=method, path=path, client_order_id=None, status=101, code=None)
+
+    def _received(self, socket: StreamSocket, text: str) -> None:
+        identifier: object = None
+        answer: Json
+        try:
+            request = _request(text)
+            identifier = request.get("id")
+            if not (identifier is None or isinstance(identifier, str | int)) or isinstance(identifier, bool):
+                identifier = None
+                raise BadRequest(2, "Invalid request: request ID must be an unsigned integer")
+            answer = {"result": self._act(socket, request), "id": identifier}
+        except BadRequest as bad:
+            answer = {"error": {"code": bad.code, "msg": bad.message}, "id": identifier}
+        socket.outbox.put(orjson.dumps(answer))
+
+    def _act(self, socket: StreamSocket, request: Json) -> object:
+        match request.get("method"):
+            case "SUBSCRIBE":
+                names = _names(request)
+                if len(socket.names.keys() | set(names)) > MOST_STREAMS:
+                    raise BadRequest(
+                        2, f"Invalid request: too many parameters; a connection takes {MOST_STREAMS} streams"
+                    )
+                for name in names:
+                    self._service.streams.hear(socket, name)
+                return None
+            case "UNSUBSCRIBE":
+                for name in _names(request):
+                    self._service.streams.unhear(socket, name)
+                return None
+            case "LIST_SUBSCRIPTIONS":
+                return list(socket.names)
+            case "SET_PROPERTY":
+                match request.get("params"):
+                    case ["combined", bool(value)]:
+                        socket.is_combined = value
+                        return None
+                    case ["combined", _]:
+                        raise BadRequest(1, "Invalid value type: expected Boolean")
+                raise BadRequest(0, "Unknown property")
+            case "GET_PROPERTY":
+                if request.get("params") != ["combined"]:
+                    raise BadRequest(0, "Unknown property")
+                return socket.is_combined
+            case None:
+                raise BadRequest(2, "Invalid request: missing field `method`")
+            case other:
+                raise BadRequest(2, f"Invalid request: unknown variant `{str(other)[:40]}`, expected one of {_METHODS}")
+
+
+def _request(text: str) -> Json:
+    try:
+        request = orjson.loads(text)
+    except orjson.JSONDecodeError as wrong:
+        raise BadRequest(3, f"Invalid JSON: expected value at line {wrong.lineno} column {wrong.colno}") from None
+    if not isinstance(request, dict):
+        raise BadRequest(2, "Invalid request: must be an object")
+    return request
+
+
+def _names(request: Json) -> list[str]:
+    names = request.get("params")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BadRequest(2, "Invalid request: params must be a list of stream names")
+    return names

@@ -1,0 +1,112 @@
+"""User data: who listens to which account, by listen key or by subscription, and what they are sent."""
+
+import secrets
+from collections.abc import Callable
+from functools import partial
+
+import orjson
+
+from tradedesk.paper.rows import AccountChanged, Execution
+from tradedesk.paper.server.outbox import Outbox
+from tradedesk.paper.server.render import Json, account_position, execution_report
+
+LISTEN_KEY_LIFE = 60 * 60 * 1_000_000_000  # ns without a keep-alive
+Wrap = Callable[[Json], Json]
+
+
+class Listener:
+    """One subscription of one socket to one account. `wrap` is the form events take on that socket."""
+
+    def __init__(self, account: str, outbox: Outbox, unit: int, wrap: Wrap, listen_key: str | None = None) -> None:
+        self.account = account
+        self.listen_key = listen_key  # it ends with this key
+        self._outbox = outbox
+        self._unit = unit
+        self._wrap = wrap
+
+    def tell(self, render: Callable[[int], Json]) -> None:
+        self._outbox.put(orjson.dumps(self._wrap(render(self._unit))))
+
+
+class ListenKey:
+    """The listen key of one account. `expires` in ns since the epoch."""
+
+    def __init__(self, key: str, account: str, expires: int) -> None:
+        self.key = key
+        self.account = account
+        self.expires = expires
+
+
+class UserStreams:
+    """Every listener of every account, in the order they came."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, dict[Listener, None]] = {}
+        self._keys: dict[str, ListenKey] = {}
+
+    # -- listening ----------------------------------------------------------------------------------------------------
+
+    def add(self, listener: Listener) -> None:
+        self._listeners.setdefault(listener.account, {})[listener] = None
+
+    def remove(self, listener: Listener) -> None:
+        self._listeners.get(listener.account, {}).pop(listener, None)
+
+    def listen(self, key: ListenKey, outbox: Outbox, unit: int, wrap: Wrap) -> Listener:
+        listener = Listener(key.account, outbox, unit, wrap, key.key)
+        self.add(listener)
+        return listener
+
+    # -- listen keys --------------------------------------------------------------------------------------------------
+
+    def open_key(self, account: str, now: int) -> str:
+        """The account's listen key, good for an hour from now; the same one while it lives."""
+        for found in self._keys.values():
+            if found.account == account:
+                found.expires = now + LISTEN_KEY_LIFE
+                return found.key
+        key = secrets.token_hex(30)
+        self._keys[key] = ListenKey(key, account, now + LISTEN_KEY_LIFE)
+        return key
+
+    def key(self, key: str) -> ListenKey | None:
+        return self._keys.get(key)
+
+    def keep_alive(self, found: ListenKey, now: int) -> None:
+        found.expires = now + LISTEN_KEY_LIFE
+
+    def close_key(self, found: ListenKey) -> None:
+        """Its sockets stay open and hear nothing more."""
+        del self._keys[found.key]
+        for listener in self._of_key(found):
+            self.remove(listener)
+
+    def _of_key(self, found: ListenKey) -> list[Listener]:
+        return [listener for listener in self._listeners.get(found.account, ()) if listener.listen_key == found.key]
+
+    def expire(self, now: int) -> None:
+        for found in [found for found in self._keys.values() if found.expires <= now]:
+            for listener in self._of_key(found):
+                listener.tell(partial(_expired, found.key, now))
+            self.close_key(found)
+
+    # -- telling ------------------------------------------------------------------------------------------------------
+
+    def executed(self, event: Execution) -> None:
+        self._tell(event.row.account, lambda unit: execution_report(event, unit))
+
+    def account_changed(self, event: AccountChanged) -> None:
+        self._tell(event.account, lambda unit: account_position(event, unit))
+
+    def _tell(self, account: str, render: Callable[[int], Json]) -> None:
+        for listener in self._listeners.get(account, ()):
+            listener.tell(render)
+
+
+def terminated(now: int, unit: int) -> Json:
+    """The event that ends a subscription; `now` in ns."""
+    return {"e": "eventStreamTerminated", "E": now // unit}
+
+
+def _expired(key: str, now: int, unit: int) -> Json:
+    return {"e": "listenKeyExpired", "E": now // unit, "listenKey": key}

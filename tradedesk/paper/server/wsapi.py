@@ -1,0 +1,333 @@
+"""The WebSocket API door: `/ws-api/v3`, the same operations as REST, plus sessions and user data subscriptions."""
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import orjson
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
+
+from tradedesk.paper.accounts import Account
+from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.limits import TooMany
+from tradedesk.paper.server.outbox import Outbox
+from tradedesk.paper.server.parameters import Parameters, missing
+from tradedesk.paper.server.render import Json, error
+from tradedesk.paper.server.rest import client_order_id, peer_of, unit_of
+from tradedesk.paper.server.routes import SOCKET
+from tradedesk.paper.server.service import Call, HalfDone, Route, Service
+from tradedesk.paper.server.signature import account_of, check_signature, check_time, socket_payload
+from tradedesk.paper.server.sockets import serve
+from tradedesk.paper.server.users import Listener, terminated
+
+log = logging.getLogger("tradedesk.paper")
+
+PATH = "/ws-api/v3"
+MOST_SUBSCRIPTIONS = 1_000  # of one socket, as at the venue
+_HANDSHAKE_WEIGHT = 2
+_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+class Number(str):
+    """A JSON number as it was written: it is signed so, and 0.10 must not become 0.1."""
+
+    __slots__ = ()
+
+
+class Request(Struct, frozen=True):
+    id: int | str | None
+    method: str
+    values: dict[str, str]
+
+
+class BadFrame(Exception):
+    """A frame that is no request. `id` is echoed where it could be read."""
+
+    def __init__(self, identifier: int | str | None, refusal: Refusal) -> None:
+        super().__init__(identifier, refusal)
+        self.id = identifier
+        self.refusal = refusal
+
+
+def parse(text: str) -> Request:
+    """One frame. Raises BadFrame."""
+    malformed = BadFrame(None, Refusal(-1135, "Invalid JSON Request"))
+    try:
+        frame = json.loads(
+            text, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=_object
+        )
+    except (ValueError, RecursionError):
+        raise malformed from None
+    if not isinstance(frame, dict):
+        raise malformed
+    identifier = _identifier(frame.get("id"))
+    method, params = frame.get("method"), frame.get("params", {})
+    if not isinstance(method, str) or isinstance(method, Number):
+        raise BadFrame(identifier, missing("method"))
+    if not isinstance(params, dict):
+        raise BadFrame(identifier, Refusal(-1135, "Invalid JSON Request"))
+    return Request(identifier, method, {name: _as_text(value) for name, value in params.items() if value is not None})
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a name twice")
+    return dict(pairs)
+
+
+def _identifier(raw: object) -> int | str | None:
+    """An integer, a text of at most 36 characters or null, in its own type."""
+    if raw is None:
+        return None
+    if isinstance(raw, Number):
+        if _INTEGER.fullmatch(raw):
+            return int(raw)
+    elif isinstance(raw, str) and len(raw) <= 36:
+        return raw
+    raise BadFrame(
+        None, Refusal(-1100, "Illegal characters found in parameter 'id'; legal range is '^[a-zA-Z0-9-_]{1,36}$'.")
+    )
+
+
+def _as_text(value: object) -> str:
+    """A parameter as it is signed and as the REST form would have it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+class ApiSocket:
+    """One connection: who logged on, and what it subscribed to."""
+
+    def __init__(self, outbox: Outbox, unit: int, connected: int, *, shows_limits: bool) -> None:
+        self.outbox = outbox
+        self.unit = unit
+        self.connected = connected  # ns
+        self.shows_limits = shows_limits
+        self.account: Account | None = None
+        self.authorized = 0  # ns
+        self.by_logon: int | None = None  # the subscription that ends with the logon
+        self.listeners: dict[int, Listener] = {}
+        self.next_subscription = 0
+
+
+class ApiDoor:
+    """Opens WebSocket API sockets and answers their requests. One instance per server."""
+
+    def __init__(self, service: Service, open_sockets: set[Outbox]) -> None:
+        self._service = service
+        self._open_sockets = open_sockets
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        service, peer = self._service, peer_of(request)
+        now = service.settle()
+        try:
+            service.limits.charge(peer, _HANDSHAKE_WEIGHT, now)
+            unit = unit_of(request.query.get("timeUnit"))
+        except Refusal as refusal:
+            retry = {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, TooMany) else {}
+            return web.json_response(error(refusal), status=refusal.http, headers=retry)
+        socket: ApiSocket | None = None
+
+        def opened(outbox: Outbox) -> Callable[[str], None]:
+            nonlocal socket
+            shows_limits = request.query.get("returnRateLimits", "true").lower() != "false"
+            socket = ApiSocket(outbox, unit, service.settle(), shows_limits=shows_limits)
+            service.note(peer=peer, key=None, method="GET", path=PATH, client_order_id=None, status=101, code=None)
+            return lambda text: outbox.put(orjson.dumps(self._answer(socket, peer, text)))
+
+        try:
+            return await serve(request, self._open_sockets, opened, {"x-mbx-uuid": str(uuid.uuid4())})
+        finally:
+            if socket is not None:
+                for listener in socket.listeners.values():
+                    service.users.remove(listener)
+
+    # -- one request --------------------------------------------------------------------------------------------------
+
+    def _answer(self, socket: ApiSocket, peer: str, text: str) -> Json:
+        try:
+            request = parse(text)
+        except BadFrame as bad:
+            return {"id": bad.id, "status": 400, "error": error(bad.refusal)}
+        parameters = Parameters(request.values)
+        answer: Json = {"id": request.id, "status": 200}
+        refusal: Refusal | None = None
+        shows_limits = socket.shows_limits
+        try:
+            asked = parameters.choice("returnRateLimits", ("true", "false"))
+            shows_limits = shows_limits if asked is None else asked == "true"
+            answer["result"] = self._perform(socket, peer, request, parameters)
+        except Refusal as caught:
+            refusal = caught
+            answer |= {"status": caught.http, "error": _error(caught, self._service.settle() // socket.unit)}
+        except Exception:
+            log.exception("bug in %s", request.method)
+            refusal = Refusal(-1000, "An unknown error occurred while processing the request.", 500)
+            answer |= {"status": 500, "error": error(refusal)}
+        key = request.values.get("apiKey") or (socket.account.api_key if socket.account else None)
+        self._service.note(
+            peer=peer,
+            key=key,
+            method=request.method,
+            path=PATH,
+            client_order_id=client_order_id(request.values),
+            status=refusal.http if refusal else 200,
+            code=refusal.code if refusal else None,
+        )
+        if shows_limits:
+            answer["rateLimits"] = self._limits(peer, request.method, key)
+        return answer
+
+    def _perform(self, socket: ApiSocket, peer: str, request: Request, parameters: Parameters) -> object:
+        route = SOCKET.get(request.method) or self._session_route(socket, request.method)
+        if route is None:
+            raise Refusal(-1130, "Data sent for parameter 'method' is not valid.")
+
+        def identify(now: int) -> Account | None:
+            if route.security == "none":
+                parameters.text("apiKey")  # some clients always send it
+                return None
+            if "apiKey" not in request.values and socket.account is not None:
+                account_of(self._service.keys, socket.account.api_key, peer)
+                if route.security == "signed":
+                    check_time(parameters, now)
+                return socket.account
+            account = account_of(self._service.keys, parameters.must("apiKey"), peer)
+            if route.security == "signed":
+                check_time(parameters, now)
+                check_signature(account, parameters, socket_payload(request.values))
+            return account
+
+        return self._service.perform(route, parameters, peer=peer, unit=socket.unit, identify=identify)
+
+    def _limits(self, peer: str, method: str, key: str | None) -> list[Json]:
+        service = self._service
+        now = service.settle()
+        rows = [service.limits.weight_row(peer, now)]
+        route = SOCKET.get(method)
+        account = service.keys.get(key) if key is not None else None
+        if route is not None and route.is_order and account is not None:
+            return service.limits.order_rows(account.name, now) + rows
+        return rows
+
+    # -- sessions -----------------------------------------------------------------------------------------------------
+
+    def _session_route(self, socket: ApiSocket, method: str) -> Route | None:
+        """Requests that concern this very socket."""
+        match method:
+            case "session.logon":
+                return _route(lambda call, parameters: self._logon(socket, call, parameters), "signed")
+            case "session.status":
+                return _route(lambda call, parameters: self._status(socket, call, parameters))
+            case "session.logout":
+                return _route(lambda call, parameters: self._logout(socket, call, parameters))
+            case "session.subscriptions":
+                return _route(lambda call, parameters: self._subscriptions(socket, parameters))
+            case "userDataStream.subscribe":
+                return _route(lambda call, parameters: self._subscribe_by_logon(socket, parameters))
+            case "userDataStream.subscribe.signature":
+                return _route(lambda call, parameters: self._subscribe_signed(socket, call, parameters), "signed")
+            case "userDataStream.unsubscribe":
+                return _route(lambda call, parameters: self._unsubscribe(socket, call, parameters))
+            case _:
+                return None
+
+    def _logon(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
+        parameters.finish()
+        if call.account is None or not isinstance(call.account.public_key, Ed25519PublicKey):
+            raise Refusal(-4056, "HMAC_SHA256 API key is not supported.")
+        socket.account, socket.authorized = call.account, call.now
+        return self._session(socket, call)
+
+    def _status(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
+        parameters.finish()
+        return self._session(socket, call)
+
+    def _logout(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
+        parameters.finish()
+        socket.account, socket.authorized = None, 0
+        if socket.by_logon is not None:
+            self._end(socket, socket.by_logon, call.now)
+        return self._session(socket, call)
+
+    def _session(self, socket: ApiSocket, call: Call) -> Json:
+        return {
+            "apiKey": socket.account.api_key if socket.account else None,
+            "authorizedSince": socket.authorized // call.unit if socket.account else None,
+            "connectedSince": socket.connected // call.unit,
+            "returnRateLimits": socket.shows_limits,
+            "serverTime": call.now // call.unit,
+            "userDataStream": socket.by_logon is not None,
+        }
+
+    # -- user data ----------------------------------------------------------------------------------------------------
+
+    def _subscribe_by_logon(self, socket: ApiSocket, parameters: Parameters) -> object:
+        parameters.finish()
+        if socket.account is None:
+            raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+        if socket.by_logon is not None:
+            raise Refusal(-2035, "Subscription Active")
+        socket.by_logon = self._subscribe(socket, socket.account.name)
+        return {"subscriptionId": socket.by_logon}
+
+    def _subscribe_signed(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
+        parameters.finish()
+        return {"subscriptionId": self._subscribe(socket, call.name)}
+
+    def _subscribe(self, socket: ApiSocket, account: str) -> int:
+        if len(socket.listeners) >= MOST_SUBSCRIPTIONS:
+            raise Refusal(-1101, f"Too many subscriptions; a connection takes {MOST_SUBSCRIPTIONS}.")
+        number = socket.next_subscription
+        socket.next_subscription += 1
+        wrap: Callable[[Json], Json] = lambda event: {"subscriptionId": number, "event": event}  # noqa: E731
+        listener = Listener(account, socket.outbox, socket.unit, wrap)
+        socket.listeners[number] = listener
+        self._service.users.add(listener)
+        return number
+
+    def _unsubscribe(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
+        """One subscription by its number, or all."""
+        number = parameters.integer("subscriptionId")
+        parameters.finish()
+        ending = list(socket.listeners) if number is None else [number]
+        if not ending or any(each not in socket.listeners for each in ending):
+            raise Refusal(-2036, "Subscription Inactive")
+        for each in ending:
+            self._end(socket, each, call.now)
+        return {}
+
+    def _end(self, socket: ApiSocket, number: int, now: int) -> None:
+        listener = socket.listeners.pop(number)
+        listener.tell(partial(terminated, now))
+        self._service.users.remove(listener)
+        if number == socket.by_logon:
+            socket.by_logon = None
+
+    def _subscriptions(self, socket: ApiSocket, parameters: Parameters) -> object:
+        parameters.finish()
+        return [{"subscriptionId": number} for number in socket.listeners]
+
+
+def _route(operation: Callable[[Call, Parameters], object], security: str = "none") -> Route:
+    return Route(operation=lambda _service, call, parameters: operation(call, parameters), weight=2, security=security)
+
+
+def _error(refusal: Refusal, now: int) -> Json:
+    body = error(refusal)
+    if isinstance(refusal, HalfDone):
+        body["data"] = refusal.both
+    elif isinstance(refusal, TooMany):
+        body["data"] = {"serverTime": now, "retryAfter": now + refusal.retry_after_s * 1000}
+    return body
