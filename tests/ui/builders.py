@@ -93,7 +93,7 @@ def an_account(id: str = "acme", **changes: object) -> Account:
     fields: dict[str, object] = {
         "id": AccountId(id), "venue": VENUE, "owner": id, "groups": ("all", "growth"), "mode": Mode.Paper,
         "egress": EXITS.get(AccountId(id), "127.0.0.9"), "secret": id,
-        "limits": Limits(max_order_notional=Decimal(20_000), max_position_notional=Decimal(60_000),
+        "limits": Limits(max_order_notional=Decimal(20_000), max_position_notional=Decimal(80_000),
                          max_exposure=Decimal(80_000), max_drawdown=Decimal(2_000)),
     }  # fmt: skip
     return Account(**(fields | changes))  # type: ignore[arg-type]

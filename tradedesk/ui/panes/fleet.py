@@ -1,11 +1,251 @@
-"""One line per client account."""
+"""The client accounts: how each one stands, how it is connected, and how near its limits it is."""
 
-from typing import ClassVar
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
 
-from tradedesk.ui.panes.pane import Pane
+from msgspec import Struct
+
+from tradedesk.domain.accounts import Halt, Mode
+from tradedesk.domain.events import AccountHealth
+from tradedesk.domain.limits import effective
+from tradedesk.domain.orders import Order
+from tradedesk.domain.words import AccountId, InstrumentId
+from tradedesk.domain.worst_case import worst_case
+from tradedesk.ui import drawing
+from tradedesk.ui.drawing import SECOND, Cell, Line
+from tradedesk.ui.panes.pane import Selection
+from tradedesk.ui.widgets.rows import Column
+from tradedesk.ui.widgets.table import LiveTable
+from tradedesk.views.figures import position_figures
+from tradedesk.views.replica import AccountRow, Replica
+
+AGAIN_AFTER = SECOND // 2  # the figures; a halt or a changed state shows at once
+QUIET_STREAM = 5 * SECOND  # a private stream not heard of for longer is shown with its age
+
+ZERO = Decimal(0)
 
 
-class FleetPane(Pane):
+class FleetRow(Struct, frozen=True, kw_only=True):
+    """One account. Money in the reporting currency, over what is quoted in it."""
+
+    row: AccountRow
+    halt: Halt | None
+    exposure: Decimal
+    unrealized: Decimal | None
+    open_orders: int
+    use: float | None  # of the limit nearest to its end; None without limits
+    use_name: str
+
+
+class FleetPane(LiveTable[FleetRow]):
     """One line per client account."""
 
     name_shown: ClassVar[str] = "fleet"
+    what: ClassVar[str] = "accounts"
+    sorted_first_by: ClassVar[str] = "account"
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column(key="account", title="account", width=8),
+        Column(key="mode", title="mode", width=5, drop=2),
+        Column(key="state", title="state", width=13),
+        Column(key="exit", title="exit", width=15, drop=7),
+        Column(key="stream", title="stream", width=7, drop=3),
+        Column(key="exposure", title="exposure", width=9, is_right=True, drop=4),
+        Column(key="unrealized", title="uPnL", width=9, is_right=True),
+        Column(key="open_orders", title="open", width=4, is_right=True, drop=5),
+        Column(key="ack", title="ack", width=6, is_right=True, drop=6),
+        Column(key="use", title="limits", width=7, drop=1, grows=True),
+    )
+
+    _read_at = 0
+    _seen: tuple[object, ...] = ()
+
+    def items(self, now: int) -> Mapping[str, FleetRow]:
+        replica = self.view.replica
+        seen = (tuple(row.state for row in replica.accounts.values()), tuple(replica.halts.values()))
+        if self._items and seen == self._seen and 0 <= now - self._read_at < AGAIN_AFTER:
+            return self._items
+        self._seen, self._read_at = seen, now
+        rows = fleet(replica)
+        return {key: row if row != (old := self._items.get(key)) else old for key, row in rows.items()}
+
+    def cells(self, item: FleetRow, now: int) -> Sequence[Cell]:
+        colours, glyphs, account = self.colours, self.glyphs, item.row.account
+        health = item.row.health
+        ack = glyphs.missing if health is None or health.ack_ms is None else f"{health.ack_ms:.1f}ms"
+        return (
+            (account.id, colours.text),
+            ("LIVE", colours.live) if account.mode is Mode.Live else ("PAPER", colours.paper),
+            drawing.account_state_cell(item.row.state, item.halt is not None, glyphs, colours),
+            self._exit(item),
+            self._stream(health, now),
+            (drawing.number(item.exposure, 0), colours.text),
+            (drawing.signed(item.unrealized, 2, glyphs), drawing.gain_style(item.unrealized, colours)),
+            (str(item.open_orders), colours.text if item.open_orders else colours.muted),
+            (ack, colours.muted),
+            drawing.use_cell(item.use, item.use_name, glyphs, colours),
+        )
+
+    def sort_value(self, item: FleetRow, column: str) -> Any:
+        health = item.row.health
+        match column:
+            case "account":
+                return item.row.account.id
+            case "mode":
+                return item.row.account.mode.value
+            case "state":
+                return "Halted" if item.halt is not None else item.row.state.value
+            case "exit":
+                return item.row.account.egress
+            case "stream":
+                return None if health is None else (health.is_stream_up, -(health.stream_age_ms or 0))
+            case "ack":
+                return None if health is None else health.ack_ms
+            case _:
+                return getattr(item, column)
+
+    def words(self, item: FleetRow) -> str:
+        account = item.row.account
+        halted = "HALT" if item.halt is not None else ""
+        return " ".join(
+            (account.id, account.owner, account.mode, item.row.state, account.egress, halted, *account.groups)
+        )
+
+    def detail(self, item: FleetRow, now: int) -> Line:
+        row, health, halt = item.row, item.row.health, item.halt
+        parts: list[Cell] = []
+        if halt is not None:
+            scope = "desk" if halt.account is None else halt.account
+            words = f"{halt.level.value} on {scope} by {halt.by} {drawing.time_of_day(halt.at)}: {halt.reason}"
+            parts += [(f"{self.glyphs.halt} HALT", self.colours.halt), (f" {words}  ", self.colours.warn)]
+        elif row.reason:
+            parts.append((f"{row.reason}  ", self.colours.warn))
+        if row.differences:
+            parts.append((f"differs: {'; '.join(row.differences)}  ", self.colours.warn))
+        offset = "" if health is None or health.clock_offset_ms is None else f"clock {health.clock_offset_ms:+d} ms"
+        compared = "not yet compared with the venue"
+        if row.reconciled_at is not None:
+            compared = f"compared {drawing.age(now - row.reconciled_at)} ago"
+        facts = drawing.joined(
+            (
+                row.account.id,
+                item.use_name if item.use is None else f"{item.use:.0%} of {item.use_name}",
+                f"exit {row.account.egress}",
+                compared,
+                offset,
+                f"owner {row.account.owner}",
+                f"groups {', '.join(row.account.groups)}" if row.account.groups else "",
+            )
+        )
+        return (*parts, (facts, self.colours.muted))
+
+    def nothing(self) -> str:
+        return "No accounts. `tradedesk setup` adds one; :quit leaves."
+
+    def selection_of(self, item: FleetRow) -> Selection:
+        return Selection(account=item.row.account.id)
+
+    def key_of(self, selection: Selection) -> str | None:
+        return selection.account
+
+    def title_parts(self, now: int) -> Sequence[str]:
+        halted = sum(1 for item in self._items.values() if item.halt is not None)
+        ready = sum(1 for item in self._items.values() if item.halt is None and item.row.state == "Ready")
+        return (
+            f"{ready} of {len(self._items)} ready" if self._items else "",
+            f"{self.glyphs.halt} HALT {halted}" if halted else "",
+        )
+
+    def _exit(self, item: FleetRow) -> Cell:
+        """The exit as configured; the one really seen, called out, where it is another."""
+        wanted, health = item.row.account.egress, item.row.health
+        seen = None if health is None else health.exit_seen
+        if seen is not None and seen != wanted:
+            return (f"{self.glyphs.broken}{seen}", self.colours.crit)
+        return (wanted, self.colours.text if seen is not None else self.colours.muted)
+
+    def _stream(self, health: AccountHealth | None, now: int) -> Cell:
+        if health is None:
+            return (self.glyphs.missing, self.colours.muted)
+        if not health.is_stream_up:
+            return (f"{self.glyphs.disconnected} down", self.colours.warn)
+        silent = (health.stream_age_ms or 0) * 1_000_000 + max(0, now - health.at)
+        if silent > QUIET_STREAM:
+            return (f"{self.glyphs.stale} {drawing.age(silent)}", self.colours.stale)
+        return ("up", self.colours.text)
+
+
+def fleet(replica: Replica) -> dict[str, FleetRow]:
+    """Every account's row, with one pass over the positions and one over the orders."""
+    currency = replica.desk.reporting_currency if replica.desk is not None else ""
+    exposure: dict[AccountId, Decimal] = defaultdict(Decimal)
+    unrealized: dict[AccountId, Decimal | None] = {}
+    held: dict[AccountId, dict[InstrumentId, Decimal]] = defaultdict(dict)
+    for (account, instrument), position in replica.positions.items():
+        if position.qty:
+            held[account][instrument] = position.qty
+        known = replica.instruments.get(instrument)
+        if known is None or known.quote != currency:
+            continue
+        figures = position_figures(replica, position)
+        exposure[account] += figures.notional or ZERO
+        before = unrealized.get(account, ZERO)
+        unrealized[account] = None if before is None or figures.unrealized is None else before + figures.unrealized
+    live: dict[AccountId, dict[InstrumentId, list[Order]]] = defaultdict(lambda: defaultdict(list))
+    for order in replica.orders.values():
+        if not order.is_dead:
+            live[order.account][order.instrument].append(order)
+    rows: dict[str, FleetRow] = {}
+    for account, row in replica.accounts.items():
+        open_orders = sum(len(orders) for orders in live[account].values())
+        use, name = nearest_limit(
+            replica,
+            row,
+            exposure=exposure[account],
+            open_orders=open_orders,
+            held=held[account],
+            live=live[account],
+        )
+        rows[account] = FleetRow(
+            row=row,
+            halt=replica.halt_of(account),
+            exposure=exposure[account],
+            unrealized=unrealized.get(account, ZERO),
+            open_orders=open_orders,
+            use=use,
+            use_name=name,
+        )
+    return rows
+
+
+def nearest_limit(
+    replica: Replica,
+    row: AccountRow,
+    *,
+    exposure: Decimal,
+    open_orders: int,
+    held: Mapping[InstrumentId, Decimal],
+    live: Mapping[InstrumentId, Iterable[Order]],
+) -> tuple[float | None, str]:
+    """The share of the limit that is nearest to its end, and its name. Positions count at their worst (5.4)."""
+    limits = row.account.limits
+    if limits.max_order_notional is None:
+        return None, "no limits"
+    uses = [(open_orders / limits.max_open_orders, "open_orders")] if limits.max_open_orders else []
+    if limits.max_exposure:
+        uses.append((float(exposure / limits.max_exposure), "exposure"))
+    for instrument in {*held, *live}:
+        in_force, mark = effective(limits, instrument), replica.market(instrument).mark
+        if in_force is None:
+            continue
+        interval = worst_case(held.get(instrument, ZERO), live.get(instrument, ()))
+        worst = max(abs(interval.low), abs(interval.high))
+        known = replica.instruments.get(instrument)
+        symbol = known.symbol if known is not None else instrument
+        if in_force.max_position:
+            uses.append((float(worst / in_force.max_position), f"position {symbol}"))
+        if mark is not None and in_force.max_position_notional:
+            uses.append((float(worst * mark / in_force.max_position_notional), f"position_notional {symbol}"))
+    return max(uses, default=(None, ""), key=lambda pair: pair[0] or 0.0)

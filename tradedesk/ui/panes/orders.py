@@ -176,5 +176,3 @@ def reasons(order: Order) -> tuple[str, ...]:
     """Why the order is where it is: its own reasons, and those of its newest request that has any."""
     own = order.reasons
     return own or next((request.reasons for request in reversed(order.requests) if request.reasons), ())
-
-

@@ -210,9 +210,11 @@ class LiveTable(Pane, Generic[Item]):
             arrow = ""
             if column.key == self.sort_by:
                 arrow = self.glyphs.falling if self.is_reversed else self.glyphs.rising
-            title = f"{arrow}{column.title}" if column.is_right else f"{column.title}{arrow}"
-            parts.append(fit(title, width, self.glyphs, right=column.is_right))
-        return ((" " * GUTTER + " ".join(parts), self.colours.head),)
+            if column.is_right:
+                parts.append(fit(f"{arrow}{column.title}", width, self.glyphs, right=True) + " ")
+            else:  # the arrow may take the gap behind
+                parts.append(fit(f"{column.title}{arrow}", width + 1, self.glyphs))
+        return ((" " * GUTTER + "".join(parts), self.colours.head),)
 
     def _row(
         self,
