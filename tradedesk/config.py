@@ -153,7 +153,7 @@ def load(path: Path) -> Settings:
         raw = path.read_bytes() if size <= MAX_BYTES else b""
     except FileNotFoundError:
         raise ConfigError(
-            [f"{path}: there is no such file; run `tradedesk setup`, or name another with --config FILE"]
+            [f"{path}: there is no such file; `tradedesk demo` needs none, or name another with --config FILE"]
         ) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror}); name a file that you may read"]) from None

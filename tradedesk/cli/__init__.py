@@ -1,1 +1,74 @@
-"""cli"""
+"""The command line: one file per subcommand. Nothing heavy is imported before a subcommand runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradedesk import __version__
+from tradedesk.cli.accounts import accounts_app
+from tradedesk.cli.demo import demo
+from tradedesk.cli.endings import FAILED, INTERRUPTED
+from tradedesk.cli.halt import halt, rearm
+from tradedesk.cli.look import alerts, fills, orders, positions, status
+from tradedesk.cli.order import order_app
+from tradedesk.cli.paper import paper
+from tradedesk.cli.run import run
+from tradedesk.cli.screen import attach, monitor
+from tradedesk.cli.selftest import selftest
+
+app = typer.Typer(name="tradedesk", add_completion=False, pretty_exceptions_enable=False)
+for command in (demo, run, attach, monitor, paper, status, orders, positions, fills, alerts, halt, rearm, selftest):
+    app.command()(command)
+app.add_typer(order_app, name="order")
+app.add_typer(accounts_app, name="accounts")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tradedesk {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def tradedesk(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="Another desk.toml.")] = None,
+    operator: Annotated[str | None, typer.Option(help="Act under this name of desk.toml.")] = None,
+    theme: Annotated[str | None, typer.Option(help="Theme of the screen.")] = None,
+    passphrase_file: Annotated[Path | None, typer.Option(help="File (0600) with the vault's passphrase.")] = None,
+) -> None:
+    """A trading desk in a terminal: one operator, many client accounts, each with its own keys, exit, limits and worker.
+
+    Without a subcommand: the desk of desk.toml, with its screen. To look around: tradedesk demo
+    """
+    if context.invoked_subcommand is None:
+        from tradedesk.cli.screen import open_screen
+
+        open_screen(config, operator, theme, passphrase_file)
+
+
+def main() -> None:
+    """Entry point of the program: whatever goes wrong, one sentence and an exit code, never a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(FAILED)
+    except Exception as error:
+        print(f"tradedesk: an error of its own ({_where(error)}); the log of this home says more", file=sys.stderr)
+        sys.exit(FAILED)
+
+
+def _where(error: BaseException) -> str:
+    """The class of an error and the line it came from: enough to report it, nothing of what it carried."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f", {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
+    return type(error).__name__ + place

@@ -37,7 +37,9 @@ def paper(
     ] = False,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of REST and sockets; 0 takes a free one.")] = 0,
-    accounts: Annotated[int, typer.Option(min=1, max=5_000, help="How many accounts to make.")] = 3,
+    accounts: Annotated[
+        int | None, typer.Option(min=1, max=5_000, help="How many accounts to make; 3 unless told.")
+    ] = None,
     accounts_file: Annotated[Path | None, typer.Option(help="TOML file with [[accounts]] tables instead.")] = None,
     market: Annotated[str, typer.Option(help="What everyone else does: synthetic or replay.")] = "synthetic",
     recording: Annotated[Path | None, typer.Option(help="The recording to replay.")] = None,
@@ -71,7 +73,7 @@ class _Asked:
 
     host: str
     port: int
-    accounts: int
+    accounts: int | None
     accounts_file: Path | None
     market: str
     recording: Path | None
@@ -86,6 +88,8 @@ class _Asked:
             raise _Unusable("--recording: is missing; name the recording that --market replay is to play", USAGE)
         if self.market == "synthetic" and self.recording is not None:
             raise _Unusable("--recording: goes with --market replay only; add it or leave the recording out", USAGE)
+        if self.accounts is not None and self.accounts_file is not None:
+            raise _Unusable("--accounts: goes without --accounts-file, which names the accounts itself", USAGE)
         if not 0 < self.speed <= 1_000:
             raise _Unusable(f"--speed: {self.speed} must be above 0 and at most 1000", USAGE)
 
@@ -106,7 +110,7 @@ def _accounts(asked: _Asked) -> "list[Account]":
     from tradedesk.paper import accounts
 
     if asked.accounts_file is None:
-        return accounts.generated(asked.accounts, asked.seed)
+        return accounts.generated(asked.accounts or 3, asked.seed)
     try:
         return accounts.read(asked.accounts_file)
     except accounts.AccountsError as error:

@@ -1,12 +1,13 @@
 """Exact numbers: reading them, putting them on a grid, carrying a currency."""
 
 import re
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Context, Decimal
 
 from msgspec import Struct
 
 from tradedesk.domain.words import Side
 
+_EXACT = Context(prec=80)  # the default's 28 digits would round what the grammar below lets in: 18 digits on either side
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?", re.ASCII)
 
 
@@ -31,7 +32,7 @@ def parse_decimal(text: str, what: str) -> Decimal:
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
     """Whether `value` lies on the grid of `step` (> 0)."""
-    return value % step == 0
+    return _EXACT.remainder(value, step) == 0
 
 
 def round_to_tick(price: Decimal, tick: Decimal, side: Side) -> Decimal:
@@ -39,8 +40,10 @@ def round_to_tick(price: Decimal, tick: Decimal, side: Side) -> Decimal:
 
     Both in quote units per base unit, tick > 0. Raises ValueError if nothing above 0 is left.
     """
-    rounding = ROUND_FLOOR if side is Side.Buy else ROUND_CEILING
-    rounded = (price / tick).to_integral_value(rounding) * tick
+    ticks = _EXACT.divide_int(price, tick)
+    if side is Side.Sell and not is_multiple(price, tick):
+        ticks += 1
+    rounded = _EXACT.multiply(ticks, tick)
     if rounded <= 0:
         raise ValueError(f"price {price} is below one tick ({tick}); enter at least {tick}")
     return rounded
@@ -48,7 +51,7 @@ def round_to_tick(price: Decimal, tick: Decimal, side: Side) -> Decimal:
 
 def floor_to_lot(quantity: Decimal, lot: Decimal) -> Decimal:
     """The largest multiple of `lot` (> 0) not above `quantity` (base units, >= 0); 0 if not one lot is left."""
-    return (quantity / lot).to_integral_value(ROUND_FLOOR) * lot
+    return _EXACT.multiply(_EXACT.divide_int(quantity, lot), lot)
 
 
 def plain(value: Decimal) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tradedesk.domain.orders import Order
-from tradedesk.domain.words import Side
+from tradedesk.domain.words import ClientOrderId, Side
 
 
 class Interval(Struct, frozen=True, kw_only=True):
@@ -19,14 +19,14 @@ class Interval(Struct, frozen=True, kw_only=True):
 def worst_case(qty: Decimal, orders: Iterable[Order]) -> Interval:
     """The interval around `qty`. Pending, unknown and external orders count in full; of a replace the larger leg counts."""
     live = {order.client_order_id: order for order in orders if not order.is_dead}
-    buys = sells = Decimal(0)
+    legs: dict[ClientOrderId, Order] = {}  # of each order and all that were to replace it, one can be live: the largest
     for order in live.values():
-        if order.replaces is not None and order.replaces in live:
-            continue  # counted with the order it replaces
-        successor = live.get(order.replaced_by) if order.replaced_by is not None else None
-        leaves = max(order.leaves_qty, successor.leaves_qty if successor is not None else Decimal(0))
-        if order.side is Side.Buy:
-            buys += leaves
-        else:
-            sells += leaves
+        first = order
+        while first.replaces is not None and first.replaces in live:
+            first = live[first.replaces]
+        known = legs.get(first.client_order_id)
+        if known is None or order.leaves_qty > known.leaves_qty:
+            legs[first.client_order_id] = order
+    buys = sum((order.leaves_qty for order in legs.values() if order.side is Side.Buy), Decimal(0))
+    sells = sum((order.leaves_qty for order in legs.values() if order.side is Side.Sell), Decimal(0))
     return Interval(low=qty - sells, high=qty + buys)

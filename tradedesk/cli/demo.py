@@ -1,0 +1,227 @@
+"""`tradedesk demo`: a paper exchange and a desk with three client accounts, made on the spot, thrown away at the end."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradedesk.cli.endings import end
+from tradedesk.cli.reach import JsonOption, is_terminal, show, watching
+
+if TYPE_CHECKING:
+    from tradedesk.config import Home
+
+NAMES = ("acme", "birch", "cedar")
+INSTRUMENTS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+READY_S = 60.0
+
+
+def demo(
+    *,
+    headless: Annotated[bool, typer.Option("--headless", help="No screen; print where everything is.")] = False,
+    as_json: JsonOption = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic market.")] = 1,
+    theme: Annotated[str | None, typer.Option(help="Theme of the screen.")] = None,
+) -> None:
+    """Trade for three client accounts on a paper exchange: no keys, no network, one command.
+
+    Example: tradedesk demo
+    """
+    if not headless and not is_terminal():
+        end("tradedesk demo opens a screen and needs a terminal; use --headless for a desk without one", 2)
+    with demo_home() as home, paper_exchange(seed) as (paper, paper_pid):
+        make_desk(home, paper)
+        if headless:
+            _headless(home, paper, paper_pid, as_json)
+        else:
+            from tradedesk.cli.screen import screen_of
+
+            screen_of(home, theme=theme)
+
+
+@contextmanager
+def demo_home() -> "Iterator[Home]":
+    """TRADEDESK_HOME if it is set, and kept; else a folder of its own, removed at the end."""
+    from tradedesk.config import find_home
+
+    if os.environ.get("TRADEDESK_HOME"):
+        yield find_home(os.environ)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="tradedesk-demo-"))
+    try:
+        yield find_home({"TRADEDESK_HOME": str(folder)})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def paper_exchange(seed: int, *options: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """A paper exchange in a process of its own: its paper.v1 object and its pid. It ends with the context."""
+    from tradedesk.access.egress import loopback_addresses
+
+    addresses = loopback_addresses(len(NAMES))
+    if len(addresses) < len(NAMES):  # macOS has 127.0.0.1 only, until others are added by hand
+        typer.echo("this machine has no further loopback addresses: the accounts share 127.0.0.1 as a family", err=True)
+        with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as file:
+            file.write(_sharing_accounts(seed))
+        options = (*options, "--accounts-file", file.name)
+    command = [sys.executable, "-m", "tradedesk", "paper", "--json", "--port", "0", "--seed", str(seed), *options]
+    process = subprocess.Popen(  # noqa: S603  (ourselves)
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            end("the paper exchange did not start; run `tradedesk paper` to see why")
+        yield json.loads(line), process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _sharing_accounts(seed: int) -> str:
+    """An accounts file of the usual demo accounts, all of them from 127.0.0.1."""
+    from tradedesk.paper.accounts import generated
+
+    tables = []
+    for account in generated(len(NAMES), seed):
+        held = ", ".join(f'{asset} = "{amount}"' for asset, amount in account.balances.items())
+        tables.append(
+            f'[[accounts]]\nname = "{account.name}"\napi_key = "{account.api_key}"\nsecret = "{account.secret}"\n'
+            f'addresses = ["127.0.0.1"]\nbalances = {{ {held} }}\n'
+        )
+    return "\n".join(tables)
+
+
+def make_desk(home: "Home", paper: dict[str, Any]) -> None:
+    """Write desk.toml, the vault and its passphrase file for the accounts of this paper exchange."""
+    from tradedesk.access.vault import Secret, open_vault
+    from tradedesk.config import DeskSettings, OperatorSettings, Settings, VenueSettings, private_folder, render
+    from tradedesk.desk.build import passphrase_file, vault_file
+    from tradedesk.domain.accounts import Account, Mode
+    from tradedesk.domain.instruments import instrument_id
+    from tradedesk.domain.limits import InstrumentLimits, Limits
+    from tradedesk.domain.words import AccountId, OperatorId, VenueId
+
+    venue = VenueId("binance")
+    limits = Limits(
+        max_order_notional=Decimal(50_000),
+        max_position_notional=Decimal(400_000),
+        price_collar_bps=Decimal(300),
+        max_open_orders=40,
+        max_drawdown=Decimal(2_500),
+        max_exposure=Decimal(500_000),
+        instruments={instrument_id(venue, "BTC/USDT"): InstrumentLimits(max_order_qty=Decimal("0.75"))},
+    )
+    is_family = any("127.0.0.1" in account["addresses"] for account in paper["accounts"])
+    accounts = {
+        AccountId(account["name"]): Account(
+            id=AccountId(account["name"]),
+            venue=venue,
+            owner=account["name"],
+            groups=("all",),
+            mode=Mode.Paper,
+            egress=account["addresses"][0],
+            secret=account["name"],
+            limits=limits,
+            family="demo" if is_family else None,
+        )
+        for account in paper["accounts"]
+    }
+    settings = Settings(
+        desk=DeskSettings(name="demo", reporting_currency="USDT"),
+        venues={
+            venue: VenueSettings(
+                id=venue, exchange="binance", url=paper["rest"], egress="127.0.0.1", instruments=INSTRUMENTS
+            )
+        },
+        accounts=accounts,
+        operators={
+            OperatorId("demo"): OperatorSettings(
+                name=OperatorId("demo"), roles=("trader", "risk"), accounts=("*",), uid=os.getuid()
+            )
+        },
+    )
+    private_folder(home.config.parent)
+    passphrase, vault_path = passphrase_file(home), vault_file(home)
+    if not passphrase.exists():
+        passphrase.touch(mode=0o600)
+        passphrase.write_text(secrets.token_urlsafe(24), encoding="ascii")
+    vault = open_vault(vault_path, passphrase, create=True)
+    for account in paper["accounts"]:
+        vault.put(account["name"], venue, Secret(account["api_key"], account["secret"]))
+    home.config.write_text(
+        "# made by `tradedesk demo`: accounts of a paper exchange that lives as long as the demo\n" + render(settings),
+        encoding="utf-8",
+    )
+
+
+def _headless(home: "Home", paper: dict[str, Any], paper_pid: int, as_json: bool) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    desk = start_desk(home)
+    try:
+        wait_until_ready(home, desk)
+        document = {
+            "schema": "demo.v1",
+            "home": str(home.config.parent),
+            "desk_pid": desk.pid,
+            "paper_pid": paper_pid,
+            "paper": paper,
+        }
+        if as_json:
+            show(document)
+        else:
+            typer.echo(f"desk of {', '.join(NAMES)} in {home.config.parent}; Ctrl+C ends it")
+        while not stop.wait(1.0):  # the desk may be killed and run again meanwhile: the exchange stays
+            pass
+    finally:
+        desk.terminate()
+        desk.wait()
+
+
+def start_desk(home: "Home") -> "subprocess.Popen[bytes]":
+    """`tradedesk run` on this home, in a process of its own."""
+    environment = {**os.environ, "TRADEDESK_HOME": str(home.config.parent)}
+    command = [sys.executable, "-m", "tradedesk", "run"]
+    return subprocess.Popen(  # noqa: S603  (ourselves)
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_until_ready(home: "Home", desk: "subprocess.Popen[bytes]") -> None:
+    """Wait until every account of the desk is Ready; ends the program with the desk's own words if it cannot be."""
+    from tradedesk.domain.accounts import AccountState
+
+    while not home.read_socket.exists():
+        if desk.poll() is not None:
+            words = desk.stderr.read().decode(errors="replace").strip() if desk.stderr is not None else ""
+            end(words or "the desk ended before it was up")
+        threading.Event().wait(0.05)
+    with watching(home) as watch:
+        ready = watch.until(
+            lambda: (
+                bool(watch.replica.accounts)
+                and all(row.state is AccountState.Ready for row in watch.replica.accounts.values())
+            ),
+            READY_S,
+        )
+        rows = watch.replica.accounts
+        if not ready:
+            stuck = "; ".join(f"{name} is {row.state}: {row.reason}" for name, row in rows.items())
+            end(f"the accounts did not get ready within {READY_S:.0f} s: {stuck}")

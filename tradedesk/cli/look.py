@@ -1,0 +1,76 @@
+"""`tradedesk status|orders|positions|fills|alerts`: the running desk as documented JSON or as a table."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show, watching
+
+if TYPE_CHECKING:
+    from tradedesk.views.replica import Replica
+
+AccountOption = Annotated[str | None, typer.Option(help="Only this account.")]
+
+
+def _print(config: Path | None, as_json: bool, table: str, made: "Callable[[Replica], dict[str, Any]]") -> None:
+    with watching(home_of(config)) as watch:
+        document = made(watch.replica)
+    if as_json:
+        show(document)
+        return
+    from tradedesk.cli.tables import print_table
+
+    print_table(document, table)
+
+
+def status(*, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """How the desk, its accounts and its markets stand.
+
+    Example: tradedesk status --json
+    """
+    from tradedesk.clock import SystemClock
+    from tradedesk.views.documents import status_document
+
+    _print(config, as_json, "accounts", lambda replica: status_document(replica, SystemClock().now()))
+
+
+def orders(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Orders with their requests, states and reasons.
+
+    Example: tradedesk orders --account acme --json
+    """
+    from tradedesk.views.documents import orders_document
+
+    _print(config, as_json, "orders", lambda replica: orders_document(replica, account=account))
+
+
+def positions(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Positions with cost, mark and P&L.
+
+    Example: tradedesk positions --json
+    """
+    from tradedesk.views.documents import positions_document
+
+    _print(config, as_json, "positions", lambda replica: positions_document(replica, account=account))
+
+
+def fills(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Executions, oldest first.
+
+    Example: tradedesk fills --json
+    """
+    from tradedesk.views.documents import fills_document
+
+    _print(config, as_json, "fills", lambda replica: fills_document(replica, account=account))
+
+
+def alerts(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Risk alerts, one row per cause.
+
+    Example: tradedesk alerts --json
+    """
+    from tradedesk.views.documents import alerts_document
+
+    _print(config, as_json, "alerts", lambda replica: alerts_document(replica, account=account))

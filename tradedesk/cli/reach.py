@@ -1,0 +1,137 @@
+"""Reaching a running desk from a script: its home, its stream, its control socket."""
+
+import json
+import os
+import random
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradedesk.cli.endings import USAGE, end
+
+if TYPE_CHECKING:
+    from tradedesk.config import Home
+    from tradedesk.desk.client import RemoteControl
+    from tradedesk.domain.instruments import Instrument
+    from tradedesk.domain.words import AccountId, ClientOrderId
+    from tradedesk.views.feed import Update
+    from tradedesk.views.replica import Replica
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Another desk.toml than the one of this home.")]
+OperatorOption = Annotated[str | None, typer.Option("--operator", help="Act under this name of desk.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one documented JSON object.")]
+
+FIRST_WAIT_S = 5.0  # for the desk's first snapshot
+DEADLINE_NS = 10_000_000_000  # an order that could not be sent within this is not sent
+
+
+def home_of(config: Path | None = None) -> "Home":
+    from tradedesk.config import find_home
+
+    return find_home(os.environ, config)
+
+
+def controlled(home: "Home", operator: str | None) -> "RemoteControl":
+    """The desk's control, under the operator's name; ends the program with a sentence if there is none."""
+    from tradedesk.desk.client import DeskAway, RemoteControl
+    from tradedesk.domain.words import OperatorId
+
+    try:
+        return RemoteControl(home.control_socket, OperatorId(operator) if operator is not None else None)
+    except DeskAway as away:
+        end(str(away))
+
+
+class Watch:
+    """A replica of the desk, kept up to date while one waits for something to happen."""
+
+    def __init__(self, home: "Home") -> None:
+        from tradedesk.clock import SystemClock
+        from tradedesk.monitor.socket_feed import SocketFeed
+        from tradedesk.views.feed import DeskView
+
+        self._woken = threading.Event()
+        self.updates: list[Update] = []  # of the newest poll
+        self.clock = SystemClock()
+        self.view: DeskView = DeskView(
+            SocketFeed(home.read_socket, clock=self.clock, chance=random.Random(), wake=self._woken.set)
+        )
+
+    @property
+    def replica(self) -> "Replica":
+        return self.view.replica
+
+    def until(self, happened: Callable[[], bool], within_s: float) -> bool:
+        """Fold what arrives until `happened` or the time is up; returns whether it happened."""
+        deadline = self.clock.monotonic() + int(within_s * 10**9)
+        while True:
+            self._woken.clear()
+            self.updates = self.view.poll()
+            if happened():
+                return True
+            left = (deadline - self.clock.monotonic()) / 10**9
+            if left <= 0:
+                return False
+            self._woken.wait(min(left, 0.5))
+
+
+@contextmanager
+def watching(home: "Home") -> Iterator[Watch]:
+    """A watch on the running desk, its first snapshot there; ends the program with a sentence if no desk answers."""
+    watch = Watch(home)
+    try:
+        answered = watch.until(lambda: watch.view.is_fed or watch.view.lost is not None, FIRST_WAIT_S)
+        if not answered or not watch.view.is_fed:
+            end(
+                f"no desk answers at {home.read_socket}; start one with `tradedesk run`, or set TRADEDESK_HOME to its folder"
+            )
+        yield watch
+    finally:
+        watch.view.close()
+
+
+def account_of(replica: "Replica", name: str) -> "AccountId":
+    """The account of that name, or an ending that names the nearest known one."""
+    from tradedesk.domain.words import AccountId
+
+    if AccountId(name) in replica.accounts:
+        return AccountId(name)
+    near = get_close_matches(name, replica.accounts, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"accounts: {', '.join(replica.accounts) or 'none'}"
+    end(f"--account: {name!r} is no account of this desk; {hint}", USAGE)
+
+
+def instrument_of(replica: "Replica", account: "AccountId", name: str) -> "Instrument":
+    """The instrument that `name` means on the account's venue: BTC/USDT or the venue's own BTCUSDT."""
+    venue = replica.accounts[account].account.venue
+    listed = [instrument for instrument in replica.instruments.values() if instrument.venue == venue]
+    for instrument in listed:
+        if name.upper() in (instrument.symbol.upper(), instrument.venue_symbol.upper()):
+            return instrument
+    near = get_close_matches(name.upper(), [instrument.symbol for instrument in listed], n=1, cutoff=0.4)
+    known = ", ".join(instrument.symbol for instrument in listed) or "none; is its venue reachable?"
+    hint = f"did you mean {near[0]}?" if near else f"instruments of {venue}: {known}"
+    end(f"--instrument: {name!r} is not traded by this desk; {hint}", USAGE)
+
+
+def new_id(now: int) -> "ClientOrderId":
+    from tradedesk.domain.words import client_order_id
+
+    return client_order_id(now, secrets.randbits(40))
+
+
+def show(document: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(document, ensure_ascii=False))
+    sys.stdout.flush()
+
+
+def is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,95 @@
+"""`tradedesk run`: a desk without a screen, until it is told to stop. Also how the other commands open one."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradedesk.cli.endings import FAILED, end
+from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show
+
+if TYPE_CHECKING:
+    from tradedesk.config import Home
+    from tradedesk.desk.desk import Desk
+
+PassphraseOption = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="File (0600) with the passphrase of the encrypted vault.")
+]
+
+
+@contextmanager
+def desk_of(home: "Home", passphrase_file: Path | None) -> "Iterator[Desk]":
+    """A started desk of this home; stopped at the end. Ends the program with a sentence if there can be none."""
+    from tradedesk import log
+    from tradedesk.access.vault import VaultError, open_vault
+    from tradedesk.clock import SystemClock
+    from tradedesk.config import ConfigError, load, private_folder
+    from tradedesk.desk import build as building
+    from tradedesk.journal.store import JournalError
+
+    clock = SystemClock()
+    try:
+        settings = load(home.config)
+        private_folder(home.log)
+        log_file = log.open_log(home.log / "tradedesk.log", clock)
+    except ConfigError as error:
+        end(str(error))
+    except OSError as error:
+        end(f"{home.log}: the log cannot be written ({error.strerror}); make room or give the folder back to this user")
+    try:
+        words = passphrase_file or _found(building.passphrase_file(home)) or _asked(building.vault_file(home))
+        vault = open_vault(building.vault_file(home), words)
+        desk = building.build(settings, home, vault, clock=clock)
+        desk.start()
+    except (VaultError, JournalError, ConfigError, building.CannotBuild) as error:
+        log_file.close()
+        end(str(error))
+    except OSError as error:
+        log_file.close()
+        end(
+            f"the desk could not open its files or sockets in {home.state} ({error.strerror}); look there, then try again"
+        )
+    try:
+        yield desk
+    finally:
+        desk.stop()
+        log_file.close()
+
+
+def _found(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def _asked(vault: Path) -> str | None:
+    """The passphrase of an encrypted vault, asked for without echo; None where there is no such vault or nobody to ask."""
+    if not vault.exists() or not sys.stdin.isatty():
+        return None
+    return str(typer.prompt("passphrase of the vault", hide_input=True, err=True))
+
+
+def run(*, config: ConfigOption = None, passphrase_file: PassphraseOption = None, as_json: JsonOption = False) -> None:
+    """Run the desk of desk.toml without a screen. Attach screens with `tradedesk attach` and `tradedesk monitor`.
+
+    Example: TRADEDESK_HOME=~/desk tradedesk run
+    """
+    home = home_of(config)
+    with desk_of(home, passphrase_file) as desk:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: desk.wants_stop.set())
+        if as_json:
+            show({"schema": "run.v1", "desk": desk.settings.desk.name, "control": str(home.control_socket)})
+        else:
+            typer.echo(
+                f"desk {desk.settings.desk.name} runs; orders stay at the venue when it stops. Ctrl+C ends it.",
+                err=True,
+            )
+        while not desk.wants_stop.wait(1.0):  # bounded, so that signals are seen between two waits
+            pass
+        failure = desk.failure
+    if failure is not None:
+        typer.echo(failure, err=True)
+        raise typer.Exit(FAILED)

@@ -1,0 +1,122 @@
+"""Building a desk for the real world: vault, exits, ccxt adapters and market data from the settings.
+
+ccxt is imported on the threads that use it and not before: the first paint does not wait for it (PERFORMANCE.md 6).
+"""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from random import Random, SystemRandom
+
+from tradedesk.access.egress import Egress
+from tradedesk.access.vault import Secret, Vault
+from tradedesk.clock import Clock
+from tradedesk.config import Home, Settings, VenueSettings, private_folder
+from tradedesk.desk.desk import Desk, Parts
+from tradedesk.domain.accounts import Account
+from tradedesk.domain.events import Event
+from tradedesk.domain.words import client_order_id
+from tradedesk.journal.sqlite import SqliteJournal
+from tradedesk.marketdata.host import FeedHost
+from tradedesk.venues.adapter import Adapter, LastCheck, Markets
+
+SUPPORTED = ("binance",)  # ccxt ids that `venues` has an adapter for
+
+
+class CannotBuild(Exception):
+    """The settings are sound, and still no desk can be made of them here. The text is a sentence for the operator."""
+
+
+def build(settings: Settings, home: Home, vault: Vault, *, clock: Clock) -> Desk:
+    """A desk ready to start. Opens the journal (and its lock: a second desk on this home is refused) and reads it.
+
+    Raises CannotBuild, VaultError or JournalError.
+    """
+    for venue in settings.venues.values():
+        if venue.exchange not in SUPPORTED:
+            raise CannotBuild(
+                f"venues.{venue.id}.exchange: there is no adapter for {venue.exchange!r} yet; use {', '.join(SUPPORTED)}"
+            )
+    for folder in (home.state, home.sockets):
+        private_folder(folder)
+    chance = SystemRandom()
+    markets = {venue.id: Markets(venue.instruments) for venue in settings.venues.values()}
+    parts = Parts(
+        adapters={
+            account.id: _adapter(
+                account,
+                settings.venues[account.venue],
+                vault.get(account.secret, account.venue),
+                markets[account.venue],
+                clock,
+                chance,
+            )
+            for account in settings.accounts.values()
+        },
+        feeds={venue.id: _feed(venue, markets[venue.id], clock, chance) for venue in settings.venues.values()},
+    )
+    told: list[Callable[[str], None]] = []
+
+    def failed(reason: str) -> None:
+        for tell in told:
+            tell(reason)
+
+    store = SqliteJournal(home.journal, clock=clock, on_failure=failed)
+    store.open()
+    try:
+        desk = Desk(
+            settings,
+            home,
+            store=store,
+            parts=parts,
+            new_id=lambda account: client_order_id(clock.now(), secrets.randbits(40)),
+            clock=clock,
+            random=chance,
+        )
+    except BaseException:
+        store.close()
+        raise
+    told.append(desk.journal_failed)
+    return desk
+
+
+def _adapter(
+    account: Account, venue: VenueSettings, secret: Secret, markets: Markets, clock: Clock, chance: Random
+) -> Callable[[LastCheck], Adapter]:
+    """Makes the account's adapter on its worker's thread. The secret is held here and in the adapter, nowhere else (5.6)."""
+
+    def made(last_check: LastCheck) -> Adapter:
+        from tradedesk.venues.ccxt_binance import addresses_of
+        from tradedesk.venues.spot_adapter import SpotAdapter
+
+        return SpotAdapter(
+            account=account.id,
+            venue=venue.id,
+            secret=secret,
+            exit_=Egress(account.egress),
+            addresses=addresses_of(venue.url),
+            markets=markets,
+            last_check=last_check,
+            clock=clock,
+            chance=chance,
+        )
+
+    return made
+
+
+def passphrase_file(home: Home) -> Path:
+    """Where an unattended desk finds the passphrase of its encrypted vault (0600), if it has one."""
+    return home.config.parent / "passphrase"
+
+
+def vault_file(home: Home) -> Path:
+    return home.config.parent / "vault"
+
+
+def _feed(
+    venue: VenueSettings, markets: Markets, clock: Clock, chance: Random
+) -> Callable[[Callable[[Event], None]], FeedHost]:
+    def made(publish: Callable[[Event], None]) -> FeedHost:
+        raise CannotBuild("no market data yet")
+
+    return made

@@ -1,0 +1,345 @@
+"""A whole desk: built from its settings, started floor by floor, stopped in reverse."""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from random import Random
+
+import uvloop
+from msgspec import Struct
+
+from tradedesk import __version__, log
+from tradedesk.access.operators import Operator, Role, operator_for
+from tradedesk.accounts.worker import Worker
+from tradedesk.clock import Clock
+from tradedesk.config import Home, Settings
+from tradedesk.desk.hub import Hub, HubFeed
+from tradedesk.desk.office import Control, Office
+from tradedesk.desk.sockets import serve_control, serve_readers
+from tradedesk.domain import events as ev
+from tradedesk.domain.alerts import Alert, Severity
+from tradedesk.domain.instruments import Instrument, Quote
+from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, VenueId
+from tradedesk.journal.store import JournalError, Store
+from tradedesk.marketdata.host import FeedHost
+from tradedesk.risk.halts import HaltLatch
+from tradedesk.risk.monitor import RiskMonitor
+from tradedesk.venues.adapter import Adapter, LastCheck
+from tradedesk.views.replica import Replica
+
+HEARTBEAT_S = 1.0
+START_S = 10.0  # the desk thread has its sockets open within this, or the start has failed
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """What reaches the outside, handed in; each is built on the thread that will use it, from what it alone was given."""
+
+    adapters: dict[AccountId, Callable[[LastCheck], Adapter]]
+    feeds: dict[VenueId, Callable[[Callable[[ev.Event], None]], FeedHost]]
+
+
+class Desk:
+    """One desk. Owns the desk thread, the RiskMonitor, a feed host per venue and a worker per account.
+
+    `start`, `stop`, `control` and `open_feed` are for the thread that built it; `wants_stop` may be set by any thread.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        *,
+        store: Store,
+        parts: Parts,
+        new_id: Callable[[AccountId], ClientOrderId],
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        """Reads the journal, which must be open. Raises JournalError."""
+        self.settings = settings
+        self.home = home
+        self.wants_stop = threading.Event()
+        self.failure: str | None = None  # why the desk had to end by itself
+        self._store = store
+        self._clock = clock
+        self._log = log.Log()
+        self._listed: dict[InstrumentId, Instrument] = {}
+        self._listing = threading.Lock()
+        self._histories: dict[AccountId, list[ev.Event]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_loop: Callable[[], None] = lambda: None
+        self._is_up = threading.Event()
+        self._start_failure: BaseException | None = None
+        self.operators: dict[OperatorId, Operator] = {
+            OperatorId(name): Operator(
+                name=OperatorId(name),
+                roles=frozenset(Role(role) for role in found.roles),
+                accounts=frozenset(found.accounts),
+                uid=found.uid,
+            )
+            for name, found in settings.operators.items()
+        }
+        replica = self._read_journal()
+        self._hub = Hub(replica, self._wake, self._overflowed)
+        self.latch = HaltLatch(home.state, settings.accounts)
+        self._agree_on_halts(replica)
+        self._feeds: dict[VenueId, FeedHost] = {venue: feed(self.emit) for venue, feed in parts.feeds.items()}
+        damaged = store.damaged()
+        self._workers: dict[AccountId, Worker] = {
+            account.id: Worker(
+                account,
+                adapter=parts.adapters[account.id],
+                store=store,
+                history=lambda account=account.id: self._history(account),  # type: ignore[misc]
+                publish=self.emit_live,
+                quotes=lambda instrument, venue=account.venue: self._quote(venue, instrument),  # type: ignore[misc]
+                halt=lambda account=account.id: self.latch.read(account),  # type: ignore[misc]
+                new_id=lambda account=account.id: new_id(account),  # type: ignore[misc]
+                clock=clock,
+                random=random,
+                log=self._log,
+                damage=damaged.get(account.id) or damaged.get(None),
+            )
+            for account in settings.accounts.values()
+        }
+        self.office = Office(
+            workers=self._workers,
+            latch=self.latch,
+            emit=self.emit,
+            soon=self._soon,
+            clock=clock,
+            log=self._log,
+        )
+        self._risk = RiskMonitor(self._hub.open_feed(), self.emit, clock, settings.desk.reporting_currency, self._log)
+        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    # -- for whoever built it -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open the sockets, then the markets, then the accounts. Raises OSError or JournalError if it cannot."""
+        self._thread.start()
+        if not self._is_up.wait(START_S) or self._start_failure is not None:
+            raise self._start_failure or JournalError("the desk did not come up in time; look at the log and try again")
+        self._unsubscribe = log.subscribe(self._log_written)
+        self._announce()
+        for feed in self._feeds.values():
+            feed.start()
+        for worker in self._workers.values():
+            worker.start()
+        self._risk.start()
+        self._log.info("desk_started", desk=self.settings.desk.name, accounts=len(self._workers), pid=os.getpid())
+
+    def stop(self) -> None:
+        """Stop accounts, markets, risk and sockets, in this order; orders stay at the venue."""
+        stoppers = [threading.Thread(target=worker.stop, name="stop") for worker in self._workers.values()]
+        for stopper in stoppers:  # side by side: one hanging venue must not hold up the others
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
+        for feed in self._feeds.values():
+            feed.stop()
+        self._risk.stop()
+        self._log.info("desk_stopped", desk=self.settings.desk.name)
+        self._unsubscribe()
+        self._soon(self._stop_loop)
+        self._thread.join(timeout=START_S)
+        self._store.close()
+        self.latch.close()
+
+    def control(self, operator: Operator) -> Control:
+        return Control(self.office, operator, self._hub.publish, self._clock)
+
+    def open_feed(self) -> HubFeed:
+        feed = self._hub.open_feed()
+        self._wake()
+        return feed
+
+    def who(self, name: OperatorId | None, uid: int) -> Operator | str:
+        return operator_for(name, uid, self.operators.values())
+
+    # -- events, from any thread ----------------------------------------------------------------------------------------
+
+    def emit(self, event: ev.Event) -> None:
+        """Record a durable event of the desk itself, and publish it."""
+        if isinstance(event, ev.InstrumentListed):
+            self.emit_live(event)
+            return
+        if isinstance(event, ev.DURABLE):
+            self._append(event)
+        self._hub.publish(event)
+
+    def emit_live(self, event: ev.Event) -> None:
+        """Publish what a worker has recorded already. An instrument is recorded here, when it is new or has changed."""
+        if isinstance(event, ev.InstrumentListed):
+            with self._listing:
+                if self._listed.get(event.instrument.id) == event.instrument:
+                    return
+                self._listed[event.instrument.id] = event.instrument
+            self._append(event)
+        self._hub.publish(event)
+
+    def _append(self, event: ev.Event) -> None:
+        try:
+            self._store.append(event)  # type: ignore[arg-type]  # a DurableEvent, as its class says
+        except JournalError as error:
+            self._log.error("not_recorded", what=type(event).__name__, why=str(error))
+
+    def journal_failed(self, reason: str) -> None:
+        """The disk refused a record: no new order is sent from here on, and everyone is told. For the journal's thread."""
+        self._log.error("journal_failed", why=reason)
+        alert = Alert(
+            key="journal",
+            rule="journal",
+            severity=Severity.Critical,
+            account=None,
+            text=f"{reason}; no new order is sent, cancels go",
+            at=self._clock.now(),
+        )
+        self._hub.publish(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
+
+    def _log_written(self, record: log.Record) -> None:
+        fields = " ".join(f"{name}={value}" for name, value in record.fields)
+        self._hub.publish(
+            ev.LogWritten(at=record.at, source="desk", level=record.level, event=record.event, text=fields)
+        )
+
+    def _quote(self, venue: VenueId, instrument: InstrumentId) -> tuple[Quote, int] | None:
+        feed = self._feeds.get(venue)
+        return feed.quote(instrument) if feed is not None else None
+
+    # -- building -------------------------------------------------------------------------------------------------------
+
+    def _read_journal(self) -> Replica:
+        replica = Replica()
+        histories: dict[AccountId, list[ev.Event]] = defaultdict(list)
+        for event in self._store.replay():
+            replica.apply(event)
+            account = ev.account_of(event)
+            if isinstance(event, ev.InstrumentListed):
+                self._listed[event.instrument.id] = event.instrument
+            elif account is not None:
+                histories[account].append(event)
+        listed: list[ev.Event] = [
+            ev.InstrumentListed(at=self._clock.now(), source="desk", instrument=instrument)
+            for instrument in self._listed.values()
+        ]
+        self._histories = {account: [*listed, *events] for account, events in histories.items()}
+        return replica
+
+    def _history(self, account: AccountId) -> Iterable[ev.Event]:
+        """The account's part of the journal: read once for all at the start, anew when a worker starts again."""
+        first = self._histories.pop(account, None)
+        if first is not None:
+            return first
+        return [
+            event
+            for event in self._store.replay()
+            if isinstance(event, ev.InstrumentListed) or ev.account_of(event) == account
+        ]
+
+    def _agree_on_halts(self, replica: Replica) -> None:
+        """A halt holds if either the latch or the journal knows it (5.5): what one has lost the other restores."""
+        known = set(self.settings.accounts)
+        for halt in list(replica.halts.values()):
+            if halt.account is not None and halt.account not in known:
+                continue
+            if self.latch.own(halt.account) is None:
+                self.latch.latch(halt)
+        for halt in self.latch.all():
+            replica.apply(
+                ev.HaltSet(
+                    at=halt.at,
+                    source="desk",
+                    account=halt.account,
+                    level=halt.level,
+                    by=OperatorId(halt.by),
+                    reason=halt.reason,
+                )
+            )
+
+    def _announce(self) -> None:
+        now = self._clock.now()
+        settings = self.settings
+        self._hub.publish(
+            ev.DeskStarted(
+                at=now,
+                source="desk",
+                desk=settings.desk.name,
+                version=__version__,
+                pid=os.getpid(),
+                reporting_currency=settings.desk.reporting_currency,
+            )
+        )
+        for name, venue in settings.venues.items():
+            self._hub.publish(
+                ev.VenueListed(at=now, source="desk", venue=name, exchange=venue.exchange, is_live=venue.url is None)
+            )
+        for account in settings.accounts.values():
+            self._hub.publish(ev.AccountListed(at=now, source="desk", account=account))
+
+    # -- the desk thread ------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # stopping
+                loop.call_soon_threadsafe(self._hub.drain)
+
+    def _soon(self, work: Callable[[], None]) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(work)
+
+    def _overflowed(self) -> None:
+        """The desk thread is so far behind that an event was lost: end, because a restart knows everything again."""
+        self.failure = (
+            "the desk fell behind its own events; it stopped, and a restart reads all of them from the journal"
+        )
+        self.wants_stop.set()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._main())
+        except Exception as error:
+            self._start_failure = error
+            self.failure = f"the desk thread ended: {type(error).__name__}"
+            self.wants_stop.set()
+            self._is_up.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        self._stop_loop = stopping.set
+        paths = (self.home.read_socket, self.home.control_socket)
+        for path in paths:  # the journal's lock is ours, so what lies there was left by a desk that died
+            path.unlink(missing_ok=True)
+        readers = await serve_readers(self.home.read_socket, self._hub, self._log)
+        control = await serve_control(
+            self.home.control_socket,
+            office=self.office,
+            hub=self._hub,
+            who=self.who,
+            desk_name=self.settings.desk.name,
+            clock=self._clock,
+            log=self._log,
+        )
+        self._hub.drain()
+        self._is_up.set()
+        try:
+            while not stopping.is_set():
+                self._hub.publish(ev.Heartbeat(at=self._clock.now(), source="desk"))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
+            self._hub.drain()
+        finally:
+            self._loop = None
+            readers.close()
+            control.close()
+            for path in paths:
+                path.unlink(missing_ok=True)
