@@ -3,12 +3,14 @@
 import gzip
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
+import aiohttp
 import pytest
 from paper_process import paper_process
 
@@ -100,6 +102,7 @@ def test_a_port_in_use_is_named():
         (["--market", "replay"], 2, "--recording: is missing"),
         (["--recording", "x.gz"], 2, "goes with --market replay only"),
         (["--market", "replay", "--recording", "/nowhere/x.gz"], 1, "/nowhere/x.gz"),
+        (["--accounts", "2", "--accounts-file", "x.toml"], 2, "--accounts: goes without --accounts-file"),
         (["--speed", "0"], 2, "--speed: 0.0 must be above 0"),
         (["--speed", "nan"], 2, "--speed"),
         (["--accounts-file", "/nowhere/accounts.toml"], 1, "/nowhere/accounts.toml: cannot be read"),
@@ -183,3 +186,15 @@ def test_every_mistake_of_an_accounts_file_is_named_at_once(tmp_path: Path):
         assert part in said, part
     assert "Traceback" not in said
     assert "aaaaaaaaaaaaaaaaaaaa" not in said
+
+
+async def test_the_end_does_not_wait_for_clients_that_are_still_there():
+    with paper_process() as described:
+        async with aiohttp.ClientSession() as session:
+            stream = await session.ws_connect(described["ws"] + "/ws/btcusdt@depth@100ms")
+            api = await session.ws_connect(described["wsapi"])
+            await stream.receive(timeout=5)
+            os.kill(described["pid"], signal.SIGTERM)
+            for socket_ in (stream, api):
+                while not socket_.closed:
+                    await socket_.receive(timeout=3)
