@@ -246,6 +246,9 @@ class Worker:
 
     def _open_books(self, info: VenueInfo) -> None:
         now = self._clock.now()
+        source = f"worker:{self.account.id}"
+        for instrument in info.instruments:  # before anything that must be folded with their help
+            self._publish(ev.InstrumentListed(at=now, source=source, instrument=instrument))
         manager = OrderManager(self.account, info, self._history(), self._new_id, now)
         self._core = Core(
             self.account, manager, store=self._store, publish=self._publish, quotes=self._quotes, halt=self._halt

@@ -387,7 +387,7 @@ class Rehearsal:
         instrument = self._instrument(symbol)
         self._until(
             f"{symbol} has two sides",
-            lambda: self._replica.market(instrument.id).bids and self._replica.market(instrument.id).asks,
+            lambda: bool(self._replica.market(instrument.id).bids and self._replica.market(instrument.id).asks),
         )
         return self._replica.market(instrument.id)
 
