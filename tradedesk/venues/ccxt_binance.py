@@ -235,7 +235,7 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
             raise egress.NotSent(difference)
         return await super().fetch(url, method, headers, body)
 
-    def handle_errors(  # noqa: PLR0917  (ccxt calls it by position)
+    def handle_errors(
         self,
         code: int,
         reason: str,
