@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from tradedesk.domain.words import Side
 
-_EXACT = Context(prec=80)  # the default's 28 digits would round what the grammar below lets in: 18 digits on either side
+_EXACT = Context(
+    prec=80
+)  # the default's 28 digits would round what the grammar below lets in: 18 digits on either side
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?", re.ASCII)
 
 
@@ -42,7 +44,7 @@ def round_to_tick(price: Decimal, tick: Decimal, side: Side) -> Decimal:
     """
     ticks = _EXACT.divide_int(price, tick)
     if side is Side.Sell and not is_multiple(price, tick):
-        ticks += 1
+        ticks = _EXACT.add(ticks, 1)
     rounded = _EXACT.multiply(ticks, tick)
     if rounded <= 0:
         raise ValueError(f"price {price} is below one tick ({tick}); enter at least {tick}")

@@ -59,6 +59,8 @@ def after_fill(position: Position, fill: Fill, instrument: Instrument) -> Positi
         if cost is not None:  # the fee's base leaves at the fill's price, so the loss stands under fees alone
             cost -= fill.fee.amount * fill.last_px
         qty -= fill.fee.amount
+        if qty == 0:  # the fee took the last of it: nothing is left that could cost anything
+            realized, cost = realized - (cost or 0), Decimal(0)
     elif fill.fee.amount:
         sums = dict(other)
         sums[fill.fee.currency] = sums.get(fill.fee.currency, Decimal(0)) + fill.fee.amount

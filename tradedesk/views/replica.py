@@ -22,6 +22,7 @@ MAX_TAPE = 200
 MAX_CANDLES = 1_000
 MAX_LOGS = 500
 MAX_ENDED_ALERTS = 200
+MAX_ALERTS = 2_000  # of all kinds; beyond it the oldest go, ended ones first, and stay in the journal
 
 
 class AccountRow(Struct, frozen=True, kw_only=True):
@@ -341,6 +342,10 @@ class Replica:
         ended = [key for key, row in self.alerts.items() if not row.is_active and row.acknowledged_by is not None]
         for key in ended[: max(0, len(ended) - MAX_ENDED_ALERTS)]:
             del self.alerts[key]
+        while len(self.alerts) > MAX_ALERTS:
+            del self.alerts[
+                next((key for key, row in self.alerts.items() if not row.is_active), next(iter(self.alerts)))
+            ]
 
 
 def merged(candles: tuple[Candle, ...], news: tuple[Candle, ...]) -> tuple[Candle, ...]:
