@@ -22,6 +22,8 @@ from tradedesk.domain.words import Side
 SECOND = 1_000_000_000  # ns
 MINUTE = 60 * SECOND
 BOLD = Style(bold=True)
+DIM = Style(dim=True)
+REVERSE = Style(reverse=True)
 PENDING_SHOWS_AGE_AFTER = 2 * SECOND
 NEAR_LIMIT = 0.8  # of a limit, from which its use is called out
 

@@ -53,5 +53,5 @@ def in_words(fresh: Freshness, glyphs: Glyphs) -> str:
         case FeedState.Gapped | FeedState.Crossed:
             return f"{glyphs.broken} {fresh.state.value.upper()}"
         case _:
-            last = f" last {time_of_day(fresh.since)}" if fresh.since else ""
+            last = f" {time_of_day(fresh.since)}" if fresh.since else ""
             return f"{glyphs.disconnected} DISCONNECTED{last}"

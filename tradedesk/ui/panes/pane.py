@@ -6,13 +6,14 @@ from typing import ClassVar
 from msgspec import Struct
 from textual import events
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId
-from tradedesk.ui.drawing import UNICODE, Glyphs, Line, Palette, joined, palette, strip_of
+from tradedesk.ui.drawing import UNICODE, Glyphs, Line, Palette, joined, palette, strip_of, time_of_day
 from tradedesk.views.feed import DeskView, Update
 
 
@@ -85,6 +86,7 @@ class Pane(ScrollView, can_focus=True):
         self._lines: list[Line] = []
         self._strips: dict[int, Strip] = {}
         self._title: tuple[str, ...] = ()
+        self._area = Size(0, 0)  # that the lines above were drawn for
 
     # -- what the screen calls ------------------------------------------------------------------------------------------
 
@@ -94,7 +96,7 @@ class Pane(ScrollView, can_focus=True):
         Repaints the lines that changed and no others. Also called with no updates once a second, so that ages go on.
         """
         self._now = now
-        if self.is_on_screen and self.size:
+        if self.is_on_screen and self.area:
             self.draw(now)
 
     def draw(self, now: int) -> None:
@@ -113,7 +115,23 @@ class Pane(ScrollView, can_focus=True):
         self.selection = selection
         self.draw_again()
 
+    @property
+    def instrument(self) -> InstrumentId | None:
+        """The market a pane of one market shows: the selected one, else the first that is listed."""
+        return self.selection.instrument or next(iter(self.view.replica.instruments), None)
+
     # -- for subclasses -------------------------------------------------------------------------------------------------
+
+    @property
+    def area(self) -> Size:
+        """What there is to draw on: inside the border, beside the scroll bar."""
+        return self.scrollable_content_region.size
+
+    def scroll_over(self, lines: int) -> None:
+        """Say how many lines the scroll bar stands for; draws again if that made it come or go."""
+        if self.virtual_size.height != lines:
+            self.virtual_size = Size(self.area.width, lines)
+            self.call_after_refresh(self._draw_if_resized)
 
     @property
     def colours(self) -> Palette:
@@ -126,6 +144,9 @@ class Pane(ScrollView, can_focus=True):
 
     def put_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines from the top; repaints those that differ from what stands there."""
+        if self.area != self._area:
+            self._area = self.area
+            self.forget_drawn()
         before = self._lines
         self._lines = list(lines)
         for y in range(max(len(before), len(lines))):
@@ -133,18 +154,27 @@ class Pane(ScrollView, can_focus=True):
             new = lines[y] if y < len(lines) else None
             if old != new:
                 self._strips.pop(y, None)
-                self.refresh(Region(0, y, self.size.width, 1))
+                self.refresh(Region(0, y, self._area.width, 1))
 
     def put_title(self, *parts: str) -> None:
-        """Show the pane's name and these words in the border; never parsed as markup."""
+        """Show the pane's name and these words in the border, and since when all is old if the desk is away."""
+        lost = self.view.lost
+        if lost is not None:
+            parts = (f"{self.glyphs.disconnected} AS OF {time_of_day(lost.since)}", *parts)
         if parts != self._title:
             self._title = parts
-            self.border_title = Content(joined((self.name_shown, *parts)))
+            self.border_title = Content(
+                clean(joined((self.name_shown, *parts)))
+            )  # Content: never parsed as markup (5.14)
 
     def draw_again(self) -> None:
         """Draw at the time of the last frame: after a key, a new size, a new theme."""
-        if self._now is not None and self.is_mounted and self.size:
+        if self._now is not None and self.is_mounted and self.area:
             self.draw(self._now)
+
+    def _draw_if_resized(self) -> None:
+        if self.area != self._area:
+            self.draw_again()
 
     # -- Textual --------------------------------------------------------------------------------------------------------
 
@@ -152,7 +182,7 @@ class Pane(ScrollView, can_focus=True):
         strip = self._strips.get(y)
         if strip is None:
             line = self._lines[y] if y < len(self._lines) else ()
-            strip = self._strips[y] = strip_of(line, self.size.width, self.rich_style)
+            strip = self._strips[y] = strip_of(line, self._area.width, self.rich_style)
         return strip
 
     def forget_drawn(self) -> None:
@@ -171,7 +201,6 @@ class Pane(ScrollView, can_focus=True):
         self.put_title()
 
     def on_resize(self, _: events.Resize) -> None:
-        self.forget_drawn()
         self.draw_again()
 
     def on_show(self, _: events.Show) -> None:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
 
 from tradedesk.domain.text import clean
 from tradedesk.ui.drawing import SECOND, UNICODE, Cell, Glyphs, Line, fit
@@ -58,6 +57,7 @@ class LiveTable(Pane, Generic[Item]):
         self._cursor_at = 0
         self._marks: set[str] = set()
         self._drawn: dict[str, tuple[Item, int, Line]] = {}  # the newest line of each visible row
+        self._was_lost = False
 
     # -- what a pane of rows says ---------------------------------------------------------------------------------------
 
@@ -144,10 +144,12 @@ class LiveTable(Pane, Generic[Item]):
 
     def draw(self, now: int) -> None:
         self._take(self.items(now), now)
-        height, width = self.size.height, self.size.width
-        scrolled = Size(width, len(self._keys) + height - self._room())
-        if self.virtual_size != scrolled:
-            self.virtual_size = scrolled
+        is_lost = self.view.lost is not None
+        if self.area != self._area or is_lost != self._was_lost:
+            self._was_lost = is_lost
+            self._drawn.clear()
+        height, width = self.area.height, self.area.width
+        self.scroll_over(len(self._keys) + height - self._room())
         self.put_title(
             *self.title_parts(now), f"/{self.filter_text} {len(self._keys)} shown" if self.filter_text else ""
         )
@@ -178,7 +180,7 @@ class LiveTable(Pane, Generic[Item]):
 
     def _room(self) -> int:
         """Lines for rows."""
-        height = self.size.height
+        height = self.area.height
         return max(0, height - HEAD - (1 if height >= DETAIL_FROM_HEIGHT else 0))
 
     def _take(self, items: Mapping[str, Item], now: int) -> None:
@@ -245,6 +247,8 @@ class LiveTable(Pane, Generic[Item]):
         fitted: list[Cell] = []
         for index, column, width in layout:
             text, style = cells[index]
+            if self._was_lost:
+                style = colours.stale  # the desk is away: nothing here is known to be so any more (5.9)
             if column.is_right and len(text) > width:
                 text = text.replace(" ", "")  # a figure gives up its spaces before its digits
             if fitted:
@@ -259,7 +263,7 @@ class LiveTable(Pane, Generic[Item]):
             else:
                 fitted.append((fit(text, width, self.glyphs, right=column.is_right), style))
         used = GUTTER + sum(width for _, _, width in layout) + len(layout) - 1
-        fitted.append((" " * max(0, self.size.width - used), colours.text))
+        fitted.append((" " * max(0, self.area.width - used), colours.text))
         return tuple(fitted)
 
     def _cropped(self, line: Line, width: int) -> Line:
@@ -289,7 +293,7 @@ class LiveTable(Pane, Generic[Item]):
 
     def action_sort(self) -> None:
         """Sort by the next column that is shown."""
-        shown = [column.key for _, column, _ in laid_out(self.columns, self.size.width)]
+        shown = [column.key for _, column, _ in laid_out(self.columns, self.area.width)]
         at = shown.index(self.sort_by) if self.sort_by in shown else -1
         self.set_order(shown[(at + 1) % len(shown)], is_reversed=False)
 
@@ -317,7 +321,7 @@ class LiveTable(Pane, Generic[Item]):
             return
         if offset.y < HEAD:
             x = GUTTER
-            for _, column, width in laid_out(self.columns, self.size.width):
+            for _, column, width in laid_out(self.columns, self.area.width):
                 if x <= offset.x < x + width:
                     self.set_order(column.key, is_reversed=column.key == self.sort_by and not self.is_reversed)
                 x += width + 1
