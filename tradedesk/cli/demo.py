@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tradedesk.cli.endings import end
-from tradedesk.cli.reach import JsonOption, is_terminal, show, watching
+from tradedesk.cli.reach import JsonOption, Watch, is_terminal, show
 
 if TYPE_CHECKING:
     from tradedesk.config import Home
@@ -208,20 +208,22 @@ def wait_until_ready(home: "Home", desk: "subprocess.Popen[bytes]") -> None:
     """Wait until every account of the desk is Ready; ends the program with the desk's own words if it cannot be."""
     from tradedesk.domain.accounts import AccountState
 
-    while not home.read_socket.exists():
+    watch = Watch(home)
+    try:
+        watch.until(lambda: desk.poll() is not None or _are_ready(watch), READY_S)
         if desk.poll() is not None:
             words = desk.stderr.read().decode(errors="replace").strip() if desk.stderr is not None else ""
             end(words or "the desk ended before it was up")
-        threading.Event().wait(0.05)
-    with watching(home) as watch:
-        ready = watch.until(
-            lambda: (
-                bool(watch.replica.accounts)
-                and all(row.state is AccountState.Ready for row in watch.replica.accounts.values())
-            ),
-            READY_S,
-        )
-        rows = watch.replica.accounts
-        if not ready:
-            stuck = "; ".join(f"{name} is {row.state}: {row.reason}" for name, row in rows.items())
-            end(f"the accounts did not get ready within {READY_S:.0f} s: {stuck}")
+        if not _are_ready(watch):
+            waiting = [row for row in watch.replica.accounts.values() if row.state is not AccountState.Ready]
+            words = "; ".join(f"{row.account.id} is {row.state}: {row.reason}" for row in waiting)
+            end(f"the accounts did not get ready within {READY_S:.0f} s: {words or 'the desk said nothing'}")
+    finally:
+        watch.view.close()
+
+
+def _are_ready(watch: Watch) -> bool:
+    from tradedesk.domain.accounts import AccountState
+
+    rows = watch.replica.accounts.values()
+    return watch.view.lost is None and bool(rows) and all(row.state is AccountState.Ready for row in rows)

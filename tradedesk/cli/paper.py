@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tradedesk.paper.rows import Spec
     from tradedesk.paper.server.app import Running
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 MARKETS = ("synthetic", "replay")
 
 
@@ -153,12 +154,18 @@ async def _serve(
         raise _Unusable(_cannot_bind(asked, error)) from None
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked_to_stop.set)
+
+    def ask_to_stop(_number: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(asked_to_stop.set)
+
+    for number in STOPPING:
+        signal.signal(number, ask_to_stop)
     print(json.dumps(running.described()) if as_json else _table(running), flush=True)
     stopping = asyncio.create_task(asked_to_stop.wait())
     await asyncio.wait((stopping, running.failed), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)  # to the end of the process: a second one must not kill what ends well
     await _stop(running)
 
 

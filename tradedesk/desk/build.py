@@ -20,6 +20,7 @@ from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.marketdata.host import FeedHost
 from tradedesk.venues.adapter import Adapter, LastCheck, Markets
 
+DEFAULT_EXIT = "127.0.0.1"  # of market data on a paper exchange where desk.toml names none
 SUPPORTED = ("binance",)  # ccxt ids that `venues` has an adapter for
 
 
@@ -37,6 +38,8 @@ def build(settings: Settings, home: Home, vault: Vault, *, clock: Clock) -> Desk
             raise CannotBuild(
                 f"venues.{venue.id}.exchange: there is no adapter for {venue.exchange!r} yet; use {', '.join(SUPPORTED)}"
             )
+        if venue.egress is None and venue.url is None:
+            raise CannotBuild(f"venues.{venue.id}.egress: is missing; set the source address of its market data")
     for folder in (home.state, home.sockets):
         private_folder(folder)
     chance = SystemRandom()
@@ -117,6 +120,17 @@ def _feed(
     venue: VenueSettings, markets: Markets, clock: Clock, chance: Random
 ) -> Callable[[Callable[[Event], None]], FeedHost]:
     def made(publish: Callable[[Event], None]) -> FeedHost:
-        raise CannotBuild("no market data yet")
+        from tradedesk.venues.ccxt_binance import addresses_of
+        from tradedesk.venues.spot_feed import SpotFeed
+
+        feed = SpotFeed(
+            venue=venue.id,
+            exit_=Egress(venue.egress or DEFAULT_EXIT),
+            addresses=addresses_of(venue.url),
+            symbols=venue.instruments,
+            clock=clock,
+            chance=chance,
+        )
+        return FeedHost(venue=venue.id, feed=feed, markets=markets, publish=publish, clock=clock, chance=chance)
 
     return made

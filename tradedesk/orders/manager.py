@@ -134,14 +134,6 @@ class OrderManager:
         self.books.apply(ev.AccountListed(at=now, source=self._source, account=account))
         for event in history:
             self._fold(event)
-        for order in self.live.values():
-            for request in order.requests:
-                if request.state in OPEN_REQUEST and request.kind is not RequestKind.Cancel:
-                    self._doubts[request.request_id] = Doubt(
-                        client_order_id=order.client_order_id, since=request.made_at, ask_at=now
-                    )
-                elif request.state in OPEN_REQUEST:
-                    self._want_cancel(order, request.operator)
 
     # -- the one door -----------------------------------------------------------------------------------------------------
 
@@ -204,13 +196,22 @@ class OrderManager:
         return None
 
     def recovered(self, now: int) -> list[Effect]:
-        """After a restart: say aloud that what was pending is unknown. Called once, before anything else."""
+        """After a restart: what was pending may have left until the very end, so it is unknown, and is asked about.
+
+        Called once, before anything else.
+        """
         self._now, self._effects = now, []
-        for request_id, doubt in self._doubts.items():
-            order = self.live[doubt.client_order_id]
-            request = rules.request_of(order, request_id)
-            if request is not None and request.state is RequestState.Pending:
-                self._decide(order, request_id, RequestState.Unknown, ("pending when the desk stopped",))
+        for order in list(self.books.orders.values()):
+            for request in order.requests:
+                if request.state not in OPEN_REQUEST:
+                    continue
+                self._decide(order, request.request_id, RequestState.Unknown, ("pending when the desk stopped",))
+                if order.is_dead:
+                    continue
+                self._doubts[request.request_id] = Doubt(client_order_id=order.client_order_id, since=now, ask_at=now)
+                if request.kind is RequestKind.Cancel:
+                    self._want_cancel(order, request.operator)
+            self._close_requests(self._latest(order))
         return self._effects
 
     # -- commands ---------------------------------------------------------------------------------------------------------
