@@ -89,6 +89,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     instruments: tuple[Instrument, ...]
     venues: tuple[ev.VenueListed, ...]
     accounts: tuple[AccountRow, ...]
+    opened: tuple[AccountId, ...]  # whose holdings the desk has seen, listed yet or not
     orders: tuple[Order, ...]
     fills: tuple[Fill, ...]
     positions: tuple[Position, ...]
@@ -117,7 +118,7 @@ class Replica:
         self.alerts: dict[str, AlertRow] = {}
         self.logs: deque[ev.LogWritten] = deque(maxlen=MAX_LOGS)
         self._dead: deque[ClientOrderId] = deque()
-        self._openings: dict[AccountId, ev.AccountOpened] = {}
+        self._opened: set[AccountId] = set()
 
     def apply(self, event: ev.Event) -> None:
         """Fold one event. Total: an event about something unknown is kept as far as it can be, never raised about."""
@@ -189,7 +190,7 @@ class Replica:
                         state=AccountState.Offline,
                         reason="starting",
                         balances={},
-                        is_opened=event.account.id in self._openings,
+                        is_opened=event.account.id in self._opened,
                     )
                 )
             case ev.InstrumentListed():
@@ -234,6 +235,7 @@ class Replica:
             instruments=tuple(self.instruments.values()),
             venues=tuple(self.venues.values()),
             accounts=tuple(self.accounts.values()),
+            opened=tuple(sorted(self._opened)),
             orders=tuple(self.orders.values()),
             fills=tuple(self.fills),
             positions=tuple(self.positions.values()),
@@ -251,6 +253,7 @@ class Replica:
         replica.instruments = {instrument.id: instrument for instrument in snapshot.instruments}
         replica.venues = {venue.venue: venue for venue in snapshot.venues}
         replica.accounts = {row.account.id: row for row in snapshot.accounts}
+        replica._opened = set(snapshot.opened)
         replica.orders = {order.client_order_id: order for order in snapshot.orders}
         replica._dead = deque(order.client_order_id for order in snapshot.orders if order.is_dead)
         replica.fills.extend(snapshot.fills)
@@ -311,7 +314,7 @@ class Replica:
             ledger[asset] = ledger.get(asset, Decimal(0)) + change
 
     def _open(self, event: ev.AccountOpened) -> None:
-        self._openings[event.account] = event
+        self._opened.add(event.account)
         self._account(event.account, is_opened=True)
         self.ledgers[event.account] = {opening.asset: opening.amount for opening in event.openings}
         held = {opening.asset: opening.amount for opening in event.openings}
