@@ -69,6 +69,7 @@ class Market:
     def connected(self) -> tuple[Need, ...]:
         """The stream is up; events between are gone, so everything is fetched anew."""
         self._is_up = True
+        self._venue_time = 0  # a venue that restarted may count from an earlier time
         self._lose("waiting for a snapshot of the book")
         return (Need.Book, Need.Candles)
 
