@@ -294,7 +294,7 @@ def test_any_content_is_read_or_refused_with_sentences(values):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda path: None, "there is no such file; run `tradedesk setup`"),
+        (lambda path: None, "there is no such file; `tradedesk demo` needs none"),
         (lambda path: path.mkdir(), "cannot be read"),
         (lambda path: path.write_bytes(b"[desk]\nname = '\xff'"), "line 2 is not UTF-8"),
         (lambda path: path.write_bytes(b"#" * 1_000_001), "1000001 bytes long"),
