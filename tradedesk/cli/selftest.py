@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 STEP_S = 20.0  # longer than any doubt lasts: receive window, the venue's time-out and the lag of its queries
 RANDOM_ORDERS = 12  # per half
+ANSWERED = ("New", "PartiallyFilled", "Filled", "Canceled", "Rejected", "Expired", "Denied")
+PART_TRIES = 40
+PART_NOTIONAL = Decimal(24_000)  # quote units, of the order that is to fill in part; birch holds twice that
 
 
 class _Differs(Exception):
@@ -129,19 +132,25 @@ class Rehearsal:
 
     def _fill_in_part(self) -> None:
         """An order larger than what is offered at its price: the rest stays on the book, for the halt to take."""
-        instrument = self._instrument("SOL/USDT")
-        for _ in range(10):
-            market = self._market("SOL/USDT")
-            price, offered = market.asks[0]
-            qty = self._on_lot(min(offered + Decimal(20), Decimal(30_000) / price), instrument)
-            placed = self._place("birch", instrument, "buy", qty, price)
-            self._until("birch's order has its answer", lambda key=placed: self._state(key) in RESTING_OR_DEAD)  # type: ignore[misc]
-            if self._state(placed) == "PartiallyFilled":
-                self._note(f"an order is filled in part: {self._order(placed).cum_qty} of {qty}")
-                return
-            if not self._order(placed).is_dead:
-                self._cancel(placed)
-        raise _Differs("no order of birch was filled in part in ten tries")
+        for _ in range(PART_TRIES):
+            symbol = min(("BTC/USDT", "ETH/USDT", "SOL/USDT"), key=self._offered)
+            instrument, (price, offered) = self._instrument(symbol), self._market(symbol).asks[0]
+            if price * offered < PART_NOTIONAL / 2:
+                placed = self._place("birch", instrument, "buy", offered + PART_NOTIONAL / 2 / price, price)
+                self._until("birch's order has its answer", lambda key=placed: self._state(key) in ANSWERED)  # type: ignore[misc]
+                if self._state(placed) == "PartiallyFilled":
+                    order = self._order(placed)
+                    self._note(f"an order is filled in part: {order.cum_qty} of {order.order_qty} {instrument.base}")
+                    return
+                if not self._order(placed).is_dead:
+                    self._cancel(placed)
+            self._watch_for(0.2)  # the market moved on before the order came, or offers too much: look again
+        raise _Differs(f"no order of birch was filled in part in {PART_TRIES} tries")
+
+    def _offered(self, symbol: str) -> Decimal:
+        """Quote units offered at the best price."""
+        price, qty = self._market(symbol).asks[0]
+        return price * qty
 
     def _fill_in_full(self) -> None:
         instrument = self._instrument("ETH/USDT")
@@ -398,6 +407,3 @@ class Rehearsal:
     @staticmethod
     def _on_lot(qty: Decimal, instrument: "Instrument") -> Decimal:
         return qty // instrument.lot * instrument.lot
-
-
-RESTING_OR_DEAD = ("New", "PartiallyFilled", "Filled", "Canceled", "Rejected", "Expired", "Denied")
