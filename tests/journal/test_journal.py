@@ -265,6 +265,29 @@ def test_F62_nothing_after_a_bad_record_of_an_account_is_believed(tmp_path):
     again.close()
 
 
+def test_a_replay_under_way_does_not_hide_what_an_earlier_one_found(tmp_path):
+    """A worker that starts again reads its history while the desk asks who is damaged."""
+    change(written(tmp_path, THREE), "UPDATE records SET checksum = 0 WHERE number = 3")
+    journal = a_journal(tmp_path)
+    list(journal.replay())
+    second = journal.replay()
+    next(second)
+    journal.append(placed("zeta", "z3"))
+    assert list(journal.damaged()) == ["acme"]
+    assert len(list(second)) == 3  # as it was when it began
+    journal.close()
+
+
+def test_a_worker_that_starts_again_finds_what_still_waited_for_the_disk(tmp_path):
+    journal = a_journal(tmp_path)
+    for number in range(300):
+        journal.append(placed(client_order_id=f"c{number}"))
+        if number % 50 == 0:
+            assert len(list(journal.replay())) == number + 1
+    journal.close()
+    assert len(list(journal.replay())) == 300
+
+
 def test_a_bad_record_of_the_desk_itself_is_the_desks(tmp_path):
     change(written(tmp_path, THREE), "UPDATE records SET checksum = 0 WHERE number = 4")
     journal = a_journal(tmp_path)

@@ -23,8 +23,9 @@ class MemoryJournal:
         self.crash()
 
     def replay(self) -> Iterator[DurableEvent]:
-        self._reading = Reading()
-        yield from self._reading.sound(self._durable)
+        reading = Reading()
+        yield from reading.sound(tuple(self._durable))
+        self._reading = reading
 
     def damaged(self) -> dict[AccountId | None, str]:
         return self._reading.reasons()

@@ -54,7 +54,7 @@ class SqliteJournal:
         self._clock = clock
         self._on_failure = on_failure
         self._log = Log(journal=path.name)
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting | threading.Event | None] = queue.SimpleQueue()
         self._guard = threading.Lock()  # append against failure and close: no record after the writer's last look
         self._failure: JournalFailed | None = None
         self._reading = Reading()
@@ -79,10 +79,15 @@ class SqliteJournal:
         self._thread.start()
 
     def replay(self) -> Iterator[DurableEvent]:
-        """All durable events, oldest first; of a damaged account only those before the damage."""
-        self._reading = Reading()
+        """All events appended until now, oldest first; of a damaged account only those before the damage.
+
+        On any thread, at any time; it waits for the writer first, so that a worker that starts again finds its last record.
+        """
+        self._await_writer()
+        reading = Reading()
         with closing(_reader(self.path)) as connection:
-            yield from _read(connection, self._reading, self.path)
+            yield from _read(connection, reading, self.path)
+        self._reading = reading
 
     def damaged(self) -> dict[AccountId | None, str]:
         """What the last complete replay found broken; these accounts must not trade. None is the desk itself."""
@@ -103,6 +108,15 @@ class SqliteJournal:
                 raise JournalFull(f"{self.path}: {QUEUE_RECORDS} records wait for the disk; wait until it keeps up")
             self._queue.put(waiting)
         return handle
+
+    def _await_writer(self) -> None:
+        settled = threading.Event()
+        with self._guard:
+            thread = self._thread
+            if thread is not None:
+                self._queue.put(settled)
+        while thread is not None and thread.is_alive() and not settled.wait(1):
+            continue
 
     @property
     def waiting(self) -> int:
@@ -142,7 +156,7 @@ class SqliteJournal:
         while not is_last:
             batch: list[_Waiting] = []
             item = self._queue.get()
-            while item is not None:
+            while isinstance(item, tuple):
                 batch.append(item)
                 if len(batch) == MAX_BATCH:
                     break
@@ -160,6 +174,8 @@ class SqliteJournal:
                     values += (number, chain, record.format, payload, record.checksum, record.link)
                 broken = self._write(len(batch), values)
             settle([handle for _, _, handle in batch], broken)
+            if isinstance(item, threading.Event):
+                item.set()
             if broken is not None and not is_told:
                 is_told = True
                 self._on_failure(str(broken))

@@ -87,7 +87,7 @@ class Store(Protocol):
         """Make ready. Raises JournalError, as a sentence, if this log cannot be used."""
 
     def replay(self) -> Iterator[DurableEvent]:
-        """All durable events, oldest first; of a damaged account only those before the damage."""
+        """All durable events, oldest first; of a damaged account only those before the damage. May wait for a sync."""
 
     def damaged(self) -> dict[AccountId | None, str]:
         """What the last complete replay found broken; these accounts must not trade. None is the desk itself."""
