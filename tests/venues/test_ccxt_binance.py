@@ -1,5 +1,6 @@
 """What our subclass must go on being, whatever ccxt changes: no address of its own, no exit, no retry, no secret shown."""
 
+import logging
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from builders import an_instrument
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_venue import KEY, SECRET, adapter_at, scripted_venue
+from scripted_venue import KEY, SECRET, adapter_at, an_answer, approved, says, scripted_venue
 
 from tradedesk.access.egress import Egress, NotSent, open_session
 from tradedesk.clock import SystemClock
@@ -65,9 +66,18 @@ async def test_ccxt_is_given_no_proxy_no_limiter_and_no_retries(monkeypatch: pyt
     await session.close()
 
 
-async def test_neither_the_exchange_nor_the_adapter_shows_the_secret() -> None:
-    """5.6"""
+async def test_neither_the_exchange_nor_the_adapter_shows_the_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """5.6: not even with the root logger at DEBUG (CCXT.md 2)."""
+    caplog.set_level(logging.DEBUG)
     async with scripted_venue() as venue, adapter_at(venue.url) as adapter:
+        venue.behaviour = says(200, an_answer())
+        await adapter.place(approved())
+        assert len(venue.seen) == 1
+        assert KEY not in caplog.text
+        assert "signature" not in caplog.text
+        assert "signature" not in repr(
+            [vars(adapter._exchange)[name] for name in vars(adapter._exchange) if "last" in name]
+        )
         assert KEY not in repr(adapter._exchange) + repr(adapter) + repr(adapter._secret)
         assert SECRET not in repr(adapter._exchange) + repr(adapter) + repr(adapter._secret)
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
@@ -140,6 +142,23 @@ async def test_an_order_is_placed_amended_and_cancelled_and_the_stream_tells_it_
         age = adapter.stream_age_ns()
         assert age is not None
         assert age < WITHIN_S * 1_000_000_000
+
+
+def seen_of(paper: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """What the exchange says it was asked with this account's key."""
+    bearer = {"Authorization": f"Bearer {paper['admin_token']}"}
+    with urllib.request.urlopen(urllib.request.Request(f"{paper['admin']}/requests", headers=bearer)) as answer:
+        return [row for row in json.load(answer)["requests"] if row["account"] == name]
+
+
+async def test_rest_and_sockets_leave_by_the_accounts_own_address(paper: dict[str, Any]) -> None:
+    """5.7: as the exchange saw it."""
+    async with connected(paper, "cedar") as adapter, streaming(adapter):
+        await adapter.venue_state(None)
+        assert adapter.exit_seen() == "127.0.0.4"
+    seen = await asyncio.to_thread(seen_of, paper, "cedar")
+    assert {row["path"] for row in seen} >= {"/api/v3/account", "/ws-api/v3"}
+    assert {row["peer"] for row in seen} == {"127.0.0.4"}
 
 
 async def test_a_fill_is_the_same_in_the_answer_on_the_stream_and_in_the_list(paper: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ Facts this rests on are tested in tests/venues.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -210,6 +211,7 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
                 },
             }
         )
+        self.logger.setLevel(logging.WARNING)  # below it ccxt logs signed requests, key and all (CCXT.md 2)
         self.timeout_on_exit = 0
         self.streaming = {"keepAlive": PING_EVERY_MS, "maxPingPongMisses": 2}
         for name in ("enableLastHttpResponse", "enableLastJsonResponse", "enableLastResponseHeaders"):
@@ -225,6 +227,9 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
 
     def milliseconds(self) -> int:
         return self._clock.now() // 1_000_000
+
+    def set_last_request(self, request: Any) -> None:
+        """Keep nothing: it would hold the key and the signature of the newest request for whoever looks."""
 
     async def fetch(
         self, url: str, method: str = "GET", headers: Any = None, body: str | None = None
