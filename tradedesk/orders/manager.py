@@ -64,7 +64,10 @@ from tradedesk.views.replica import Replica
 
 MS = 1_000_000  # ns
 ASK_EVERY_NS = 500 * MS  # between two questions about one unknown request
-CANCEL_AGAIN_NS = 1_000 * MS  # between two cancels of one order that stays open
+ANSWER_LOST_NS = 30_000 * MS  # longer than any question takes: its answer is not coming any more, so ask anew
+CANCEL_AGAIN_NS = 1_000 * MS  # between two cancels of one order that the venue shows open
+CANCEL_BLIND_NS = 10_000 * MS  # likewise where the venue shows nothing
+CANCEL_TOLD_NS = 5_000 * MS  # a cancel that is not confirmed by then is an alert (F45)
 FLATTEN_NS = 10_000 * MS  # how long a flattening order may wait to be sent
 OPEN_REQUEST = (RequestState.Pending, RequestState.Unknown)
 SWEEPING = (HaltLevel.CancelOpening, HaltLevel.CancelAll, HaltLevel.Flatten)
@@ -87,6 +90,29 @@ class Doubt(Struct, kw_only=True):
     ask_at: int
 
 
+class Question(Struct, kw_only=True):
+    """One order is being asked about; the answer says what was so at `asked_at` (ns) or after, never before."""
+
+    asked_at: int
+    is_outdated: bool = False  # something came up since: ask again when it is answered
+
+
+class Shortfall(Struct, kw_only=True):
+    """The venue says that an order traded more than we have fills for: its report is believed once they are here."""
+
+    report: OrderReport
+    ask_at: int  # ns
+
+
+class Wanted(Struct, kw_only=True):
+    """A cancel somebody wants: it survives a lost request, and ends only when the order is dead. All in ns."""
+
+    operator: OperatorId
+    since: int
+    due: int
+    is_told: bool = False
+
+
 class Sweep(Struct, kw_only=True):
     """A halt's cancelling under way."""
 
@@ -94,7 +120,7 @@ class Sweep(Struct, kw_only=True):
     by: OperatorId
     started_at: int
     cancelled: set[ClientOrderId]
-    is_confirming: bool = False  # waiting for the venue's own list
+    confirming_since: int | None = None  # ns; waiting for a list of the venue's that is not older than this
 
 
 class OrderManager:
@@ -122,9 +148,11 @@ class OrderManager:
         self._known_ids: set[ClientOrderId] = set()
         self._fill_keys: set[tuple[str, str, str]] = set()
         self._doubts: dict[RequestId, Doubt] = {}
-        self._standing: dict[ClientOrderId, int] = {}  # orders somebody wants cancelled -> when to cancel again
-        self._standing_for: dict[ClientOrderId, OperatorId] = {}
+        self._questions: dict[ClientOrderId, Question] = {}
+        self._shortfalls: dict[ClientOrderId, Shortfall] = {}
+        self._standing: dict[ClientOrderId, Wanted] = {}
         self._sweep: Sweep | None = None
+        self._must_flatten = False  # at the next tick
         self._suspected: dict[str, Decimal] = {}  # asset -> unexplained amount at the last reconciliation
         self.trades_from = 0  # venue clock, ns: fills before this belong to the opening
         self._effects: list[Effect] = []
@@ -180,6 +208,7 @@ class OrderManager:
                 self._halt(message)
             case HaltEnded():
                 self._sweep = None
+                self._must_flatten = False
             case Tick():
                 self._tick()
         return self._effects
@@ -203,14 +232,18 @@ class OrderManager:
         self._now, self._effects = now, []
         for order in list(self.books.orders.values()):
             for request in order.requests:
+                if request.kind is RequestKind.Cancel and not order.is_dead:
+                    self._want_cancel(order, request.operator)
                 if request.state not in OPEN_REQUEST:
+                    continue
+                if request.replaced_by is not None and request.replaced_by not in self._known_ids:
+                    reasons = ("its new order was not recorded, so it was not sent",)
+                    self._decide(order, request.request_id, RequestState.Denied, reasons)
                     continue
                 self._decide(order, request.request_id, RequestState.Unknown, ("pending when the desk stopped",))
                 if order.is_dead:
                     continue
                 self._doubts[request.request_id] = Doubt(client_order_id=order.client_order_id, since=now, ask_at=now)
-                if request.kind is RequestKind.Cancel:
-                    self._want_cancel(order, request.operator)
             self._close_requests(self._latest(order))
         return self._effects
 
@@ -332,23 +365,26 @@ class OrderManager:
         self._cancel_wanted()
 
     def _want_cancel(self, order: Order, operator: OperatorId) -> None:
-        """A standing intent: it survives a lost cancel, and ends only when the order is dead."""
-        self._standing.setdefault(order.client_order_id, self._now)
-        self._standing_for.setdefault(order.client_order_id, operator)
+        self._standing.setdefault(order.client_order_id, Wanted(operator=operator, since=self._now, due=self._now))
 
     def _cancel_wanted(self) -> None:
-        for client_order_id, due in list(self._standing.items()):
+        for client_order_id, wanted in list(self._standing.items()):
             order = self.live.get(client_order_id)
             if order is None:
                 del self._standing[client_order_id]
-                self._standing_for.pop(client_order_id, None)
                 continue
-            if due > self._now or any(
-                request.kind is RequestKind.Cancel and request.state in OPEN_REQUEST for request in order.requests
-            ):
+            if not wanted.is_told and self._now >= wanted.since + CANCEL_TOLD_NS:
+                wanted.is_told = True
+                self._alert(
+                    f"cancel-unconfirmed:{client_order_id}",
+                    Severity.Critical,
+                    f"the cancel of order {client_order_id} is not confirmed; it is asked about and sent again",
+                )
+            newest = _newest_cancel(order)
+            if wanted.due > self._now or (newest is not None and newest.state is RequestState.Pending):
                 continue
-            self._standing[client_order_id] = self._now + CANCEL_AGAIN_NS
-            self._send_cancel(order, self._standing_for[client_order_id])
+            wanted.due = self._now + CANCEL_AGAIN_NS
+            self._send_cancel(order, wanted.operator)
 
     def _send_cancel(self, order: Order, operator: OperatorId) -> None:
         instrument = self.books.instruments.get(order.instrument)
@@ -404,12 +440,23 @@ class OrderManager:
     ) -> None:
         match answer:
             case Acknowledged():
+                if answer.report is not None and answer.report.client_order_id != order.client_order_id:
+                    self._in_doubt(order, request_id, "the answer is about another order")  # so it is none (F04)
+                    return
+                if answer.report is not None and _contradiction(order, answer.report) is not None:
+                    self._absorb(answer.report)  # which quarantines, and believes nothing of it
+                    self._in_doubt(order, request_id, "the answer contradicts the order")
+                    return
                 for fill in answer.fills:
                     self._fill(fill)
                 if answer.report is not None:
                     self._absorb(answer.report)
+                else:
+                    self._move(self._latest(order), Happening.Accepted, None)
                 self._decide(self._latest(order), request_id, RequestState.Acknowledged)
                 self._settle_replace(order, RequestState.Acknowledged)
+            case Refused() if self._is_acknowledged(order, request_id):
+                self._ask(order)  # the venue has shown it alive and now denies it: neither is proof against the other
             case Refused():
                 reasons = (f"venue {answer.code}: {answer.text}",)
                 self._decide(order, request_id, RequestState.Refused, reasons)
@@ -418,11 +465,18 @@ class OrderManager:
                 if answer.is_auth:
                     self._quarantine(f"the venue refuses the key: {answer.text}")
             case Unproven():
-                self._decide(order, request_id, RequestState.Unknown, (answer.cause,))
-                self._settle_replace(order, RequestState.Unknown, (answer.cause,))
-                self._doubt(order, request_id)
+                self._in_doubt(order, request_id, answer.cause)
             case NotSent():
                 self._never_sent(order, request_id, (answer.reason,))
+
+    def _in_doubt(self, order: Order, request_id: RequestId, cause: str) -> None:
+        self._decide(order, request_id, RequestState.Unknown, (cause,))
+        self._settle_replace(order, RequestState.Unknown, (cause,))
+        self._doubt(order, request_id)
+
+    def _is_acknowledged(self, order: Order, request_id: RequestId) -> bool:
+        request = rules.request_of(self._latest(order), request_id)
+        return request is not None and request.state is RequestState.Acknowledged
 
     def _cancel_answered(
         self, order: Order, request: Request, answer: Acknowledged | Refused | Unproven | NotSent
@@ -437,11 +491,15 @@ class OrderManager:
                 if answer.is_auth:
                     self._quarantine(f"the venue refuses the key: {answer.text}")
                 elif not order.is_dead:
-                    self._effects.append(Ask(order=order))  # "unknown order" proves nothing about how it ended (F07)
+                    self._ask(order)  # "unknown order" proves nothing about how it ended (F07)
             case Unproven() | NotSent():
                 cause = answer.cause if isinstance(answer, Unproven) else answer.reason
                 self._decide(order, request.request_id, RequestState.Unknown, (cause,))
+                self._close_requests(self._latest(order))
                 self._doubt(order, request.request_id)
+                wanted = self._standing.get(order.client_order_id)
+                if wanted is not None:
+                    wanted.due = self._now + CANCEL_BLIND_NS  # sooner once the venue shows it open
 
     def _replaced(self, outcome: ReplaceOutcome) -> None:
         """Both legs of a cancel-and-replace, each by its own proof (F23)."""
@@ -452,9 +510,15 @@ class OrderManager:
         if isinstance(outcome.cancel, Acknowledged) and outcome.cancel.report is not None:
             self._absorb(outcome.cancel.report)
         elif old is not None and not old.is_dead:
-            self._effects.append(Ask(order=old))
+            self._ask(old)
         if outcome.new is not None:
             self._new_answered(self._latest(new), outcome.request_id, outcome.new)
+            if isinstance(outcome.cancel, Acknowledged) and isinstance(outcome.new, Refused):
+                self._alert(
+                    f"half-replaced:{new.replaces}",
+                    Severity.Warning,
+                    f"order {new.replaces} was cancelled and what should replace it refused: nothing of it is working",
+                )
         elif isinstance(outcome.cancel, Refused):
             text = f"not attempted: the cancel was refused, venue {outcome.cancel.code}: {outcome.cancel.text}"
             self._new_answered(
@@ -475,6 +539,8 @@ class OrderManager:
         for request in old.requests:
             if request.kind is RequestKind.Replace and request.replaced_by == new.client_order_id:
                 self._decide(old, request.request_id, state, reasons)
+        if not old.is_dead and state in (RequestState.Acknowledged, RequestState.NeverArrived):
+            self._ask(old)  # its cancel is a leg of its own, and nothing has told of it yet
 
     # -- what the venue says of an order ----------------------------------------------------------------------------------
 
@@ -498,10 +564,25 @@ class OrderManager:
         self._acknowledge_by_news(order)
         order = self._latest(order)
         if report.cum_qty is not None and report.cum_qty > order.cum_qty and not order.is_external:
-            self._effects.append(AskFills(order=order, report=report))  # fills first, then what the report says
             self._move(order, Happening.Accepted, None, report.venue_order_id)
+            self._fall_short(self._latest(order), report)  # fills first, then what the report says
             return
         self._move(order, HAPPENED[report.ord_status], report.reason, report.venue_order_id)
+
+    def _fall_short(self, order: Order, report: OrderReport) -> None:
+        known = self._shortfalls.get(order.client_order_id)
+        if known is not None and _is_further(known.report, report):
+            return  # older news than what we are waiting for
+        self._shortfalls[order.client_order_id] = Shortfall(report=report, ask_at=self._now + ANSWER_LOST_NS)
+        self._effects.append(AskFills(order=order, report=report))
+
+    def _make_good(self, order: Order) -> None:
+        """Believe the report that waited for its fills, if they are all here."""
+        short = self._shortfalls.get(order.client_order_id)
+        if short is None or short.report.cum_qty is None or order.cum_qty < short.report.cum_qty:
+            return
+        del self._shortfalls[order.client_order_id]
+        self._move(order, HAPPENED[short.report.ord_status], short.report.reason, short.report.venue_order_id)
 
     def _acknowledge_by_news(self, order: Order) -> None:
         """The venue speaks of the order, so its birth is proved, whatever became of the answer."""
@@ -570,6 +651,7 @@ class OrderManager:
         if order is not None:
             self._acknowledge_by_news(self._latest(order))
             self._close_requests(self._latest(order))
+            self._make_good(self._latest(order))
 
     def _move(
         self, order: Order, happening: Happening, reason: str | None, venue_order_id: VenueOrderId | None = None
@@ -604,11 +686,13 @@ class OrderManager:
         self._close_requests(self._latest(order))
 
     def _close_requests(self, order: Order) -> None:
-        """What was still asked of an order that is dead has its answer."""
+        """What was asked of an order that is dead has its answer; what is pending will be answered for itself."""
         if not order.is_dead:
             return
-        self._standing.pop(order.client_order_id, None)
-        self._standing_for.pop(order.client_order_id, None)
+        wanted = self._standing.pop(order.client_order_id, None)
+        if wanted is not None and wanted.is_told:
+            key = f"cancel-unconfirmed:{order.client_order_id}:{self.account}"
+            self._emit(ev.AlertEnded(at=self._now, source=self._source, key=key))
         for request in order.requests:
             if request.kind is RequestKind.Cancel and request.state is RequestState.Unknown:
                 worked = order.ord_status is OrdStatus.Canceled
@@ -619,52 +703,75 @@ class OrderManager:
                     () if worked else (f"the order was {order.ord_status}",),
                 )
 
-    def _queried(self, answer: QueryAnswer) -> None:
-        order = self.books.orders.get(answer.client_order_id)
-        if order is None or answer.failed is not None:
-            return  # the tick asks again
-        doubts = {key: doubt for key, doubt in self._doubts.items() if doubt.client_order_id == order.client_order_id}
-        if answer.report is not None:
-            self._absorb(answer.report)
-            for request_id, doubt in doubts.items():
-                self._still_open(self._latest(order), request_id, doubt)
+    # -- questions --------------------------------------------------------------------------------------------------------
+
+    def _ask(self, order: Order) -> None:
+        """Ask about the order, one question at a time: so that an answer belongs to its question."""
+        open_question = self._open_question(order.client_order_id)
+        if open_question is not None:
+            open_question.is_outdated = True
             return
+        self._questions[order.client_order_id] = Question(asked_at=self._now)
+        self._effects.append(Ask(order=order))
+
+    def _open_question(self, client_order_id: ClientOrderId) -> Question | None:
+        question = self._questions.get(client_order_id)
+        return None if question is None or question.asked_at <= self._now - ANSWER_LOST_NS else question
+
+    def _queried(self, answer: QueryAnswer) -> None:
+        question = self._questions.pop(answer.client_order_id, None)
+        order = self.books.orders.get(answer.client_order_id)
+        if order is None:
+            return
+        if answer.failed is None and answer.report is not None:
+            self._absorb(answer.report)
+        if question is None:
+            return  # we gave it up as lost, so it says nothing of when
+        if answer.failed is None and answer.report is not None:
+            self._shown_open(self._latest(order), question.asked_at)
+        elif answer.failed is None:
+            self._shown_absent(order, question.asked_at)
+        if question.is_outdated and not self._latest(order).is_dead:
+            self._ask(self._latest(order))
+
+    def _shown_open(self, order: Order, asked_at: int) -> None:
+        """An order is open though somebody wants it cancelled: cancel again, which is safe (F45)."""
         if order.is_dead:
             return
-        for request_id, doubt in doubts.items():
-            request = rules.request_of(order, request_id)
-            if request is None or request.kind is not RequestKind.New or self._now < doubt.since + self._doubt_ns():
-                continue
-            reasons = ("the venue does not know it, and nothing can arrive any more",)
-            self._decide(order, request_id, RequestState.NeverArrived, reasons)
-            self._move(self._latest(order), Happening.ProvedAbsent, reasons[0])
-            self._settle_replace(order, RequestState.NeverArrived, reasons)
-        if not doubts and order.ord_status is not OrdStatus.PendingNew:
+        newest, wanted = _newest_cancel(order), self._standing.get(order.client_order_id)
+        if newest is not None and wanted is not None and asked_at > newest.made_at:
+            wanted.due = min(wanted.due, newest.made_at + CANCEL_AGAIN_NS)
+        for request in order.requests:
+            doubt = self._doubts.get(request.request_id)
+            is_over = doubt is not None and asked_at >= doubt.since + self._doubt_ns()
+            if request.kind is RequestKind.Cancel and request.state is RequestState.Unknown and is_over:
+                self._decide(order, request.request_id, RequestState.NeverArrived, ("the order is still open",))
+
+    def _shown_absent(self, order: Order, asked_at: int) -> None:
+        """The venue knows no such order: proof only if it was asked when nothing could arrive any more (5.2)."""
+        if order.is_dead:
+            return
+        request_id = RequestId(order.client_order_id)
+        doubt = self._doubts.get(request_id)
+        if doubt is not None and order.ord_status is OrdStatus.PendingNew:
+            if asked_at >= doubt.since + self._doubt_ns():
+                reasons = ("the venue does not know it, and nothing can arrive any more",)
+                self._decide(order, request_id, RequestState.NeverArrived, reasons)
+                self._move(self._latest(order), Happening.ProvedAbsent, reasons[0])
+                self._settle_replace(order, RequestState.NeverArrived, reasons)
+        elif order.ord_status is not OrdStatus.PendingNew and asked_at >= order.placed_at + self._doubt_ns():
             self._alert(
                 f"vanished:{order.client_order_id}",
                 Severity.Critical,
                 f"order {order.client_order_id} was {order.ord_status} and the venue knows no such order",
             )
 
-    def _still_open(self, order: Order, request_id: RequestId, doubt: Doubt) -> None:
-        """An unknown cancel of an order the venue still shows open: it never arrived, once the doubt is over."""
-        request = rules.request_of(order, request_id)
-        if (
-            request is not None
-            and request.kind is RequestKind.Cancel
-            and request.state is RequestState.Unknown
-            and not order.is_dead
-            and self._now >= doubt.since + self._info.query_lag_ms * MS
-        ):
-            self._decide(order, request_id, RequestState.NeverArrived, ("the order is still open",))
-
     def _fills_listed(self, answer: FillsAnswer) -> None:
         for fill in sorted(answer.fills, key=lambda fill: fill.transact_time):
             self._fill(fill)
-        order = self.books.orders.get(answer.client_order_id)
-        if order is None or answer.report is None or answer.failed is not None:
-            return  # the next reconciliation asks again
-        self._move(order, HAPPENED[answer.report.ord_status], answer.report.reason, answer.report.venue_order_id)
+        short = self._shortfalls.get(answer.client_order_id)
+        if short is not None:
+            short.ask_at = self._now + ASK_EVERY_NS  # the list may lag behind the report, or did not come
 
     # -- reconciliation ---------------------------------------------------------------------------------------------------
 
@@ -696,7 +803,8 @@ class OrderManager:
             and order.ord_status is not OrdStatus.PendingNew
             and order.updated_at < state.taken_at
         ]
-        self._effects.extend(Ask(order=order) for order in gone)
+        for order in gone:
+            self._ask(order)
         self._emit(
             ev.BalancesRead(
                 at=self._now, source=self._source, account=self.account, balances=state.balances, is_complete=True
@@ -713,11 +821,12 @@ class OrderManager:
         self._emit(
             ev.Reconciled(at=self._now, source=self._source, account=self.account, differences=tuple(differences))
         )
-        self._finish_sweep(shown)
+        self._finish_sweep(state.taken_at, shown)
 
     # -- halts and time ---------------------------------------------------------------------------------------------------
 
     def _halt(self, message: HaltNow) -> None:
+        self._must_flatten = False
         if message.level not in SWEEPING:
             self._sweep = None
             return
@@ -727,7 +836,7 @@ class OrderManager:
 
     def _advance_sweep(self) -> None:
         sweep = self._sweep
-        if sweep is None or sweep.is_confirming:
+        if sweep is None or sweep.confirming_since is not None:
             return
         left = [order for order in self._ours() if self._is_swept(order, sweep.level)]
         for order in left:
@@ -735,20 +844,19 @@ class OrderManager:
             self._want_cancel(order, sweep.by)
         self._cancel_wanted()
         if not left and not self._doubts:
-            sweep.is_confirming = True
+            sweep.confirming_since = self._now
             self._effects.append(AskState())
 
-    def _finish_sweep(self, shown: set[ClientOrderId]) -> None:
+    def _finish_sweep(self, taken_at: int, shown: set[ClientOrderId]) -> None:
         sweep = self._sweep
-        if sweep is None or not sweep.is_confirming:
+        if sweep is None or sweep.confirming_since is None or taken_at < sweep.confirming_since:
             return
-        sweep.is_confirming = False
+        sweep.confirming_since = None
         left = [order for order in self._ours() if self._is_swept(order, sweep.level)]
         if left or self._doubts:
             return  # something turned up meanwhile; the next tick goes on
         ours_shown = sum(1 for order in self._ours() if order.client_order_id in shown)
-        if sweep.level is HaltLevel.Flatten:
-            self._flatten()
+        self._must_flatten = sweep.level is HaltLevel.Flatten  # at a tick: during the look the account is not Ready
         self._emit(
             ev.HaltSwept(
                 at=self._now,
@@ -803,11 +911,18 @@ class OrderManager:
             request = rules.request_of(order, request_id) if order is not None else None
             if order is None or request is None or request.state not in OPEN_REQUEST:
                 del self._doubts[request_id]
-            elif doubt.ask_at <= self._now:
+            elif doubt.ask_at <= self._now and self._open_question(doubt.client_order_id) is None:
                 doubt.ask_at = self._now + ASK_EVERY_NS
-                self._effects.append(Ask(order=order))
+                self._ask(order)
+        for client_order_id, short in self._shortfalls.items():
+            if short.ask_at <= self._now:
+                short.ask_at = self._now + ANSWER_LOST_NS
+                self._effects.append(AskFills(order=self.books.orders[client_order_id], report=short.report))
         self._cancel_wanted()
         self._advance_sweep()
+        if self._must_flatten:
+            self._must_flatten = False
+            self._flatten()
 
     # -- books ------------------------------------------------------------------------------------------------------------
 
@@ -869,10 +984,12 @@ class OrderManager:
         )
 
     def _doubt(self, order: Order, request_id: RequestId) -> None:
-        """Start asking. The window runs from now: the bytes may have left at this very moment."""
-        self._doubts[request_id] = Doubt(
-            client_order_id=order.client_order_id, since=self._now, ask_at=self._now + ASK_EVERY_NS
-        )
+        """Start asking, if it is unknown. The window runs from now: the bytes may have left at this very moment."""
+        request = rules.request_of(self._latest(order), request_id)
+        if request is not None and request.state is RequestState.Unknown:
+            self._doubts[request_id] = Doubt(
+                client_order_id=order.client_order_id, since=self._now, ask_at=self._now + ASK_EVERY_NS
+            )
 
     def _doubt_ns(self) -> int:
         """How long a request may still arrive or be hidden: receive window, the venue's own time-out, lag of queries."""
@@ -911,3 +1028,16 @@ def _contradiction(order: Order, report: OrderReport) -> str | None:
     if report.order_qty is not None and report.order_qty != order.order_qty and not order.is_external:
         return f"the venue names quantity {plain(report.order_qty)}, ours is {plain(order.order_qty)}"
     return None
+
+
+def _newest_cancel(order: Order) -> Request | None:
+    return next((request for request in reversed(order.requests) if request.kind is RequestKind.Cancel), None)
+
+
+def _is_further(known: OrderReport, report: OrderReport) -> bool:
+    """Whether what is known of an order lies beyond what the report says of it."""
+
+    def reach(one: OrderReport) -> tuple[Decimal, bool]:
+        return (one.cum_qty or Decimal(0), HAPPENED[one.ord_status] is not Happening.Accepted)
+
+    return reach(known) > reach(report)

@@ -1,0 +1,259 @@
+"""Fills: once, in any order, from any source, dead orders included (5.3)."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from order_builders import (
+    BTC,
+    ETH,
+    NOW,
+    SECOND,
+    Rig,
+    a_cancel,
+    a_cancel_all,
+    a_fill,
+    a_place,
+    a_report,
+    a_trade,
+    a_venue_state,
+    absent,
+    an_ack,
+    answered,
+    d,
+    unproven,
+)
+
+from tradedesk.domain.money import Money
+from tradedesk.domain.orders import Fill, OrderState, OrdStatus, RequestState
+from tradedesk.domain.words import Side
+from tradedesk.orders.messages import FillsAnswer, Reconciliation, Tick
+
+
+def listed(*fills: Fill, client_order_id: str = "c1", report=None, failed: str | None = None) -> FillsAnswer:
+    return FillsAnswer(client_order_id=client_order_id, fills=fills, report=report, failed=failed)
+
+
+def test_a_fill_moves_order_and_position():
+    rig = Rig()
+    rig.place()
+    rig.tell(a_trade(a_fill(qty="0.4"), cum="0.4"))
+    assert rig.state() is OrderState.PartiallyFilled
+    assert rig.order().cum_qty == d("0.4")
+    assert rig.position() == d("2.4")
+    rig.tell(a_trade(a_fill(qty="0.6", trade_id="t2"), cum="1", is_last=True))
+    assert rig.state() is OrderState.Filled
+    assert rig.position() == d(3)
+    assert rig.alerts() == []
+
+
+def test_F32_a_trade_id_is_unique_only_within_its_instrument():
+    rig = Rig()
+    rig.place("c1")
+    rig.place("e1", instrument=ETH, price="3000")
+    rig.tell(a_trade(a_fill("c1", trade_id="7", qty="0.5"), cum="0.5"))
+    rig.tell(a_trade(a_fill("e1", trade_id="7", qty="0.5", px="3000", instrument=ETH), cum="0.5"))
+    assert (rig.position(BTC), rig.position(ETH)) == (d("2.5"), d("0.5"))
+
+
+def test_F32_a_self_trade_gives_two_fills_with_one_id():
+    rig = Rig()
+    rig.place("buy")
+    rig.place("sell", side=Side.Sell)
+    rig.tell(a_trade(a_fill("buy", trade_id="7"), cum="1", is_last=True))
+    rig.tell(a_trade(a_fill("sell", trade_id="7", side=Side.Sell), cum="1", is_last=True))
+    assert (rig.state("buy"), rig.state("sell")) == (OrderState.Filled, OrderState.Filled)
+    assert rig.position() == d(2)
+
+
+@pytest.mark.parametrize(
+    ("fee", "position"),
+    [
+        (Money(d("0.001"), "BTC"), "2.999"),
+        (Money(d("60"), "USDT"), "3"),
+        (Money(d("0.1"), "BNB"), "3"),
+        (Money(d("-0.001"), "BTC"), "3.001"),
+        (None, "3"),
+    ],
+)
+def test_F33_the_position_counts_after_the_fee_and_an_unknown_fee_is_shown(fee, position):
+    rig = Rig()
+    rig.place()
+    rig.tell(a_trade(a_fill(fee=fee), cum="1", is_last=True))
+    assert rig.position() == d(position)
+    held = rig.manager.books.positions["acme", BTC]
+    assert held.has_unknown_fee is (fee is None)
+    if fee is not None and fee.currency == "BNB":
+        assert held.other_fees == (("BNB", d("0.1")),)
+
+
+def test_F36_a_fill_may_arrive_before_the_ack():
+    rig = Rig()
+    rig.tell(a_place(), a_trade(a_fill(qty="1"), cum="1", is_last=True))
+    assert rig.state() is OrderState.Filled
+    rig.tell(an_ack("c1"), a_report("c1", OrdStatus.New, cum="0"))
+    assert rig.state() is OrderState.Filled
+    assert rig.requests() == [RequestState.Acknowledged]
+    assert rig.alerts() == []
+
+
+def test_F37_a_fill_told_by_answer_stream_listing_and_reconciliation_counts_once():
+    rig = Rig()
+    rig.tell(a_place())
+    fill = a_fill(qty="0.4")
+    rig.tell(an_ack("c1", fill, status=OrdStatus.PartiallyFilled), a_trade(fill, cum="0.4"), a_trade(fill, cum="0.4"))
+    rig.tell(listed(fill), Reconciliation(state=a_venue_state(fills=[fill], taken_at=rig.now), marks={}))
+    assert rig.order().cum_qty == d("0.4")
+    assert rig.position() == d("2.4")
+    after = rig.restarted()
+    after.tell(a_trade(fill, cum="0.4"))
+    assert after.position() == d("2.4")
+
+
+def test_F38_partials_out_of_order_are_summed_by_fill_and_never_taken_back():
+    rig = Rig()
+    rig.place()
+    first, second = a_fill(trade_id="t1", qty="0.3"), a_fill(trade_id="t2", qty="0.2")
+    rig.tell(a_trade(second, cum="0.5"), a_trade(first, cum="0.3"))
+    assert rig.order().cum_qty == d("0.5")
+    rig.tell(a_report("c1", OrdStatus.PartiallyFilled, cum="0.1"))
+    assert rig.order().cum_qty == d("0.5")
+    assert rig.state() is OrderState.PartiallyFilled
+
+
+def test_a_report_of_more_than_we_have_seen_asks_for_the_fills_before_it_is_believed():
+    rig = Rig()
+    rig.place()
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.5"))
+    assert rig.state() is OrderState.New
+    asked = rig.asked_fills[-1]
+    rig.tell(listed(a_fill(qty="0.5"), report=asked.report))
+    assert rig.state() is OrderState.Canceled
+    assert rig.order().cum_qty == d("0.5")
+    assert rig.alerts() == []
+
+
+def test_fills_that_the_venue_lists_late_are_asked_for_until_they_explain_its_report():
+    """5.4: an order taken for dead before its fills are known is exposure that nobody counts"""
+    rig = Rig()
+    rig.place()
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.5"))
+    rig.tell(listed(report=rig.asked_fills[-1].report))
+    assert rig.order().leaves_qty == d(1)
+    rig.wait(1)
+    assert len(rig.asked_fills) == 2
+    rig.tell(listed(report=rig.asked_fills[-1].report, failed="timeout"))
+    rig.wait(1)
+    assert len(rig.asked_fills) == 3
+    rig.tell(listed(a_fill(qty="0.5"), report=rig.asked_fills[-1].report))
+    assert rig.state() is OrderState.Canceled
+    rig.wait(2)
+    assert len(rig.asked_fills) == 3
+    assert rig.alerts() == []
+
+
+def test_missing_fills_may_come_by_the_stream_while_they_are_asked_for():
+    rig = Rig()
+    rig.place()
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.5"), a_trade(a_fill(qty="0.5"), cum="0.5"))
+    rig.tell(Tick())
+    assert rig.state() is OrderState.Canceled
+    assert rig.alerts() == []
+
+
+@pytest.mark.parametrize("dead", [OrdStatus.Canceled, OrdStatus.Expired, OrdStatus.Rejected])
+def test_F40_a_late_fill_moves_the_position_and_leaves_a_dead_order_dead(dead):
+    rig = Rig()
+    rig.place()
+    rig.tell(a_report("c1", dead, cum="0"))
+    rig.tell(a_trade(a_fill(qty="0.4"), cum="0.4"))
+    assert rig.order().ord_status is dead
+    assert rig.order().cum_qty == d("0.4")
+    assert rig.position() == d("2.4")
+    assert rig.alerts() == ["late-fill"]
+
+
+def test_F40_a_fill_of_an_order_that_was_never_sent_still_counts():
+    rig = Rig()
+    rig.gate_says_no = ("no",)
+    rig.tell(a_place(), a_trade(a_fill(qty="0.4"), cum="0.4"))
+    assert rig.position() == d("2.4")
+    assert "late-fill" in rig.alerts()
+
+
+def test_F41_an_overfill_is_applied_and_blocks_the_account():
+    rig = Rig()
+    rig.place()
+    rig.tell(a_trade(a_fill(qty="1.5"), cum="1.5", is_last=True))
+    assert rig.order().cum_qty == d("1.5")
+    assert rig.position() == d("3.5")
+    assert len(rig.quarantined) == 1
+
+
+def test_F42_a_foreign_order_is_shown_counted_and_never_cancelled_unasked():
+    rig = Rig()
+    rig.tell(a_report("foreign", OrdStatus.New, side=Side.Sell, qty="1", cum="0", price="70000"))
+    assert rig.order("foreign").is_external
+    assert rig.order("foreign").leaves_qty == d(1)
+    rig.tell(a_cancel_all())
+    assert rig.cancels == []
+    rig.tell(a_cancel("foreign"))
+    assert [ticket.order.client_order_id for ticket in rig.cancels] == ["foreign"]
+
+
+def test_F42_a_foreign_fill_moves_the_position_with_a_warning():
+    rig = Rig()
+    rig.tell(Reconciliation(state=a_venue_state(fills=[a_fill("foreign")], taken_at=rig.now, BTC="3"), marks={}))
+    assert rig.position() == d(3)
+    assert rig.alerts() == ["foreign-fill"]
+
+
+def test_a_fill_older_than_the_opening_is_already_in_it():
+    rig = Rig()
+    rig.tell(Reconciliation(state=a_venue_state(fills=[a_fill("old", at=NOW - SECOND)], taken_at=rig.now), marks={}))
+    assert rig.position() == d(2)
+
+
+def test_a_fill_that_names_only_the_venues_id_finds_its_order():
+    rig = Rig()
+    rig.place()
+    fill = a_fill("v-c1", venue_order_id="v-c1", qty="0.4")
+    rig.tell(Reconciliation(state=a_venue_state(fills=[fill], taken_at=rig.now), marks={}))
+    assert rig.order().cum_qty == d("0.4")
+    assert "foreign-fill" not in rig.alerts()
+
+
+FILLS = (
+    a_fill(trade_id="t1", qty="0.1"),
+    a_fill(trade_id="t2", qty="0.2", fee=Money(d("0.0002"), "BTC")),
+    a_fill(trade_id="t3", qty="0.3"),
+    a_fill(trade_id="t4", qty="0.4"),
+)
+CUMS = ("0.1", "0.3", "0.6", "1")
+NEWS = (
+    *(a_trade(fill, cum=cum, is_last=cum == "1") for fill, cum in zip(FILLS, CUMS, strict=True)),
+    an_ack("c1"),
+    a_report("c1", OrdStatus.New, cum="0"),
+    unproven(),
+    answered(a_report("c1", OrdStatus.PartiallyFilled, cum="0.3")),
+    absent(),
+    listed(FILLS[0], FILLS[1]),
+    Tick(),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.permutations(NEWS + NEWS))
+def test_arrival_order_and_repetition_change_nothing_in_the_end(news):
+    """5.3, F36 F37 F38"""
+    rig = Rig()
+    rig.tell(a_place(), *news)
+    assert rig.state() is OrderState.Filled
+    assert rig.order().cum_qty == d(1)
+    assert rig.order().cum_quote == Decimal(60000)
+    assert rig.position() == d("2.9998")
+    assert rig.requests() == [RequestState.Acknowledged]
+    assert rig.quarantined == []
+    rig.wait(2)
+    assert not rig.tell(Tick())
