@@ -1,6 +1,6 @@
 """The least app that shows one pane: the themes, one frame, and a way to draw the next."""
 
-from builders import NOW, feed_of
+from desk_builders import NOW, feed_of
 from textual.app import App, ComposeResult
 
 from tradedesk.domain.events import Event

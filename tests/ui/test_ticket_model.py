@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, SOL, a_view, an_order
+from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, SOL, a_view, an_order
 from hypothesis import given
 from hypothesis import strategies as st
 

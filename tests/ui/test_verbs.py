@@ -1,7 +1,7 @@
 """The command line's language: what each line asks for, and where it is wrong."""
 
 import pytest
-from builders import ACME, BTC, a_view
+from desk_builders import ACME, BTC, a_view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ Floats, since this is drawing (5.10).
 import math
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from rich.style import Style
 
 from tradedesk.domain.instruments import Candle
@@ -47,16 +47,15 @@ def gathered(candles: Sequence[Candle], minutes: int) -> list[Candle]:
         start = candle.open_time // width * width
         if merged and merged[-1].open_time == start:
             last = merged[-1]
-            merged[-1] = Candle(
-                start,
-                last.open,
-                max(last.high, candle.high),
-                min(last.low, candle.low),
-                candle.close,
-                last.volume + candle.volume,
+            merged[-1] = structs.replace(
+                last,
+                high=max(last.high, candle.high),
+                low=min(last.low, candle.low),
+                close=candle.close,
+                volume=last.volume + candle.volume,
             )
         else:
-            merged.append(Candle(start, candle.open, candle.high, candle.low, candle.close, candle.volume))
+            merged.append(structs.replace(candle, open_time=start))
     return merged
 
 

@@ -86,7 +86,7 @@ class LogsPane(Pane):
 
     def _go_to(self, top: int) -> None:
         last = max(0, len(self._shown) - self.area.height)
-        self._top_record = None if top >= last else self._shown[max(0, top)]
+        self._top_record = None if top >= last or not last else self._shown[max(0, top)]
         self.draw_again()
 
     def _line(self, log: LogWritten, width: int) -> Line:

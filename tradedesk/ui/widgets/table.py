@@ -200,6 +200,8 @@ class LiveTable(Pane, Generic[Item]):
         shown = [key for key, item in self._items.items() if not wanted or wanted in self.words(item).casefold()]
         self._keys = self.in_order(shown)
         self._marks &= set(self._items)
+        if self._cursor is None:
+            self._cursor = self.key_of(self.selection)
         if self._cursor in self._items and self._cursor in self._keys:
             self._cursor_at = self._keys.index(self._cursor)
         else:  # the row is gone: stay where it was

@@ -164,7 +164,7 @@ def orders_in_every_state() -> list[ev.Event]:
     """One order for every state a screen can show, over three accounts."""
     made: list[ev.Event] = []
 
-    def one(id: str, account: AccountId, side: Side, qty: str, price: str | None, ago: int, **more: object) -> Order:  # noqa: PLR0917
+    def one(id: str, account: AccountId, side: Side, qty: str, price: str | None, ago: int, **more: object) -> Order:
         more = {"instrument": BTC, **more}
         kind = OrderType.Market if price is None else OrderType.Limit
         return an_order(
@@ -271,7 +271,7 @@ def a_candle_frame(instrument: InstrumentId, count: int = 240, at: int = NOW) ->
 
 
 def alerts() -> list[ev.Event]:
-    def raised(  # noqa: PLR0917
+    def raised(
         key: str, severity: Severity, account: AccountId | None, text: str, ago: int, times: int = 1
     ) -> list[ev.Event]:
         alert = [
