@@ -1,0 +1,45 @@
+"""The table of proofs and the numbers of an order, without a venue."""
+
+import re
+from decimal import Decimal
+
+from builders import an_instrument, an_order
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tradedesk.venues import spot
+from tradedesk.venues.outcomes import ANY, PROOF_OF_REFUSAL, Asked, Spoken, is_refusal, spoken
+
+
+@given(
+    code=st.integers(-5000, 0), text=st.text(max_size=40), status=st.integers(100, 599), asked=st.sampled_from(Asked)
+)
+def test_only_the_table_and_only_with_a_client_error_is_proof(code: int, text: str, status: int, asked: Asked) -> None:
+    said = Spoken(status=status, code=code, text=text)
+    in_table = (code, ANY) in PROOF_OF_REFUSAL[asked] or (code, text) in PROOF_OF_REFUSAL[asked]
+    assert is_refusal(asked, said) is (in_table and status in (400, 401, 409, 418, 429))
+
+
+@given(
+    lots=st.integers(1, 10**10),
+    ticks=st.integers(1, 10**10),
+    lot=st.sampled_from(["0.00001", "1", "1000", "0.00000001"]),
+    tick=st.sampled_from(["0.01", "1", "0.00000001"]),
+)
+def test_numbers_go_out_as_they_are(lots: int, ticks: int, lot: str, tick: str) -> None:
+    """5.10"""
+    instrument = an_instrument(tick=tick, lot=lot)
+    order = an_order(qty=str(lots * Decimal(lot)), price=str(ticks * Decimal(tick)))
+    assert spot.why_not_sendable(order, instrument) is None
+    sent = spot.new_order_parameters(order, instrument)
+    assert (Decimal(sent["quantity"]), Decimal(sent["price"])) == (order.order_qty, order.price)
+    assert re.fullmatch(r"[0-9]+(\.[0-9]+)?", sent["quantity"])
+    assert re.fullmatch(r"[0-9]+(\.[0-9]+)?", sent["price"])
+
+
+def test_secrets_and_control_characters_never_leave_what_was_spoken() -> None:
+    said = spoken(400, {"code": -1, "msg": "key abc\x07\u202e"}, hide=("abc",))
+    assert said is not None
+    assert said.text == "key <redacted>"
+    assert spoken(400, {"code": True, "msg": "x"}) is None
+    assert spoken(400, ["x"]) is None
