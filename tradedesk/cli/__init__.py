@@ -8,6 +8,7 @@ import typer
 
 from tradedesk import __version__
 from tradedesk.cli.accounts import accounts_app
+from tradedesk.cli.bench import bench
 from tradedesk.cli.demo import demo
 from tradedesk.cli.endings import FAILED, INTERRUPTED
 from tradedesk.cli.halt import halt, rearm
@@ -19,7 +20,22 @@ from tradedesk.cli.screen import attach, monitor
 from tradedesk.cli.selftest import selftest
 
 app = typer.Typer(name="tradedesk", add_completion=False, pretty_exceptions_enable=False)
-for command in (demo, run, attach, monitor, paper, status, orders, positions, fills, alerts, halt, rearm, selftest):
+for command in (
+    demo,
+    run,
+    attach,
+    monitor,
+    paper,
+    status,
+    orders,
+    positions,
+    fills,
+    alerts,
+    halt,
+    rearm,
+    selftest,
+    bench,
+):
     app.command()(command)
 app.add_typer(order_app, name="order")
 app.add_typer(accounts_app, name="accounts")

@@ -43,7 +43,7 @@ def desk_of(home: "Home", passphrase_file: Path | None) -> "Iterator[Desk]":
     try:
         words = passphrase_file or _found(building.passphrase_file(home)) or _asked(building.vault_file(home))
         vault = open_vault(building.vault_file(home), words)
-        desk = building.build(settings, home, vault, clock=clock)
+        desk = building.build(settings, home, building.real_parts(settings, vault, clock), clock=clock)
         desk.start()
     except (VaultError, JournalError, ConfigError, building.CannotBuild) as error:
         log_file.close()

@@ -28,10 +28,13 @@ class CannotBuild(Exception):
     """The settings are sound, and still no desk can be made of them here. The text is a sentence for the operator."""
 
 
-def build(settings: Settings, home: Home, vault: Vault, *, clock: Clock) -> Desk:
-    """A desk ready to start. Opens the journal (and its lock: a second desk on this home is refused) and reads it.
+Connect = Callable[[LastCheck], Adapter]
 
-    Raises CannotBuild, VaultError or JournalError.
+
+def real_parts(settings: Settings, vault: Vault, clock: Clock) -> Parts:
+    """Adapters and feeds over real sockets, each with its own exit and, of the vault, its own secret alone.
+
+    Raises CannotBuild or VaultError.
     """
     for venue in settings.venues.values():
         if venue.exchange not in SUPPORTED:
@@ -40,11 +43,9 @@ def build(settings: Settings, home: Home, vault: Vault, *, clock: Clock) -> Desk
             )
         if venue.egress is None and venue.url is None:
             raise CannotBuild(f"venues.{venue.id}.egress: is missing; set the source address of its market data")
-    for folder in (home.state, home.sockets):
-        private_folder(folder)
     chance = SystemRandom()
     markets = {venue.id: Markets(venue.instruments) for venue in settings.venues.values()}
-    parts = Parts(
+    return Parts(
         adapters={
             account.id: _adapter(
                 account,
@@ -58,6 +59,15 @@ def build(settings: Settings, home: Home, vault: Vault, *, clock: Clock) -> Desk
         },
         feeds={venue.id: _feed(venue, markets[venue.id], clock, chance) for venue in settings.venues.values()},
     )
+
+
+def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk:
+    """A desk ready to start. Opens the journal (and its lock: a second desk on this home is refused) and reads it.
+
+    Raises JournalError, or ConfigError for folders that are not ours.
+    """
+    for folder in (home.state, home.sockets):
+        private_folder(folder)
     told: list[Callable[[str], None]] = []
 
     def failed(reason: str) -> None:
@@ -74,7 +84,7 @@ def build(settings: Settings, home: Home, vault: Vault, *, clock: Clock) -> Desk
             parts=parts,
             new_id=lambda account: client_order_id(clock.now(), secrets.randbits(40)),
             clock=clock,
-            random=chance,
+            random=SystemRandom(),
         )
     except BaseException:
         store.close()
@@ -85,7 +95,7 @@ def build(settings: Settings, home: Home, vault: Vault, *, clock: Clock) -> Desk
 
 def _adapter(
     account: Account, venue: VenueSettings, secret: Secret, markets: Markets, clock: Clock, chance: Random
-) -> Callable[[LastCheck], Adapter]:
+) -> Connect:
     """Makes the account's adapter on its worker's thread. The secret is held here and in the adapter, nowhere else (5.6)."""
 
     def made(last_check: LastCheck) -> Adapter:
