@@ -116,13 +116,13 @@ async def test_a_pane_stands_a_desk_that_has_told_nothing_yet(pane):
     app = PaneApp(pane(DeskView(ListFeed())))
     async with app.run_test(size=(80, 12)) as pilot:
         await pilot.pause()
-        await pilot.press("j", "k", "G", "s", "S", "space", "c", "plus", "minus", "ctrl+d", "ctrl+u", "y")
+        await pilot.press("j", "G", "s", "space", "c", "minus", "y")
         assert any(app.shown())
         assert app.pane.selected() == Selection()
 
 
 @pytest.mark.parametrize("pane", PANES)
-@pytest.mark.parametrize("size", [(80, 24), (20, 5), (8, 3), (1, 1), (200, 50)])
+@pytest.mark.parametrize("size", [(20, 5), (1, 1), (200, 50)])
 async def test_a_pane_draws_at_any_size_without_running_over(pane, size):
     app = PaneApp(pane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=size) as pilot:

@@ -76,10 +76,9 @@ class Pane(ScrollView, can_focus=True):
             self.selection = selection
 
     def __init__(self, view: DeskView, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
+        super().__init__(id=id, classes="-ascii" if glyphs.is_ascii else None)
         self.view = view
         self.glyphs = glyphs
-        self.set_class(glyphs.is_ascii, "-ascii")
         self.selection = Selection()
         self._now: int | None = None  # of the last frame
         self._palette: Palette | None = None
