@@ -136,7 +136,7 @@ def fresh_quote(case: Case) -> Denial | None:
     if case.order.order_type is OrderType.Limit and case.is_reducing:
         return None
     limit_ms = given.limits.stale_after_ms if given.limits is not None else 0
-    if given.quote is None or given.quote_age_ns is None:
+    if given.quote is None or given.quote_age_ns is None or given.quote.mark is None:
         return _no("stale_book", "the market has no price yet", limit_ms)
     if given.quote.state is not FeedState.Live:
         return _no("stale_book", f"the market's data is {given.quote.state}", limit_ms, given.quote.state)
@@ -232,9 +232,9 @@ def max_order_notional(case: Case, instrument: Instrument, limits: Effective) ->
 
 
 def price_collar(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
-    """Too far from the middle of the market, on either side: too aggressive, or absurdly far (F75)."""
+    """Too far from the middle of the market (the last price while a side is empty), on either side of it (F75)."""
     quote, price = case.given.quote, case.order.price
-    reference = quote.mid if quote is not None else None
+    reference = quote.mark if quote is not None else None
     if price is None or reference is None or reference <= 0:
         return None  # without a reference the stale book rule speaks
     distance = abs(price - reference) / reference * BPS
@@ -272,9 +272,10 @@ def max_position(case: Case, instrument: Instrument, limits: Effective) -> Denia
 
 
 def max_position_notional(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
-    reference = case.given.quote.mark if case.given.quote is not None else case.order.price
+    mark = case.given.quote.mark if case.given.quote is not None else None
+    reference = mark if mark is not None else case.order.price
     if reference is None:
-        return None
+        return None  # without a reference the stale book rule speaks
     after = _position_after(case) * reference
     if after <= limits.max_position_notional:
         return None

@@ -28,10 +28,13 @@ class HaltLatch:
             scope: _opened(folder / (f"halt-account-{scope}" if scope is not None else "halt-desk"))
             for scope in (None, *accounts)
         }
+        _sync_folder(folder)
 
     def latch(self, halt: Halt) -> None:
         """Make the halt durable. Raises OSError if the disk would not have it; the halt then stands in this process only."""
-        body = msgspec.json.encode(msgspec.structs.replace(halt, reason=halt.reason[:256], by=halt.by[:64]))
+        reason, by = halt.reason[:256], halt.by[:64]
+        while len(body := msgspec.json.encode(msgspec.structs.replace(halt, reason=reason, by=by))) > SIZE:
+            reason = reason[: len(reason) // 2]  # characters are up to six bytes each; what must fit is the level
         self._write(halt.account, body.ljust(SIZE, b"\0"))
 
     def clear(self, account: AccountId | None) -> None:
@@ -39,12 +42,10 @@ class HaltLatch:
 
     def own(self, account: AccountId | None) -> Halt | None:
         """The halt of exactly this scope. What cannot be read is a halt: a latch fails closed."""
-        body = os.pread(self._files[account], SIZE, 0).rstrip(b"\0")
-        if not body:
-            return None
         try:
-            return _decoder.decode(body)
-        except msgspec.MsgspecError:
+            body = os.pread(self._files[account], SIZE, 0).rstrip(b"\0")
+            return _decoder.decode(body) if body else None
+        except (OSError, msgspec.MsgspecError):
             return Halt(
                 account=account, level=HaltLevel.BlockNew, by="unknown", reason="the halt file cannot be read", at=0
             )
@@ -69,7 +70,17 @@ class HaltLatch:
 
 def _opened(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if os.fstat(descriptor).st_size < SIZE:
-        os.pwrite(descriptor, b"\0" * SIZE, 0)
+    size = os.fstat(descriptor).st_size
+    if size < SIZE:  # new, or cut short: then what is left of it stays, and reads as a damaged latch
+        os.pwrite(descriptor, b"\0" * (SIZE - size), size)
         os.fsync(descriptor)
     return descriptor
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file whose name is not on disk is gone after a power cut, and its halt with it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

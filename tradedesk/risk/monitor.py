@@ -6,20 +6,22 @@ from collections.abc import Callable
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.alerts import Alert, Severity
-from tradedesk.domain.orders import RequestState
+from tradedesk.domain.orders import RequestKind, RequestState, request_of
 from tradedesk.log import Log
 from tradedesk.risk.rules import Finding, Memory, findings, note_reject
 from tradedesk.views.feed import DeskView, Feed, Numbered
 
 SOURCE = "system:risk"
+_WORSE = (Severity.Info, Severity.Warning, Severity.Critical)
 LOOK_EVERY_S = 0.25  # an alert must be out within five seconds (CONTROLS.md, RTS 6 art. 16)
 
 
 def news(standing: dict[str, Severity], found: list[Finding], now: int) -> list[ev.AlertRaised | ev.AlertEnded]:
-    """The alerts to raise and to end, and `standing` brought up to date: a cause is told once, and again when it worsens."""
+    """The alerts to raise and to end: a cause is told once, and again when it worsens. `standing` holds the worst told."""
     told: list[ev.AlertRaised | ev.AlertEnded] = []
     for finding in found:
-        if standing.get(finding.key) is not finding.severity:
+        known = standing.get(finding.key)
+        if known is None or _WORSE.index(finding.severity) > _WORSE.index(known):
             standing[finding.key] = finding.severity
             alert = Alert(
                 key=finding.key,
@@ -70,7 +72,12 @@ class RiskMonitor:
                 self._emit(event)
 
     def _count(self, event: ev.Event) -> None:
-        if isinstance(event, ev.RequestDecided) and event.state in (RequestState.Refused, RequestState.Denied):
+        """Orders that were refused; a cancel that lost to a fill is none, and a replace is counted with its new order."""
+        if not isinstance(event, ev.RequestDecided) or event.state not in (RequestState.Refused, RequestState.Denied):
+            return
+        order = self._view.replica.orders.get(event.client_order_id)
+        request = request_of(order, event.request_id) if order is not None else None
+        if request is not None and request.kind is RequestKind.New:
             note_reject(self._memory, event.account, event.at)
 
     def _run(self) -> None:
