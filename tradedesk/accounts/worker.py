@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from decimal import Decimal
 from random import Random
@@ -144,8 +145,7 @@ class Worker:
         inbox = self._urgent if isinstance(message, URGENT_POSTS) else self._commands
         if inbox.offer(message):
             return True
-        if inbox is self._commands:
-            self._commands.is_cut = False  # refused, not cut off: the next may fit
+        inbox.is_cut = False  # refused, not cut off: the next may fit
         return False
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -283,16 +283,24 @@ class Worker:
         core = self._core
         if core is None:
             return
-        for post in self._urgent.take():
-            self._take(core, post)
+        self._take_all(core, self._urgent)
         if self._news.is_cut:
             self._news.reopen()
             self._log.error("private_stream_overflow", account=self.account.id)
             self._lose_stream("more reports than could be taken; reconciling")
         for news in self._news.take():
             self._hear(core, news)
-        for post in self._commands.take():
-            self._take(core, post)
+        self._take_all(core, self._commands)
+
+    def _take_all(self, core: Core, inbox: Inbox[Post]) -> None:
+        waiting = deque(inbox.take())
+        try:
+            while waiting:
+                self._take(core, waiting.popleft())
+        except Exception:
+            for post in waiting:  # a bug in one decision must not swallow those behind it: they wait for the restart
+                inbox.offer(post)
+            raise
 
     def _take(self, core: Core, post: Post) -> None:
         now = self._clock.now()
@@ -433,7 +441,8 @@ class Worker:
         attempt = 0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted_reconcile.wait(), RECONCILE_S)
+                async with asyncio.timeout(RECONCILE_S):  # not wait_for: Python 3.11's can swallow the cancel of a stop
+                    await self._wanted_reconcile.wait()
             self._wanted_reconcile.clear()
             core = self._core
             if core is None or core.state is AccountState.Blocked:
@@ -514,7 +523,8 @@ class Worker:
         pause = RESTART_S[min(attempt, len(RESTART_S) - 1)] * (0.5 + self._random.random())
         self._nudged.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._nudged.wait(), pause)
+            async with asyncio.timeout(pause):
+                await self._nudged.wait()
 
 
 def _where(error: BaseException) -> str:
