@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show, watching
+from tradedesk.cli.reach import ConfigOption, JsonOption, account_of, home_of, show, watching
 
 if TYPE_CHECKING:
     from tradedesk.views.replica import Replica
@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 AccountOption = Annotated[str | None, typer.Option(help="Only this account.")]
 
 
-def _print(config: Path | None, as_json: bool, table: str, made: "Callable[[Replica], dict[str, Any]]") -> None:
+def _print(
+    config: Path | None,
+    as_json: bool,
+    table: str,
+    made: "Callable[[Replica], dict[str, Any]]",
+    account: str | None = None,
+) -> None:
     with watching(home_of(config)) as watch:
+        if account is not None:
+            account_of(watch.replica, account)  # "No orders." of an account that is not there would be a lie
         document = made(watch.replica)
     if as_json:
         show(document)
@@ -43,7 +51,7 @@ def orders(*, account: AccountOption = None, config: ConfigOption = None, as_jso
     """
     from tradedesk.views.documents import orders_document
 
-    _print(config, as_json, "orders", lambda replica: orders_document(replica, account=account))
+    _print(config, as_json, "orders", lambda replica: orders_document(replica, account=account), account)
 
 
 def positions(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -53,7 +61,7 @@ def positions(*, account: AccountOption = None, config: ConfigOption = None, as_
     """
     from tradedesk.views.documents import positions_document
 
-    _print(config, as_json, "positions", lambda replica: positions_document(replica, account=account))
+    _print(config, as_json, "positions", lambda replica: positions_document(replica, account=account), account)
 
 
 def fills(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -63,7 +71,7 @@ def fills(*, account: AccountOption = None, config: ConfigOption = None, as_json
     """
     from tradedesk.views.documents import fills_document
 
-    _print(config, as_json, "fills", lambda replica: fills_document(replica, account=account))
+    _print(config, as_json, "fills", lambda replica: fills_document(replica, account=account), account)
 
 
 def alerts(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -73,4 +81,4 @@ def alerts(*, account: AccountOption = None, config: ConfigOption = None, as_jso
     """
     from tradedesk.views.documents import alerts_document
 
-    _print(config, as_json, "alerts", lambda replica: alerts_document(replica, account=account))
+    _print(config, as_json, "alerts", lambda replica: alerts_document(replica, account=account), account)

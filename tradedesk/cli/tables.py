@@ -1,43 +1,89 @@
 """The documents as tables for a person: the columns that matter, numbers to the right, no colour when piped."""
 
+import sys
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "status.v1": ("account", "state", "reason", "mode", "egress", "exit_seen", "open_orders", "net_pnl"),
+    "status.v1": ("account", "state", "halt", "mode", "egress", "exit_seen", "open_orders", "net_pnl", "reason"),
     "orders.v1": (
         "account", "client_order_id", "instrument", "side", "order_type", "order_qty", "price", "cum_qty", "avg_px",
         "state", "reasons",
     ),
     "positions.v1": ("account", "instrument", "qty", "avg_px", "mark", "unrealized", "realized", "fees", "net"),
-    "fills.v1": ("transact_time", "account", "instrument", "side", "last_qty", "last_px", "fee", "fee_currency", "client_order_id"),
-    "alerts.v1": ("severity", "rule", "account", "text", "count", "is_active", "acknowledged_by"),
+    "fills.v1": ("transact_time", "account", "instrument", "side", "last_qty", "last_px", "fee", "client_order_id"),
+    "alerts.v1": ("severity", "rule", "account", "count", "is_active", "acknowledged_by", "text"),
     "halt.v1": ("account", "is_swept", "cancelled", "left", "took_ms"),
+    "bench.v1": ("what", "value", "unit", "ratio", "beside"),
     "accounts.v1": ("account", "venue", "owner", "mode", "egress", "groups", "key"),
 }  # fmt: skip
 NUMBERS = frozenset(
     ("order_qty", "price", "cum_qty", "avg_px", "qty", "mark", "unrealized", "realized", "fees", "net", "last_qty",
-     "last_px", "fee", "count", "open_orders", "net_pnl", "cancelled", "left", "took_ms")
+     "last_px", "fee", "count", "open_orders", "net_pnl", "cancelled", "left", "took_ms",
+     "value", "ratio")
 )  # fmt: skip
+DERIVED = {  # column -> decimals at most: reckoned by us, so it may be rounded; what the venue said is shown as it is
+    "avg_px": 8, "mark": 8, "unrealized": 2, "realized": 2, "fees": 2, "net": 2, "net_pnl": 2,
+}  # fmt: skip
+TEXTS = frozenset(("reason", "reasons", "text", "groups"))  # may run over several lines; ids and numbers never do
+PIPE_WIDTH = 10_000  # a program reads one row a line, however wide
 
 
 def print_table(document: dict[str, Any], rows: str) -> None:
     """Print `document[rows]`; says so where there is nothing."""
-    console = Console(highlight=False)
     found = document[rows]
     if not found:
-        console.print(Text(f"No {rows}."))
+        print(f"No {rows}.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = COLUMNS[document["schema"]]
     for column in columns:
-        table.add_column(column.replace("_", " "), justify="right" if column in NUMBERS else "left", overflow="fold")
+        table.add_column(
+            column.replace("_", " "),
+            justify="right" if column in NUMBERS else "left",
+            no_wrap=column not in TEXTS,
+            overflow="fold",
+        )
     for row in found:
-        table.add_row(*(Text(_shown(row.get(column))) for column in columns))
-    console.print(table)
+        table.add_row(*(Text(_cell(row, column)) for column in columns))
+    wide = Console(highlight=False, width=PIPE_WIDTH)
+    if not sys.stdout.isatty():
+        with wide.capture() as captured:
+            wide.print(table)
+        print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        return
+    least = Measurement.get(wide, wide.options, table).minimum  # below this an id would be broken in two
+    Console(highlight=False, width=max(Console().width, least)).print(table)
+
+
+def _cell(row: dict[str, Any], column: str) -> str:
+    pnl = row.get("pnl") or {}
+    match column:
+        case "open_orders" | "net_pnl":
+            value = pnl.get("net" if column == "net_pnl" else column)
+        case "halt":
+            value = (row.get("halt") or {}).get("level")
+        case "fee":
+            fee = row.get("fee")
+            value = f"{fee['amount']} {fee['currency']}" if fee is not None else None
+        case _:
+            value = row.get(column)
+    if column in DERIVED and value is not None:
+        return _rounded(str(value), DERIVED[column])
+    return _shown(value)
+
+
+def _rounded(figure: str, decimals: int) -> str:
+    """At most so many decimals; money keeps its two, a price loses the zeros it does not need."""
+    text = f"{Decimal(figure):.{decimals}f}"
+    if decimals > 2:
+        text = text.rstrip("0").rstrip(".")
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def _shown(value: Any) -> str:
