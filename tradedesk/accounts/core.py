@@ -138,16 +138,13 @@ class Core:
 
     def _record(self, event: ev.Event) -> None:
         if isinstance(event, ev.DURABLE):
-            client_order_id = (
-                event.order.client_order_id
-                if isinstance(event, ev.OrderPlaced)
-                else getattr(event, "client_order_id", None)
-            )
+            client_order_id = _about(event)
             try:
                 handle: Durable | JournalError = self._store.append(event)  # type: ignore[arg-type]
             except JournalError as error:
                 handle = error
-            if client_order_id is not None:
+            known = self._durable.get(client_order_id) if client_order_id is not None else None
+            if client_order_id is not None and not isinstance(known, JournalError):  # one record refused is refused
                 self._durable[client_order_id] = handle
                 if len(self._durable) > 4 * len(self.manager.live) + 64:
                     self._durable = {key: value for key, value in self._durable.items() if key in self.manager.live}
@@ -207,3 +204,16 @@ class Core:
         known = self._quotes(order.instrument)
         price = known[0].ask if known is not None else None
         return ZERO if price is None else order.leaves_qty * price
+
+
+def _about(event: ev.Event) -> ClientOrderId | None:
+    """The order whose sending must wait for this record; of a replace that is the new one."""
+    match event:
+        case ev.OrderPlaced():
+            return event.order.client_order_id
+        case ev.RequestMade():
+            return event.request.replaced_by or event.client_order_id
+        case ev.RequestDecided() | ev.OrderMoved():
+            return event.client_order_id
+        case _:
+            return None
