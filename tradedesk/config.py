@@ -93,6 +93,16 @@ class Home(Struct, frozen=True, kw_only=True):
         return self.state / "journal.sqlite"
 
     @property
+    def vault(self) -> Path:
+        """The encrypted vault, where the system's keyring does not serve."""
+        return self.config.parent / "vault"
+
+    @property
+    def passphrase(self) -> Path:
+        """Where an unattended desk finds the passphrase of its vault (0600), if it has one."""
+        return self.config.parent / "passphrase"
+
+    @property
     def control_socket(self) -> Path:
         return self.sockets / "control.sock"
 

@@ -106,7 +106,7 @@ class ScriptedFeed:
 def a_host(feed: PublicFeed, told: Told, clock: LeapingClock, symbols: tuple[str, ...] = ("BTC/USDT",)) -> FeedHost:
     return FeedHost(
         venue=VenueId("binance"),
-        feed=feed,
+        feed=lambda: feed,
         markets=Markets(symbols),
         publish=told,
         clock=clock,

@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -199,8 +200,12 @@ class _GuardedConnector(aiohttp.TCPConnector):
             raise
 
 
+@lru_cache(maxsize=1)
 def _tls_context() -> ssl.SSLContext:
-    """Certificate and name are checked; no key log and no extra authorities from the environment."""
+    """Certificate and name are checked; no key log and no extra authorities from the environment.
+
+    One for the process: reading the authorities costs some 40 ms and 1 MiB, and they are the same for every account.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(certifi.where())

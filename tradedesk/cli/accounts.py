@@ -194,10 +194,8 @@ def _settings(home: "Home") -> "Settings":
 
 def _vault(home: "Home", passphrase_file: Path | None, *, create: bool) -> "Vault":
     from tradedesk.access.vault import open_vault
-    from tradedesk.desk.build import passphrase_file as usual
-    from tradedesk.desk.build import vault_file
 
-    file, words = vault_file(home), passphrase_file or (usual(home) if usual(home).exists() else None)
+    file, words = home.vault, passphrase_file or (home.passphrase if home.passphrase.exists() else None)
     asked = None
     if words is None and file.exists() and sys.stdin.isatty():
         asked = str(typer.prompt("passphrase of the vault", hide_input=True, err=True))

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,10 +23,10 @@ from tradedesk.cli.endings import end
 from tradedesk.cli.reach import JsonOption, Watch, is_terminal, show
 
 if TYPE_CHECKING:
+    from tradedesk.access.vault import Vault
     from tradedesk.config import Home
 
 NAMES = ("acme", "birch", "cedar")
-INSTRUMENTS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 READY_S = 60.0
 
 
@@ -33,6 +35,8 @@ def demo(
     headless: Annotated[bool, typer.Option("--headless", help="No screen; print where everything is.")] = False,
     as_json: JsonOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic market.")] = 1,
+    recording: Annotated[Path | None, typer.Option(help="Replay this recording instead of a synthetic market.")] = None,
+    speed: Annotated[float, typer.Option(help="How fast the recording passes; 1 is as it was.")] = 1.0,
     theme: Annotated[str | None, typer.Option(help="Theme of the screen.")] = None,
 ) -> None:
     """Trade for three client accounts on a paper exchange: no keys, no network, one command.
@@ -41,14 +45,18 @@ def demo(
     """
     if not headless and not is_terminal():
         end("tradedesk demo opens a screen and needs a terminal; use --headless for a desk without one", 2)
-    with demo_home() as home, paper_exchange(seed) as (paper, paper_pid):
-        make_desk(home, paper)
+    options = ("--market", "replay", "--recording", str(recording), "--speed", str(speed)) if recording else ()
+    with demo_home() as home, paper_exchange(seed, *options) as exchange:
+        vault = new_vault(home)
         if headless:
-            _headless(home, paper, paper_pid, as_json)
+            make_desk(home, exchange.described, vault)
+            _headless(home, exchange, as_json)
         else:
-            from tradedesk.cli.screen import screen_of
+            from tradedesk.cli import screen
 
-            screen_of(home, theme=theme)
+            screen.load()
+            make_desk(home, exchange.described, vault)
+            screen.screen_of(home, theme=theme, vault=vault)
 
 
 @contextmanager
@@ -66,9 +74,27 @@ def demo_home() -> "Iterator[Home]":
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class PaperProcess:
+    """A paper exchange in a process of its own, perhaps still starting."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """Its paper.v1 object, once it serves. Ends the program with a sentence if it does not."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            end("the paper exchange did not start; what it said stands above")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
 @contextmanager
-def paper_exchange(seed: int, *options: str) -> Iterator[tuple[dict[str, Any], int]]:
-    """A paper exchange in a process of its own: its paper.v1 object and its pid. It ends with the context."""
+def paper_exchange(seed: int, *options: str) -> Iterator[PaperProcess]:
+    """A paper exchange that ends with the context; what takes time can be done while it starts."""
     from tradedesk.access.egress import loopback_addresses
 
     addresses = loopback_addresses(len(NAMES))
@@ -77,16 +103,15 @@ def paper_exchange(seed: int, *options: str) -> Iterator[tuple[dict[str, Any], i
         with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as file:
             file.write(_sharing_accounts(seed))
         options = (*options, "--accounts-file", file.name)
-    command = [sys.executable, "-m", "tradedesk", "paper", "--json", "--port", "0", "--seed", str(seed), *options]
+    command = [sys.executable, "-m", "tradedesk", "paper", "--json", "--port", "0", "--seed", str(seed)]
     process = subprocess.Popen(  # noqa: S603  (ourselves)
-        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True
+        [*command, "--until-stdin-ends", *options],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     )
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            end("the paper exchange did not start; run `tradedesk paper` to see why")
-        yield json.loads(line), process.pid
+        yield PaperProcess(process)
     finally:
         process.terminate()
         process.wait()
@@ -106,11 +131,23 @@ def _sharing_accounts(seed: int) -> str:
     return "\n".join(tables)
 
 
-def make_desk(home: "Home", paper: dict[str, Any]) -> None:
-    """Write desk.toml, the vault and its passphrase file for the accounts of this paper exchange."""
-    from tradedesk.access.vault import Secret, open_vault
-    from tradedesk.config import DeskSettings, OperatorSettings, Settings, VenueSettings, private_folder, render
-    from tradedesk.desk.build import passphrase_file, vault_file
+def new_vault(home: "Home") -> "Vault":
+    """The vault of this home, opened by the passphrase file beside it; both are made if they are missing."""
+    from tradedesk.access.vault import open_vault
+    from tradedesk.config import private_folder
+
+    private_folder(home.config.parent)
+    words = home.passphrase
+    if not words.exists():
+        words.touch(mode=0o600)
+        words.write_text(secrets.token_urlsafe(24), encoding="ascii")
+    return open_vault(home.vault, words, create=True)
+
+
+def make_desk(home: "Home", paper: dict[str, Any], vault: "Vault") -> None:
+    """Write desk.toml, and the keys into the vault, for the accounts of this paper exchange."""
+    from tradedesk.access.vault import Secret
+    from tradedesk.config import DeskSettings, OperatorSettings, Settings, VenueSettings, render
     from tradedesk.domain.accounts import Account, Mode
     from tradedesk.domain.instruments import instrument_id
     from tradedesk.domain.limits import InstrumentLimits, Limits
@@ -145,7 +182,7 @@ def make_desk(home: "Home", paper: dict[str, Any]) -> None:
         desk=DeskSettings(name="demo", reporting_currency="USDT"),
         venues={
             venue: VenueSettings(
-                id=venue, exchange="binance", url=paper["rest"], egress="127.0.0.1", instruments=INSTRUMENTS
+                id=venue, exchange="binance", url=paper["rest"], egress="127.0.0.1", instruments=_listed(paper["rest"])
             )
         },
         accounts=accounts,
@@ -155,12 +192,6 @@ def make_desk(home: "Home", paper: dict[str, Any]) -> None:
             )
         },
     )
-    private_folder(home.config.parent)
-    passphrase, vault_path = passphrase_file(home), vault_file(home)
-    if not passphrase.exists():
-        passphrase.touch(mode=0o600)
-        passphrase.write_text(secrets.token_urlsafe(24), encoding="ascii")
-    vault = open_vault(vault_path, passphrase, create=True)
     for account in paper["accounts"]:
         vault.put(account["name"], venue, Secret(account["api_key"], account["secret"]))
     home.config.write_text(
@@ -169,7 +200,13 @@ def make_desk(home: "Home", paper: dict[str, Any]) -> None:
     )
 
 
-def _headless(home: "Home", paper: dict[str, Any], paper_pid: int, as_json: bool) -> None:
+def _listed(rest: str) -> tuple[str, ...]:
+    """The symbols that the paper exchange serves."""
+    with urllib.request.urlopen(f"{rest}/api/v3/exchangeInfo", timeout=10) as answer:  # noqa: S310  (on loopback)
+        return tuple(f"{row['baseAsset']}/{row['quoteAsset']}" for row in json.load(answer)["symbols"])
+
+
+def _headless(home: "Home", exchange: PaperProcess, as_json: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -180,8 +217,8 @@ def _headless(home: "Home", paper: dict[str, Any], paper_pid: int, as_json: bool
             "schema": "demo.v1",
             "home": str(home.config.parent),
             "desk_pid": desk.pid,
-            "paper_pid": paper_pid,
-            "paper": paper,
+            "paper_pid": exchange.pid,
+            "paper": exchange.described,
         }
         if as_json:
             show(document)

@@ -5,6 +5,7 @@ import errno
 import json
 import secrets
 import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,6 +47,7 @@ def paper(
     recording: Annotated[Path | None, typer.Option(help="The recording to replay.")] = None,
     speed: Annotated[float, typer.Option(help="How fast the replay passes; 1 is as it was.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the order flow and of the keys.")] = 1,
+    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Run a paper exchange that speaks the spot protocol of Binance.
 
@@ -61,6 +63,7 @@ def paper(
             recording=recording,
             speed=speed,
             seed=seed,
+            until_stdin_ends=until_stdin_ends,
         )
         asked.check()
         _run(asked, as_json=as_json)
@@ -80,6 +83,7 @@ class _Asked:
     recording: Path | None
     speed: float
     seed: int
+    until_stdin_ends: bool  # the life line of a demo: however it dies, its exchange goes with it
 
     def check(self) -> None:
         """Raises _Unusable for options that do not go together."""
@@ -160,6 +164,8 @@ async def _serve(
 
     for number in STOPPING:
         signal.signal(number, ask_to_stop)
+    if asked.until_stdin_ends:
+        loop.add_reader(sys.stdin.fileno(), asked_to_stop.set)  # nothing is ever written there: readable means ended
     print(json.dumps(running.described()) if as_json else _table(running), flush=True)
     stopping = asyncio.create_task(asked_to_stop.wait())
     await asyncio.wait((stopping, running.failed), return_when=asyncio.FIRST_COMPLETED)

@@ -13,6 +13,7 @@ from tradedesk.cli.endings import FAILED, end
 from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show
 
 if TYPE_CHECKING:
+    from tradedesk.access.vault import Vault
     from tradedesk.config import Home
     from tradedesk.desk.desk import Desk
 
@@ -22,8 +23,11 @@ PassphraseOption = Annotated[
 
 
 @contextmanager
-def desk_of(home: "Home", passphrase_file: Path | None) -> "Iterator[Desk]":
-    """A started desk of this home; stopped at the end. Ends the program with a sentence if there can be none."""
+def desk_of(home: "Home", passphrase_file: Path | None, vault: "Vault | None" = None) -> "Iterator[Desk]":
+    """A started desk of this home, stopped at the end; `vault` where it is open already.
+
+    Ends the program with a sentence if there can be none.
+    """
     from tradedesk import log
     from tradedesk.access.vault import VaultError, open_vault
     from tradedesk.clock import SystemClock
@@ -41,9 +45,8 @@ def desk_of(home: "Home", passphrase_file: Path | None) -> "Iterator[Desk]":
     except OSError as error:
         end(f"{home.log}: the log cannot be written ({error.strerror}); make room or give the folder back to this user")
     try:
-        words = passphrase_file or _found(building.passphrase_file(home)) or _asked(building.vault_file(home))
-        vault = open_vault(building.vault_file(home), words)
-        desk = building.build(settings, home, building.real_parts(settings, vault, clock), clock=clock)
+        opened = vault or open_vault(home.vault, passphrase_file or _found(home.passphrase) or _asked(home.vault))
+        desk = building.build(settings, home, building.real_parts(settings, opened, clock), clock=clock)
         desk.start()
     except (VaultError, JournalError, ConfigError, building.CannotBuild) as error:
         log_file.close()

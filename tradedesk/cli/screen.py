@@ -1,8 +1,12 @@
 """The trading screen: with a desk in this process, attached to one, or as a monitor that cannot send."""
 
+import asyncio
 import os
 import random
 import secrets
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,21 +17,35 @@ from tradedesk.cli.reach import ConfigOption, JsonOption, OperatorOption, contro
 from tradedesk.cli.run import desk_of
 
 if TYPE_CHECKING:
+    from tradedesk.access.vault import Vault
     from tradedesk.config import Home
     from tradedesk.domain.words import AccountId, ClientOrderId
+    from tradedesk.ui.app import TradedeskApp
 
 ThemeOption = Annotated[str | None, typer.Option("--theme", help="desk-dark, desk-light, mono, or one of your own.")]
+STUCK_S = 5.0
 NO_TERMINAL = "needs a terminal; from a pipe or a service use `tradedesk run`, `orders`, `status` or `monitor --plain`"
 
 
+def load() -> None:
+    """Bring in the screen and the desk, so that it can be done while something else starts."""
+    import tradedesk.desk.build
+    import tradedesk.ui.app  # noqa: F401
+
+
 def screen_of(
-    home: "Home", *, operator: str | None = None, theme: str | None = None, passphrase_file: Path | None = None
+    home: "Home",
+    *,
+    operator: str | None = None,
+    theme: str | None = None,
+    passphrase_file: Path | None = None,
+    vault: "Vault | None" = None,
 ) -> None:
     """A desk and its screen in this process. Leaving the screen stops the desk; orders stay at the venue."""
     from tradedesk.clock import SystemClock
     from tradedesk.domain.words import OperatorId
 
-    with desk_of(home, passphrase_file) as desk:
+    with desk_of(home, passphrase_file, vault) as desk:
         found = desk.who(OperatorId(operator) if operator is not None else None, os.getuid())
         if isinstance(found, str):
             end(found)
@@ -43,9 +61,36 @@ def screen_of(
             state_dir=home.state,
             theme=theme,
         )
-        app.run()
+        run_app(app, desk.stop)
     if app.return_code:
         raise typer.Exit(FAILED)
+
+
+def run_app(app: "TradedeskApp", leave: Callable[[], None] = lambda: None) -> None:
+    """Run the screen until it is left, or its terminal or its process is told to go (F72).
+
+    A terminal that vanished can hold the screen's thread for ever; then `leave` is called from another thread, so that
+    the desk behind it still ends in order, and the process goes.
+    """
+
+    def give_up() -> None:
+        leave()
+        os._exit(FAILED)
+
+    async def until_left() -> None:
+        loop = asyncio.get_running_loop()
+
+        def told(*_: object) -> None:
+            loop.call_soon_threadsafe(app.exit)
+            stuck = threading.Timer(STUCK_S, give_up)
+            stuck.daemon = True
+            stuck.start()
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, told)
+        await app.run_async()
+
+    asyncio.run(until_left())
 
 
 def attach(
@@ -77,7 +122,7 @@ def attach(
         state_dir=home.state,
         theme=theme,
     )
-    app.run()
+    run_app(app)
     control.close()
     if app.return_code:
         raise typer.Exit(FAILED)
@@ -119,13 +164,12 @@ def monitor(
         state_dir=None,
         theme=theme,
     )
-    app.run()
+    run_app(app)
     if app.return_code:
         raise typer.Exit(FAILED)
 
 
 def _print_stream(home: "Home", *, as_json: bool) -> None:
-    import signal
     import sys
     import threading
 

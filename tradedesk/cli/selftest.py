@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradedesk.cli.demo import make_desk, paper_exchange, start_desk, wait_until_ready
+from tradedesk.cli.demo import make_desk, new_vault, paper_exchange, start_desk, wait_until_ready
 from tradedesk.cli.endings import FAILED
 from tradedesk.cli.reach import DEADLINE_NS, JsonOption, Watch, new_id, show
 
@@ -60,8 +60,9 @@ def selftest(
 
     with TemporaryDirectory(prefix="tradedesk-selftest-") as folder:
         home = find_home({"TRADEDESK_HOME": str(keep or folder)})
-        with paper_exchange(seed) as (paper, _):
-            make_desk(home, paper)
+        with paper_exchange(seed) as exchange:
+            paper = exchange.described
+            make_desk(home, paper, new_vault(home))
             rehearsal = Rehearsal(home, paper, seed, note)
             try:
                 rehearsal.run()

@@ -5,7 +5,6 @@ ccxt is imported on the threads that use it and not before: the first paint does
 
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 from random import Random, SystemRandom
 
 from tradedesk.access.egress import Egress
@@ -19,6 +18,7 @@ from tradedesk.domain.words import client_order_id
 from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.marketdata.host import FeedHost
 from tradedesk.venues.adapter import Adapter, LastCheck, Markets
+from tradedesk.venues.feed import PublicFeed
 
 DEFAULT_EXIT = "127.0.0.1"  # of market data on a paper exchange where desk.toml names none
 SUPPORTED = ("binance",)  # ccxt ids that `venues` has an adapter for
@@ -117,23 +117,14 @@ def _adapter(
     return made
 
 
-def passphrase_file(home: Home) -> Path:
-    """Where an unattended desk finds the passphrase of its encrypted vault (0600), if it has one."""
-    return home.config.parent / "passphrase"
-
-
-def vault_file(home: Home) -> Path:
-    return home.config.parent / "vault"
-
-
 def _feed(
     venue: VenueSettings, markets: Markets, clock: Clock, chance: Random
 ) -> Callable[[Callable[[Event], None]], FeedHost]:
-    def made(publish: Callable[[Event], None]) -> FeedHost:
+    def opened() -> PublicFeed:
         from tradedesk.venues.ccxt_binance import addresses_of
         from tradedesk.venues.spot_feed import SpotFeed
 
-        feed = SpotFeed(
+        return SpotFeed(
             venue=venue.id,
             exit_=Egress(venue.egress or DEFAULT_EXIT),
             addresses=addresses_of(venue.url),
@@ -141,6 +132,8 @@ def _feed(
             clock=clock,
             chance=chance,
         )
-        return FeedHost(venue=venue.id, feed=feed, markets=markets, publish=publish, clock=clock, chance=chance)
+
+    def made(publish: Callable[[Event], None]) -> FeedHost:
+        return FeedHost(venue=venue.id, feed=opened, markets=markets, publish=publish, clock=clock, chance=chance)
 
     return made

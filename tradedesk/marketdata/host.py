@@ -35,13 +35,14 @@ class FeedHost:
         self,
         *,
         venue: VenueId,
-        feed: PublicFeed,
+        feed: Callable[[], PublicFeed],
         markets: Markets,
         publish: Callable[[Event], None],
         clock: Clock,
         chance: random.Random,
     ) -> None:
-        self._feed = feed
+        self._build_feed = feed  # called on the thread: it brings in ccxt, and the first paint must not wait for that
+        self._feed: PublicFeed
         self._listed = markets
         self._publish = publish
         self._clock = clock
@@ -105,6 +106,7 @@ class FeedHost:
     async def _live(self) -> None:
         """Serve until cancelled; what breaks is told and begun anew (F69)."""
         failures = 0
+        self._feed = self._build_feed()
         try:
             while True:
                 started = self._clock.monotonic()

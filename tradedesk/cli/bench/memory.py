@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tradedesk.cli.bench import median, row
-from tradedesk.cli.demo import make_desk, paper_exchange, start_desk, wait_until_ready
+from tradedesk.cli.demo import make_desk, new_vault, paper_exchange, start_desk, wait_until_ready
 from tradedesk.cli.endings import end
 
 FEW, MANY = 3, 50
@@ -61,10 +61,10 @@ def _desk_of(accounts: int) -> float:
 
     with (
         TemporaryDirectory(prefix="tradedesk-bench-") as folder,
-        paper_exchange(1, "--accounts", str(accounts)) as (paper, _),
+        paper_exchange(1, "--accounts", str(accounts)) as exchange,
     ):
         home = find_home({"TRADEDESK_HOME": folder})
-        make_desk(home, paper)
+        make_desk(home, exchange.described, new_vault(home))
         desk = start_desk(home)
         try:
             wait_until_ready(home, desk)

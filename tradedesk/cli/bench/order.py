@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tradedesk.cli.bench import median, percentile, row
-from tradedesk.cli.demo import make_desk, paper_exchange
+from tradedesk.cli.demo import make_desk, new_vault, paper_exchange
 
 if TYPE_CHECKING:
     from tradedesk.desk.build import Connect
@@ -52,11 +52,12 @@ def measured(rounds: int) -> list[dict[str, Any]]:
     sync_ms = []
     with (
         TemporaryDirectory(prefix="tradedesk-bench-") as folder,
-        paper_exchange(1, "--accounts", "4") as (paper, _),
+        paper_exchange(1, "--accounts", "4") as exchange,
     ):
+        paper = exchange.described
         home = find_home({"TRADEDESK_HOME": folder})
         bare_key = next(account for account in paper["accounts"] if account["name"] == BARE_ACCOUNT)
-        make_desk(home, {**paper, "accounts": [a for a in paper["accounts"] if a is not bare_key]})
+        make_desk(home, {**paper, "accounts": [a for a in paper["accounts"] if a is not bare_key]}, new_vault(home))
         stamps = Stamps()
         desk = _desk(home, stamps)
         desk.start()
@@ -102,6 +103,8 @@ def measured(rounds: int) -> list[dict[str, Any]]:
 
 
 def _desk(home: Any, stamps: Stamps) -> "Desk":
+    import msgspec
+
     from tradedesk import log
     from tradedesk.access.vault import open_vault
     from tradedesk.clock import SystemClock
@@ -110,11 +113,11 @@ def _desk(home: Any, stamps: Stamps) -> "Desk":
 
     private_folder(home.log)
     log.open_log(home.log / "tradedesk.log")
-    vault = open_vault(building.vault_file(home), building.passphrase_file(home))
+    vault = open_vault(home.vault, home.passphrase)
     settings, clock = load(home.config), SystemClock()
     parts = building.real_parts(settings, vault, clock)
     stamped = {account: stamps.around(connect) for account, connect in parts.adapters.items()}
-    return building.build(settings, home, building.Parts(adapters=stamped, feeds=parts.feeds), clock=clock)
+    return building.build(settings, home, msgspec.structs.replace(parts, adapters=stamped), clock=clock)
 
 
 class _Probe:
