@@ -122,14 +122,16 @@ def derive_key(passphrase: str, kdf: Kdf) -> UnlockedKey:
     return UnlockedKey(argon.derive(passphrase.encode()), kdf)
 
 
-def create_file(path: Path, passphrase: str) -> None:
-    """Make an empty vault file. Raises VaultError if there is one, or if the passphrase is too short."""
+def create_file(path: Path, passphrase: str) -> UnlockedKey:
+    """Make an empty vault file; returns its key. Raises VaultError if there is one, or if the passphrase is too short."""
     if len(passphrase) < MIN_PASSPHRASE:
         raise VaultError(f"{path}: the passphrase has {len(passphrase)} characters; use at least {MIN_PASSPHRASE}")
     with writing(_lock_of(path)):
         if path.exists():
             raise VaultError(f"{path} exists already; open it, or name another file")
-        write_rows(path, derive_key(passphrase, new_kdf()), ())
+        key = derive_key(passphrase, new_kdf())
+        write_rows(path, key, ())
+    return key
 
 
 def unlock(path: Path, passphrase: str) -> UnlockedKey:

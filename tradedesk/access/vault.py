@@ -205,9 +205,8 @@ def open_vault(file: Path, passphrase: str | Path | None, *, create: bool = Fals
     if passphrase is None:
         raise VaultError(f"{file} is locked; give its passphrase, or --passphrase-file FILE")
     words = read_passphrase_file(passphrase) if isinstance(passphrase, Path) else passphrase
-    if create and not file.exists():
-        create_file(file, words)
-    return Vault(EncryptedFile(file, unlock(file, words)), str(file), lock_file, scope)
+    key = create_file(file, words) if create and not file.exists() else unlock(file, words)
+    return Vault(EncryptedFile(file, key), str(file), lock_file, scope)
 
 
 def system_keyring() -> KeyringBackend | None:

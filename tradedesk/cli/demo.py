@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -202,6 +201,8 @@ def make_desk(home: "Home", paper: dict[str, Any], vault: "Vault") -> None:
 
 def _listed(rest: str) -> tuple[str, ...]:
     """The symbols that the paper exchange serves."""
+    import urllib.request
+
     with urllib.request.urlopen(f"{rest}/api/v3/exchangeInfo", timeout=10) as answer:  # noqa: S310  (on loopback)
         return tuple(f"{row['baseAsset']}/{row['quoteAsset']}" for row in json.load(answer)["symbols"])
 

@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
