@@ -5,7 +5,7 @@ A field is never removed or given another meaning under the same schema name.
 """
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import msgspec
@@ -19,6 +19,8 @@ from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.views.figures import account_figures, position_figures
 from tradedesk.views.replica import AccountRow, AlertRow, MarketRow, Replica
 
+RECKONED = Decimal("1E-10")
+WIDE = Context(prec=60)  # a position of 10^18 with ten decimals has more digits than the usual 28
 Document = dict[str, Any]
 
 
@@ -70,16 +72,16 @@ def positions_document(replica: Replica, account: str | None = None, instrument:
                 "account": position.account,
                 **_instrument(replica, position.instrument),
                 "qty": plain(position.qty),
-                "avg_px": _number(position.avg_px),
-                "cost": _number(position.cost),
-                "mark": _number(figures.mark),
-                "notional": _number(figures.notional),
-                "realized": plain(position.realized),
-                "unrealized": _number(figures.unrealized),
-                "fees": plain(position.fees),
+                "avg_px": _reckoned(position.avg_px),
+                "cost": _reckoned(position.cost),
+                "mark": _reckoned(figures.mark),
+                "notional": _reckoned(figures.notional),
+                "realized": _reckoned(position.realized),
+                "unrealized": _reckoned(figures.unrealized),
+                "fees": _reckoned(position.fees),
                 "other_fees": [{"asset": asset, "amount": plain(amount)} for asset, amount in position.other_fees],
                 "has_unknown_fee": position.has_unknown_fee,
-                "net": _number(figures.net),
+                "net": _reckoned(figures.net),
             }
         )
     return {"schema": "positions.v1", "positions": rows}
@@ -192,12 +194,12 @@ def _pnl(replica: Replica, account: AccountId) -> Document | None:
     figures = account_figures(replica, account, replica.desk.reporting_currency)
     return {
         "currency": replica.desk.reporting_currency,
-        "equity": _number(figures.equity),
-        "exposure": plain(figures.exposure),
-        "realized": plain(figures.realized),
-        "unrealized": _number(figures.unrealized),
-        "fees": plain(figures.fees),
-        "net": _number(figures.net),
+        "equity": _reckoned(figures.equity),
+        "exposure": _reckoned(figures.exposure),
+        "realized": _reckoned(figures.realized),
+        "unrealized": _reckoned(figures.unrealized),
+        "fees": _reckoned(figures.fees),
+        "net": _reckoned(figures.net),
         "open_orders": figures.open_orders,
         "unvalued": list(figures.unvalued),
     }
@@ -230,7 +232,7 @@ def _order(replica: Replica, order: Order) -> Document:
         "price": _number(order.price),
         "cum_qty": plain(order.cum_qty),
         "leaves_qty": plain(order.leaves_qty),
-        "avg_px": _number(order.avg_px),
+        "avg_px": _reckoned(order.avg_px),
         "state": orders.state(order).value,
         "ord_status": order.ord_status.value,
         "is_uncertain": order.is_uncertain,
@@ -303,6 +305,13 @@ def _symbol(replica: Replica, instrument: InstrumentId) -> str:
 
 def _number(value: Decimal | None) -> str | None:
     return None if value is None else plain(value)
+
+
+def _reckoned(value: Decimal | None) -> str | None:
+    """A figure of ours that may not come out even, such as an average: to ten decimals. What the venue said stays exact."""
+    if value is None:
+        return None
+    return plain(value.quantize(RECKONED, context=WIDE))
 
 
 def _time(name: str, at: int | None) -> Document:
