@@ -107,6 +107,7 @@ class Desk:
         }
         self.office = Office(
             workers=self._workers,
+            replica=replica,
             latch=self.latch,
             emit=self.emit,
             soon=self._soon,
@@ -174,13 +175,15 @@ class Desk:
 
     def emit_live(self, event: ev.Event) -> None:
         """Publish what a worker has recorded already. An instrument is recorded here, when it is new or has changed."""
-        if isinstance(event, ev.InstrumentListed):
-            with self._listing:
-                if self._listed.get(event.instrument.id) == event.instrument:
-                    return
-                self._listed[event.instrument.id] = event.instrument
+        if not isinstance(event, ev.InstrumentListed):
+            self._hub.publish(event)
+            return
+        with self._listing:  # until it is out: who finds it listed goes on with what must be folded after it
+            if self._listed.get(event.instrument.id) == event.instrument:
+                return
+            self._listed[event.instrument.id] = event.instrument
             self._append(event)
-        self._hub.publish(event)
+            self._hub.publish(event)
 
     def _append(self, event: ev.Event) -> None:
         try:

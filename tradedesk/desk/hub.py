@@ -23,12 +23,21 @@ class HubFeed:
         self._hub = hub
         self.inbox: Inbox[Update] = Inbox(UPDATES)
         self.wants_snapshot = True  # the hub sees to it at its next drain
+        self._is_blind = True  # until the snapshot is there
 
     def take(self) -> list[Update]:
         if self.inbox.is_cut:
+            self._is_blind = self.wants_snapshot = True
             self.inbox.reopen()
-            self.wants_snapshot = True
-        return self.inbox.take()
+        updates = self.inbox.take()
+        if not self._is_blind:
+            return updates
+        # what is before it was put in by a drain under way when this reader came back: it would leave a hole
+        for place, update in enumerate(updates):
+            if isinstance(update, Snapshot):
+                self._is_blind = False
+                return updates[place:]
+        return []
 
     def close(self) -> None:
         self._hub.close_feed(self)

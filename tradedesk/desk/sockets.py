@@ -83,8 +83,12 @@ async def serve_control(
                 reply, operator = answer(line, operator, uid)
                 writer.write(wire.encoder.encode(reply) + b"\n")
                 await writer.drain()
-        except (ValueError, OSError):  # a line beyond the bound, or a caller that has gone
-            log.warning("control_dropped", uid=uid)
+        except ValueError:  # where the next request begins cannot be told any more
+            log.warning("control_dropped", uid=uid, why="a request beyond the bound")
+            too_long = wire.Failed(reason=f"a request has at most {wire.MAX_LINE} bytes, on one line; connect anew")
+            writer.write(wire.encoder.encode(too_long) + b"\n")
+        except OSError:  # the caller has gone
+            log.info("control_dropped", uid=uid, why="the caller has gone")
         finally:
             writer.close()
 

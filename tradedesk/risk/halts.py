@@ -68,6 +68,11 @@ class HaltLatch:
         os.fsync(self._files[account])
 
 
+def is_weaker(level: HaltLevel, than: HaltLevel) -> bool:
+    """Whether `level` lets through what `than` refuses. Going there would be a re-arm in part."""
+    return _STRICTNESS.index(level) < _STRICTNESS.index(than)
+
+
 def _opened(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     size = os.fstat(descriptor).st_size
