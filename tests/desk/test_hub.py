@@ -137,7 +137,12 @@ def test_no_reader_ever_sees_a_hole(steps: list[str]) -> None:
 def test_threads_that_publish_side_by_side_lose_nothing_and_share_one_row_of_numbers() -> None:
     hub = a_hub()
     feed = hub.open_feed()
-    publishers = [threading.Thread(target=lambda: [hub.publish(an_event()) for _ in range(500)]) for _ in range(4)]
+
+    def publish() -> None:
+        for _ in range(500):
+            hub.publish(an_event())
+
+    publishers = [threading.Thread(target=publish) for _ in range(4)]
     for publisher in publishers:
         publisher.start()
     number = None
