@@ -209,6 +209,52 @@ def test_F42_a_foreign_fill_moves_the_position_with_a_warning():
     assert rig.alerts() == ["foreign-fill"]
 
 
+def test_F42_a_foreign_order_counts_once_what_it_traded_before_we_saw_it():
+    """5.4: its open rest is exposure; a fill listed later must not shrink it a second time"""
+    rig = Rig()
+    first = a_fill("foreign", trade_id="t1", qty="0.3", side=Side.Sell)
+    second = a_fill("foreign", trade_id="t2", qty="0.2", side=Side.Sell)
+    told = a_report(
+        "foreign", OrdStatus.PartiallyFilled, fill=second, cum="0.5", side=Side.Sell, qty="1", price="60000"
+    )
+    rig.tell(told)
+    assert rig.order("foreign").leaves_qty == d("0.8")  # until the fills are here, too much rather than too little
+    rig.tell(listed(first, second, client_order_id="foreign", report=rig.asked_fills[-1].report))
+    assert rig.order("foreign").leaves_qty == d("0.5")
+    assert rig.position() == d("1.5")
+
+
+def test_F42_a_foreign_order_seen_after_its_fills_does_not_count_them_again():
+    rig = Rig()
+    first = a_fill("foreign", trade_id="t1", qty="0.3", side=Side.Sell)
+    report = a_report("foreign", OrdStatus.PartiallyFilled, cum="0.3", side=Side.Sell, qty="1", price="60000")
+    rig.tell(Reconciliation(state=a_venue_state(fills=[first], open_orders=[report], taken_at=rig.now), marks={}))
+    assert rig.order("foreign").leaves_qty == d("0.7")
+    assert rig.asked_fills == []
+
+
+def test_F42_a_foreign_order_seen_after_all_its_fills_is_filled():
+    rig = Rig()
+    fill = a_fill("foreign", side=Side.Sell)
+    rig.tell(Reconciliation(state=a_venue_state(fills=[fill], taken_at=rig.now), marks={}))
+    rig.tell(a_report("foreign", OrdStatus.Filled, cum="1", side=Side.Sell, qty="1"))
+    assert rig.state("foreign") is OrderState.Filled
+    assert rig.position() == d(1)
+
+
+def test_F42_a_foreign_order_that_traded_before_the_opening_still_dies():
+    rig = Rig()
+    old = a_fill("foreign", trade_id="t1", qty="0.3", side=Side.Sell, at=NOW - SECOND)
+    new = a_fill("foreign", trade_id="t2", qty="0.7", side=Side.Sell)
+    rig.tell(a_report("foreign", OrdStatus.PartiallyFilled, cum="0.3", side=Side.Sell, qty="1", price="60000"))
+    rig.tell(listed(old, client_order_id="foreign", report=rig.asked_fills[-1].report))
+    assert rig.state("foreign") is OrderState.New
+    rig.tell(a_report("foreign", OrdStatus.Filled, fill=new, cum="1", side=Side.Sell, qty="1"))
+    rig.tell(listed(old, new, client_order_id="foreign", report=rig.asked_fills[-1].report))
+    assert rig.state("foreign") is OrderState.Filled
+    assert rig.position() == d("1.3")
+
+
 def test_a_fill_older_than_the_opening_is_already_in_it():
     rig = Rig()
     rig.tell(Reconciliation(state=a_venue_state(fills=[a_fill("old", at=NOW - SECOND)], taken_at=rig.now), marks={}))

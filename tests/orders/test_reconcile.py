@@ -47,6 +47,19 @@ def test_the_first_look_opens_the_account_once_at_the_marks_of_that_moment():
     assert rig.restarted().manager.trades_from == NOW + SECOND
 
 
+def test_a_fill_told_before_the_first_look_neither_replaces_the_opening_nor_is_lost():
+    """The stream comes up before the snapshot is taken (F15); what traded before it is in it"""
+    rig = Rig([])
+    inside = a_fill("foreign", trade_id="t1", qty="0.3", at=NOW + SECOND)
+    after = a_fill("foreign", trade_id="t2", qty="0.2", at=NOW + 3 * SECOND)
+    for fill, cum in ((inside, "0.3"), (after, "0.5")):
+        rig.tell(a_report("foreign", OrdStatus.PartiallyFilled, fill=fill, cum=cum, side=Side.Buy, qty="1"))
+    look(rig, a_venue_state(taken_at=NOW + 2 * SECOND))
+    assert rig.position() == d("2.2")
+    again = rig.restarted()
+    assert again.position() == d("2.2")
+
+
 def test_a_missed_fill_is_applied_from_the_venues_records_and_said():
     """F14"""
     rig = Rig()

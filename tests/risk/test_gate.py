@@ -344,6 +344,15 @@ def test_each_halt_lets_through_what_its_level_says(level, opening, reducing, fl
     assert rules_against(flatten, given) == expected[flattening]
 
 
+def test_the_flattener_may_close_more_than_one_order_of_a_person_may_hold():
+    flatten = an_order(side=Side.Sell, qty="8", price=None, operator=FLATTENER)
+    assert rules_against(flatten, around(position="8", halt=HaltLevel.Flatten)) == []
+    by_hand = an_order(side=Side.Sell, qty="8", price=None)
+    assert rules_against(by_hand, around(position="8")) == ["max_order_qty", "max_order_notional"]
+    opening = an_order(side=Side.Buy, qty="8", price=None, operator=FLATTENER)
+    assert "max_order_qty" in rules_against(opening, around(position="0"))
+
+
 def test_the_flattener_may_not_open_anything_under_its_halt():
     given = around(position="2", halt=HaltLevel.Flatten)
     assert rules_against(an_order(side=Side.Buy, price=None, operator=FLATTENER), given) == ["halt"]

@@ -155,6 +155,8 @@ class OrderManager:
         self._must_flatten = False  # at the next tick
         self._suspected: dict[str, Decimal] = {}  # asset -> unexplained amount at the last reconciliation
         self.trades_from = 0  # venue clock, ns: fills before this belong to the opening
+        self._is_opened = False
+        self._early_fills: list[Fill] = []  # told before the opening, which decides whether they are in it
         self._effects: list[Effect] = []
         self._now = now
         for instrument in info.instruments:
@@ -563,11 +565,14 @@ class OrderManager:
             order = self._latest(order)
         self._acknowledge_by_news(order)
         order = self._latest(order)
-        if report.cum_qty is not None and report.cum_qty > order.cum_qty and not order.is_external:
+        if report.cum_qty is not None and report.cum_qty > order.cum_qty:
             self._move(order, Happening.Accepted, None, report.venue_order_id)
             self._fall_short(self._latest(order), report)  # fills first, then what the report says
             return
-        self._move(order, HAPPENED[report.ord_status], report.reason, report.venue_order_id)
+        happening = HAPPENED[report.ord_status]
+        if order.is_external and report.ord_status is OrdStatus.Filled and not order.is_dead:
+            happening = Happening.TradedAll  # its fills may have come before it, so none of them completed it
+        self._move(order, happening, report.reason, report.venue_order_id)
 
     def _fall_short(self, order: Order, report: OrderReport) -> None:
         known = self._shortfalls.get(order.client_order_id)
@@ -613,7 +618,9 @@ class OrderManager:
             deadline=self._now,
             ord_status=OrdStatus.New,
             venue_order_id=report.venue_order_id,
-            cum_qty=(report.cum_qty or Decimal(0)) - (report.fill.last_qty if report.fill is not None else Decimal(0)),
+            cum_qty=sum(
+                (fill.last_qty for fill in self.books.fills if fill.venue_order_id == report.venue_order_id), Decimal(0)
+            ),  # what it traded that we know of; its fills may have come before it
             is_external=True,
             updated_at=self._now,
         )
@@ -622,6 +629,9 @@ class OrderManager:
 
     def _fill(self, fill: Fill) -> None:
         """Apply a fill, once, however often and in whatever order it arrives (5.3)."""
+        if not self._is_opened:
+            self._early_fills.append(fill)
+            return
         if fill.key in self._fill_keys or fill.transact_time < self.trades_from:
             return
         order = self.books.orders.get(fill.client_order_id)
@@ -769,15 +779,22 @@ class OrderManager:
     def _fills_listed(self, answer: FillsAnswer) -> None:
         for fill in sorted(answer.fills, key=lambda fill: fill.transact_time):
             self._fill(fill)
-        short = self._shortfalls.get(answer.client_order_id)
-        if short is not None:
-            short.ask_at = self._now + ASK_EVERY_NS  # the list may lag behind the report, or did not come
+        order, short = self.books.orders.get(answer.client_order_id), self._shortfalls.get(answer.client_order_id)
+        if order is None or short is None:
+            return
+        if sum((fill.last_qty for fill in answer.fills), Decimal(0)) < (short.report.cum_qty or Decimal(0)):
+            short.ask_at = self._now + ASK_EVERY_NS  # the list lags behind the report, or did not come
+            return
+        del self._shortfalls[answer.client_order_id]  # it is complete: what we did not take lies before the opening
+        is_filled = short.report.ord_status is OrdStatus.Filled and not order.is_dead
+        happening = Happening.TradedAll if is_filled else HAPPENED[short.report.ord_status]
+        self._move(order, happening, short.report.reason, short.report.venue_order_id)
 
     # -- reconciliation ---------------------------------------------------------------------------------------------------
 
     def _reconcile(self, message: Reconciliation) -> None:
         state = message.state
-        if not self.books.ledgers.get(self.account):
+        if not self._is_opened:
             openings = reconcile.openings(state, self.books.instruments.values())
             self._emit(
                 ev.AccountOpened(
@@ -789,6 +806,9 @@ class OrderManager:
                     trades_from=state.taken_at,
                 )
             )
+            for fill in self._early_fills:
+                self._fill(fill)
+            self._early_fills.clear()
         applied = len(self._fill_keys)
         for fill in sorted(state.fills, key=lambda fill: fill.transact_time):
             self._fill(fill)
@@ -942,7 +962,7 @@ class OrderManager:
                 self._fill_keys.add(event.fill.key)
                 self._note(event.fill.client_order_id)
             case ev.AccountOpened():
-                self.trades_from = event.trades_from
+                self.trades_from, self._is_opened = event.trades_from, True
             case _:
                 pass
 

@@ -38,6 +38,11 @@ class Case(Struct, frozen=True, kw_only=True):
         return room > 0 and self.growth <= room
 
     @property
+    def is_flattening(self) -> bool:
+        """A halt's own closing of a position: as large as what is held, whatever a person may order at once."""
+        return self.order.operator == FLATTENER and self.is_reducing
+
+    @property
     def touch(self) -> Decimal | None:
         """The price a market order would meet now."""
         quote = self.given.quote
@@ -97,7 +102,7 @@ def halted(case: Case) -> Denial | None:
     level = case.given.halt
     if level is None or (level.allows_reducing and case.is_reducing):
         return None
-    if level is HaltLevel.Flatten and case.order.operator == FLATTENER and case.is_reducing:
+    if level is HaltLevel.Flatten and case.is_flattening:
         return None
     return _no("halt", f"halted at level {level}; a person with the risk role must rearm", value=level)
 
@@ -215,7 +220,7 @@ def min_notional(case: Case, instrument: Instrument) -> Denial | None:
 
 def max_order_qty(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
     qty = case.order.order_qty
-    if limits.max_order_qty is None or qty <= limits.max_order_qty:
+    if limits.max_order_qty is None or qty <= limits.max_order_qty or case.is_flattening:
         return None
     text = f"quantity {plain(qty)} {instrument.base} is above the limit {plain(limits.max_order_qty)} for one order"
     return _no("max_order_qty", text, limits.max_order_qty, qty)
@@ -225,7 +230,7 @@ def max_order_notional(case: Case, instrument: Instrument, limits: Effective) ->
     if case.price is None:
         return None
     notional = case.order.order_qty * case.price
-    if notional <= limits.max_order_notional:
+    if notional <= limits.max_order_notional or case.is_flattening:
         return None
     text = f"notional {plain(notional)} {instrument.quote} is above the limit {plain(limits.max_order_notional)} for one order"
     return _no("max_order_notional", text, limits.max_order_notional, notional)
