@@ -186,6 +186,15 @@ def test_F22_a_query_that_lags_behind_an_acknowledged_order_alarms_nobody():
     assert rig.alerts() == []
 
 
+def test_F22_an_order_that_took_long_to_arrive_may_be_missing_from_a_query_right_after():
+    rig = Rig()
+    rig.tell(a_place())
+    rig.wait(WINDOW_S + 1)
+    rig.tell(an_ack("c1"), a_cancel(), refused("c1-c1", -2011, "Unknown order sent."), absent())
+    assert rig.state() is OrderState.New
+    assert rig.alerts() == []
+
+
 def test_an_acknowledged_order_that_the_venue_no_longer_knows_is_a_critical_alert():
     """5.2: nothing says how it ended, so nothing is concluded"""
     rig = Rig()

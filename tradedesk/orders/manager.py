@@ -769,7 +769,9 @@ class OrderManager:
                 self._decide(order, request_id, RequestState.NeverArrived, reasons)
                 self._move(self._latest(order), Happening.ProvedAbsent, reasons[0])
                 self._settle_replace(order, RequestState.NeverArrived, reasons)
-        elif order.ord_status is not OrdStatus.PendingNew and asked_at >= order.placed_at + self._doubt_ns():
+        elif order.ord_status is not OrdStatus.PendingNew and asked_at >= min(
+            order.updated_at + self._info.query_lag_ms * MS, order.deadline + self._doubt_ns()
+        ):
             self._alert(
                 f"vanished:{order.client_order_id}",
                 Severity.Critical,

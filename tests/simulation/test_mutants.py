@@ -1,0 +1,126 @@
+"""The checks can fail: a desk that breaks a rule on purpose is caught, each by the check of that rule."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from tradedesk.accounts.core import Core
+from tradedesk.domain.outcomes import Unproven
+from tradedesk.orders.manager import OrderManager
+from tradedesk.risk import gate
+from tradedesk.simulation.account import SimAccount
+from tradedesk.simulation.venue import SimVenue
+from tradedesk.simulation.world import World
+
+SEEDS = range(6)  # enough for every mutant; the first that catches it ends the search
+Patch = pytest.MonkeyPatch
+
+
+def send_again_on_timeout(patch: Patch) -> None:
+    place = SimVenue.place
+
+    def stubborn(self, approved, answer):
+        def answered(found):
+            if isinstance(found, Unproven):
+                place(self, approved, answer)
+            else:
+                answer(found)
+
+        place(self, approved, answered)
+
+    patch.setattr(SimVenue, "place", stubborn)
+
+
+def give_up_at_once(patch: Patch) -> None:
+    patch.setattr(OrderManager, "_doubt_ns", lambda self: 0)
+
+
+def send_before_the_record(patch: Patch) -> None:
+    patch.setattr(SimAccount, "_send", lambda self, core, approved: self._leave(approved))
+
+
+def forget_to_recover(patch: Patch) -> None:
+    patch.setattr(Core, "recover", lambda self, now: None)
+
+
+def drop_a_fill(patch: Patch) -> None:
+    fill_ = OrderManager._fill
+
+    def lossy(self, fill):
+        if int(fill.trade_id) % 7:
+            fill_(self, fill)
+        else:
+            self._fill_keys.add(fill.key)
+
+    patch.setattr(OrderManager, "_fill", lossy)
+
+
+def apply_fills_as_often_as_told(patch: Patch) -> None:
+    fill_ = OrderManager._fill
+
+    def naive(self, fill):
+        self._fill_keys.discard(fill.key)
+        fill_(self, fill)
+
+    patch.setattr(OrderManager, "_fill", naive)
+
+
+def lose_the_fee(patch: Patch) -> None:
+    fill_ = OrderManager._fill
+    patch.setattr(OrderManager, "_fill", lambda self, fill: fill_(self, msgspec.structs.replace(fill, fee=None)))
+
+
+def skip_the_gate(patch: Patch) -> None:
+    patch.setattr(gate, "denials_of", lambda case: ())
+
+
+def count_no_pending_orders(patch: Patch) -> None:
+    inputs = Core._inputs
+
+    def blind(self, order, replaces, now):
+        found = inputs(self, order, replaces, now)
+        alone = msgspec.structs.replace(found.worst, low=found.position_qty, high=found.position_qty)
+        return msgspec.structs.replace(found, worst=alone)
+
+    patch.setattr(Core, "_inputs", blind)
+
+
+def skip_the_last_check(patch: Patch) -> None:
+    patch.setattr(Core, "last_check", lambda self, approved, now: None)
+
+
+def sweep_nothing(patch: Patch) -> None:
+    patch.setattr(OrderManager, "_is_swept", lambda self, order, level: False)
+
+
+def forget_a_lost_cancel(patch: Patch) -> None:
+    patch.setattr(OrderManager, "_cancel_wanted", lambda self: self._standing.clear())
+
+
+@pytest.mark.parametrize(
+    ("rule", "mutate"),
+    [
+        ("5.1", send_before_the_record),
+        ("5.1", forget_to_recover),
+        ("5.2", send_again_on_timeout),
+        ("5.2", give_up_at_once),
+        ("5.3", drop_a_fill),
+        ("5.3", apply_fills_as_often_as_told),
+        ("5.3", lose_the_fee),
+        ("5.4", skip_the_gate),
+        ("5.4", count_no_pending_orders),
+        ("5.5", skip_the_last_check),
+        ("5.5", sweep_nothing),
+        ("5.5", forget_a_lost_cancel),
+    ],
+)
+def test_a_desk_that_breaks_a_rule_is_caught(rule: str, mutate: Callable[[Patch], None], monkeypatch: Patch):
+    mutate(monkeypatch)
+    for seed in SEEDS:
+        world = World(seed, crash_every_s=20)
+        world.run(60)
+        world.settle()
+        if world.broken(rule):
+            return
+    pytest.fail(f"no seed of {SEEDS} noticed {mutate.__name__}")
