@@ -243,6 +243,8 @@ class Rehearsal:
 
     def compare(self) -> list[str]:
         """The differences between the desk's books and the exchange's, in sentences."""
+        import urllib.request
+
         from tradedesk.cli.comparison import differences
         from tradedesk.domain.words import AccountId
 

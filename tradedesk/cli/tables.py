@@ -31,6 +31,7 @@ DERIVED = {  # column -> decimals at most: reckoned by us, so it may be rounded;
     "avg_px": 8, "mark": 8, "unrealized": 2, "realized": 2, "fees": 2, "net": 2, "net_pnl": 2,
 }  # fmt: skip
 TEXTS = frozenset(("reason", "reasons", "text", "groups"))  # may run over several lines; ids and numbers never do
+MIN_TEXT = 24  # cells of a text that is folded
 PIPE_WIDTH = 10_000  # a program reads one row a line, however wide
 
 
@@ -42,23 +43,31 @@ def print_table(document: dict[str, Any], rows: str) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = COLUMNS[document["schema"]]
-    for column in columns:
+    cells = [[Text(_cell(row, column)) for column in columns] for row in found]
+    for place, column in enumerate(columns):
+        name = Text(column.replace("_", " "))
+        widest = max(text.cell_len for text in (name, *(row[place] for row in cells)))
         table.add_column(
-            column.replace("_", " "),
+            name,
             justify="right" if column in NUMBERS else "left",
             no_wrap=column not in TEXTS,
+            min_width=max(len(name), MIN_TEXT) if column in TEXTS else widest,
             overflow="fold",
         )
-    for row in found:
-        table.add_row(*(Text(_cell(row, column)) for column in columns))
-    wide = Console(highlight=False, width=PIPE_WIDTH)
+    for row in cells:
+        table.add_row(*row)
+    wide = _console(PIPE_WIDTH)
     if not sys.stdout.isatty():
         with wide.capture() as captured:
             wide.print(table)
         print("\n".join(line.rstrip() for line in captured.get().splitlines()))
         return
     least = Measurement.get(wide, wide.options, table).minimum  # below this an id would be broken in two
-    Console(highlight=False, width=max(Console().width, least)).print(table)
+    _console(max(Console().width, least)).print(table)
+
+
+def _console(width: int) -> Console:
+    return Console(highlight=False, width=width, height=25)  # both, or a dumb terminal is taken to have 80 columns
 
 
 def _cell(row: dict[str, Any], column: str) -> str:

@@ -1,0 +1,12 @@
+"""One demo for all tests of the command line: starting one takes seconds."""
+
+from collections.abc import Iterator
+
+import pytest
+from demo_desk import Demo, demo
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with demo(tmp_path_factory.mktemp("demo")) as found:
+        yield found
