@@ -267,7 +267,7 @@ def test_no_account_is_ready_before_its_stream_is_up(started: Start) -> None:
 def test_a_key_refused_at_the_start_blocks_the_account_and_is_not_tried_again(started: Start) -> None:
     """F28"""
     venue, heard = ScriptedVenue(), Heard()
-    venue.start_failures = [VenueFailed("the venue refuses the key", is_auth=True)]
+    venue.start_failures = [VenueFailed("-2015 Invalid API-key, IP, or permissions for action.", is_auth=True)]
     worker = started(a_worker(venue, heard))
     assert heard.until(lambda: heard.states() == [AccountState.Blocked])
     worker.stop()
@@ -276,7 +276,7 @@ def test_a_key_refused_at_the_start_blocks_the_account_and_is_not_tried_again(st
 
 def test_a_key_refused_by_a_question_blocks_the_account_and_nothing_more_is_asked(started: Start) -> None:
     venue, heard = ScriptedVenue(), Heard()
-    venue.state_failures = [VenueFailed("the venue refuses the key", is_auth=True)]
+    venue.state_failures = [VenueFailed("-2015 Invalid API-key, IP, or permissions for action.", is_auth=True)]
     worker = started(a_worker(venue, heard))
     assert heard.until(lambda: AccountState.Blocked in heard.states())
     looks = venue.calls.count("venue_state")
@@ -289,10 +289,11 @@ def test_a_key_refused_by_a_question_blocks_the_account_and_nothing_more_is_aske
 
 def test_a_key_refused_by_the_private_stream_blocks_the_account(started: Start) -> None:
     venue, heard = ScriptedVenue(), Heard()
-    venue.private_failure = VenueFailed("the venue refuses the key", is_auth=True)
+    venue.private_failure = VenueFailed("-2015 Invalid API-key, IP, or permissions for action.", is_auth=True)
     started(a_worker(venue, heard))
     assert heard.until(lambda: AccountState.Blocked in heard.states())
-    assert heard.reasons()[-1] == "the venue refuses the key"
+    assert heard.reasons()[-1].startswith("the venue refuses the key: -2015 Invalid API-key")
+    assert "`accounts add`" in heard.reasons()[-1]  # what to do
 
 
 def test_a_venue_that_is_away_is_tried_again_until_it_is_there(started: Start) -> None:

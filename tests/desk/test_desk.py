@@ -272,7 +272,7 @@ def test_a_desk_that_falls_behind_its_own_events_ends_with_a_sentence(
     monkeypatch.setattr(hub_module, "EVENTS", 200)
     with running(tmp_path, venues()) as found:
         stuck = threading.Event()
-        found.desk._soon(lambda: stuck.wait(10) and None)
+        found.desk._soon(lambda: stuck.wait(10) and None)  # type: ignore[arg-type, return-value]
         for _ in range(300):
             found.desk.emit_live(ev.LogWritten(at=1, source="desk", level="info", event="noise", text=""))
         assert found.desk.wants_stop.is_set()

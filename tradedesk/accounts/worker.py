@@ -235,7 +235,7 @@ class Worker:
                 return await adapter.start()
             except VenueFailed as error:
                 state = AccountState.Blocked if error.is_auth else AccountState.Offline
-                self._say(state, error.cause)
+                self._say(state, _why(error))
                 self._log.warning("venue_not_reached", account=self.account.id, cause=error.cause)
                 if error.is_auth:
                     await self._until_stopped()  # asking again with a refused key is no use (F28)
@@ -434,7 +434,7 @@ class Worker:
             await adapter.run_private(self._post_news)
         except VenueFailed as error:
             if self._core is not None:
-                self._core.set_state(AccountState.Blocked, error.cause, self._clock.now())
+                self._core.set_state(AccountState.Blocked, _why(error), self._clock.now())
 
     async def _reconciling(self, adapter: Adapter) -> None:
         """Compare with the venue: once the stream is up, after each gap, on a timer, and when asked."""
@@ -451,7 +451,7 @@ class Worker:
                 state = await adapter.venue_state(self._since(core))
             except VenueFailed as error:
                 if error.is_auth:
-                    core.set_state(AccountState.Blocked, error.cause, self._clock.now())
+                    core.set_state(AccountState.Blocked, _why(error), self._clock.now())
                     continue
                 core.set_state(AccountState.Offline, error.cause, self._clock.now())
                 self._log.warning("reconcile_failed", account=self.account.id, cause=error.cause)
@@ -525,6 +525,16 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._nudged.wait()
+
+
+def _why(error: VenueFailed) -> str:
+    """What an operator is told; of a refused key also what to do, as trying again is no use (F28)."""
+    if not error.is_auth:
+        return error.cause
+    return (
+        f"the venue refuses the key: {error.cause.rstrip('.')}; check its secret, rights and addresses, "
+        "put it in anew with `tradedesk accounts remove` and `accounts add`, then start the desk again"
+    )
 
 
 def _where(error: BaseException) -> str:
