@@ -150,4 +150,4 @@ class SocketFeed:
         since = self._last_heard if self._told is None else self._told[0]
         if self._told != (since, reason):
             self._told = (since, reason)
-            self._inbox.offer(Lost(since=since, reason=reason))
+            self._inbox.offer(Lost(since=since, reason=f"{reason}; trying again"))

@@ -1,0 +1,233 @@
+"""Cancels, halts, rearming, alerts, leaving: the keys that make the desk safer, and those that need a second word."""
+
+from decimal import Decimal
+
+from desk_app import a_desk
+from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, an_order, moved, working
+
+from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.commands import AcknowledgeAlert, CancelAll, CancelOrder, HaltTrading, Rearm
+from tradedesk.domain.events import HaltSet, SubmissionRefused
+from tradedesk.domain.orders import Happening
+from tradedesk.domain.words import OperatorId
+from tradedesk.ui.dialogs import Ask, CancelAllDialog, HaltDialog, RearmDialog
+
+EMPTY = {"is_empty": True}
+
+
+async def test_cancel_is_one_key_armed_or_not() -> None:
+    async with a_desk(**EMPTY) as desk:
+        await desk.publish(*working(an_order("c1")))
+        await desk.press("2", "x")
+        assert desk.commands == [CancelOrder(account=ACME, client_order_id="c1", operator=ANN)]  # type: ignore[arg-type]
+
+
+async def test_marked_orders_are_cancelled_together_and_the_dead_ones_left_alone() -> None:
+    async with a_desk(**EMPTY) as desk:
+        orders = [an_order(f"c{n}", placed_at=NOW - n * SECOND) for n in range(4)]
+        for order in orders:
+            await desk.publish(*working(order))
+        await desk.press("2", "space", "j", "space", "j", "space")
+        await desk.publish(moved(orders[1], Happening.Canceled))
+        await desk.press("x")
+        assert sorted(command.client_order_id for command in desk.commands if isinstance(command, CancelOrder)) == [
+            "c0", "c2"
+        ]  # fmt: skip
+
+
+async def test_an_order_that_is_not_on_the_screen_is_not_cancelled_by_x() -> None:
+    async with a_desk(size=(80, 24)) as desk:
+        await desk.press("1", "x")
+        assert desk.commands == []
+        assert any("orders first" in text for text in desk.notices())
+
+
+async def test_an_order_of_other_software_is_cancelled_only_when_asked_twice() -> None:
+    async with a_desk(**EMPTY) as desk:
+        await desk.publish(*working(an_order("web_1", is_external=True)))
+        await desk.press("2", "x")
+        assert desk.commands == []
+        assert isinstance(desk.dialog(), Ask)
+        await desk.press("y")
+        assert desk.commands == []  # the dialog was not listening yet
+        await desk.wait()
+        await desk.press("y")
+        assert len(desk.commands) == 1
+
+
+async def test_undo_cancels_my_newest_batch_and_nobody_elses() -> None:
+    async with a_desk(**EMPTY) as desk:
+        await desk.publish(
+            *working(an_order("old", placed_at=NOW - 90 * SECOND)),
+            *working(an_order("a", block="b1", placed_at=NOW - 20 * SECOND)),
+            *working(an_order("b", "birch", block="b1", placed_at=NOW - 19 * SECOND)),
+            *working(an_order("theirs", operator=OperatorId("bob"), placed_at=NOW - 1 * SECOND)),
+        )
+        await desk.press("u")
+        assert {command.client_order_id for command in desk.commands if isinstance(command, CancelOrder)} == {"a", "b"}
+
+
+async def test_cancel_all_shows_counts_and_needs_f2() -> None:
+    async with a_desk() as desk:
+        await desk.press("X")
+        await desk.wait()
+        assert isinstance(desk.dialog(), CancelAllDialog)
+        await desk.press("enter", "y", "X")
+        assert desk.commands == []
+        await desk.press("tab", "tab", "tab")
+        assert "9 open" in desk.shown()
+        assert "1 of other software stay: web_91ac" in desk.shown()
+        await desk.press("f2")
+        assert desk.commands == [CancelAll(account=account, operator=ANN) for account in (ACME, BIRCH, CEDAR)]
+
+
+async def test_cancel_by_command_names_its_scope_and_keeps_the_dialog() -> None:
+    async with a_desk() as desk:
+        await desk.command("acme,birch cancel BTC")
+        await desk.wait()
+        assert "acme, birch, BTC/USDT" in desk.shown()
+        await desk.press("f2")
+        assert desk.commands == [CancelAll(account=one, instrument=BTC, operator=ANN) for one in (ACME, BIRCH)]
+
+
+async def test_a_halt_needs_its_scope_named_and_works_disarmed() -> None:
+    async with a_desk() as desk:
+        await desk.press("f12")
+        await desk.wait()
+        assert isinstance(desk.dialog(), HaltDialog)
+        await desk.press("y")
+        assert desk.commands == []
+        assert "which?" in desk.shown()
+        await desk.press("d", "y")
+        (halt,) = desk.commands
+        assert halt == HaltTrading(
+            account=None, level=HaltLevel.CancelOpening, reason="halted from the screen", operator=ANN
+        )
+
+
+async def test_a_halt_takes_level_and_reason_and_a_y_in_the_reason_is_a_letter() -> None:
+    async with a_desk() as desk:
+        await desk.press("2", "f12")
+        await desk.wait()
+        await desk.press("a", "l", "r")
+        await desk.type("yes")
+        assert desk.commands == []
+        await desk.press("enter", "y")
+        (halt,) = desk.commands
+        assert halt == HaltTrading(account=CEDAR, level=HaltLevel.CancelAll, reason="yes", operator=ANN)
+
+
+async def test_a_halt_by_command_still_asks_y() -> None:
+    async with a_desk() as desk:
+        await desk.command("halt birch fat finger")
+        await desk.wait()
+        assert desk.commands == []
+        assert "y halts birch" in desk.shown()
+        await desk.press("y")
+        assert desk.commands == [HaltTrading(account=BIRCH, reason="fat finger", operator=ANN)]
+
+
+async def test_a_halt_disarms_and_stands_across_the_screen() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9")
+        assert desk.desk.is_armed
+        halt = HaltSet(
+            at=NOW, source="desk", account=None, level=HaltLevel.BlockNew, by=OperatorId("bob"), reason="news"
+        )
+        await desk.publish(halt)
+        assert not desk.desk.is_armed
+        assert "HALT DESK: block-new by bob" in desk.shown()
+
+
+async def test_rearming_asks_for_the_typed_account_and_a_reason() -> None:
+    async with a_desk(halted="acme") as desk:
+        await desk.command("rearm acme checked with the client")
+        await desk.wait()
+        assert isinstance(desk.dialog(), RearmDialog)
+        await desk.press("f2")
+        assert desk.commands == []
+        await desk.type("acme")
+        await desk.press("f2")
+        assert desk.commands == [Rearm(account=ACME, reason="checked with the client", operator=ANN)]
+
+
+async def test_nothing_is_rearmed_that_is_not_halted() -> None:
+    async with a_desk() as desk:
+        await desk.command("rearm birch why not")
+        assert desk.dialog() is None
+        assert desk.commands == []
+
+
+async def test_an_alert_is_acknowledged_where_it_stands() -> None:
+    async with a_desk() as desk:
+        await desk.press("5", "a")
+        (command,) = desk.commands
+        assert isinstance(command, AcknowledgeAlert)
+        assert command.key in desk.app.view.replica.alerts
+
+
+async def test_the_desk_going_away_disarms_and_coming_back_does_not_arm() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9")
+        from desk_builders import feed_of
+
+        feed_of(desk.app.view).lose(NOW, "closed")
+        await desk.publish()
+        assert not desk.desk.is_armed
+        assert "BLIND since" in desk.shown()
+        await desk.press("f9")
+        assert not desk.desk.is_armed
+
+
+async def test_quitting_says_what_stays_at_the_venue() -> None:
+    async with a_desk() as desk:
+        await desk.press("ctrl+q")
+        await desk.wait()
+        assert "10 orders are open (acme, birch, cedar). They stay at the venue" in " ".join(desk.shown().split())
+        await desk.press("escape")
+        assert desk.app.is_running
+        await desk.press("ctrl+q")
+        await desk.wait()
+        await desk.press("y")
+        assert desk.app._exit
+
+
+async def test_quitting_without_orders_asks_nothing() -> None:
+    async with a_desk(**EMPTY) as desk:
+        await desk.press("ctrl+q")
+        assert desk.app._exit
+
+
+async def test_ctrl_c_copies_and_neither_quits_nor_cancels() -> None:
+    async with a_desk() as desk:
+        await desk.press("2", "ctrl+c", "ctrl+c")
+        assert desk.commands == []
+        assert not desk.app._exit
+        assert "BTC/USDT" in desk.app.clipboard
+        await desk.press("n", "ctrl+c")
+        assert not desk.app._exit
+
+
+async def test_a_refusal_that_comes_later_stays_until_it_is_seen() -> None:
+    async with a_desk() as desk:
+        await desk.publish(
+            SubmissionRefused(at=NOW, source="desk", operator=ANN, what="td-1", reason="not allowed"),
+            SubmissionRefused(at=NOW, source="desk", operator=OperatorId("bob"), what="td-2", reason="not allowed"),
+        )
+        await desk.wait(60_000)
+        assert desk.notices() == ["NOT SENT td-1: not allowed"]
+        await desk.press("escape")
+        assert desk.notices() == []
+
+
+async def test_a_venues_text_is_shown_and_never_parsed() -> None:
+    """5.14: markup, links and control bytes of a venue are words on the screen."""
+    async with a_desk(**EMPTY) as desk:
+        order = an_order("c1", order_qty=Decimal("0.1"))
+        hostile = "[/] [@click=app.leave]press[/] \x1b[2J\u202e [red]no"
+        await desk.publish(*working(order), moved(order, Happening.Rejected, hostile))
+        shown = desk.shown()
+        assert "[/]" in shown
+        assert "[red]no" in shown
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
