@@ -44,13 +44,24 @@ async def settled(app: TradedeskApp) -> None:
 async def press(app: TradedeskApp, *keys: str) -> None:
     """Press keys as a terminal would report them, each when the one before has been dealt with."""
     for key in keys:
-        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
-        character = {"space": " "}.get(name, CHARACTERS.get(name, key if len(key) == 1 else None))
-        event = events.Key(name, character)
-        event.set_sender(app)
-        assert app._driver is not None
-        app._driver.send_message(event)
+        send(app, key)
         await settled(app)
+
+
+async def press_at_once(app: TradedeskApp, *keys: str) -> None:
+    """Press keys faster than the app deals with them: a key that repeats, a hurried hand."""
+    for key in keys:
+        send(app, key)
+    await settled(app)
+
+
+def send(app: TradedeskApp, key: str) -> None:
+    name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+    character = {"space": " "}.get(name, CHARACTERS.get(name, key if len(key) == 1 else None))
+    event = events.Key(name, character)
+    event.set_sender(app)
+    assert app._driver is not None
+    app._driver.send_message(event)
 
 
 class RecordingControl:

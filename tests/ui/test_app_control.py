@@ -30,9 +30,13 @@ async def test_marked_orders_are_cancelled_together_and_the_dead_ones_left_alone
         await desk.press("2", "space", "j", "space", "j", "space")
         await desk.publish(moved(orders[1], Happening.Canceled))
         await desk.press("x")
+        for order in (orders[0], orders[2]):
+            await desk.publish(moved(order, Happening.Canceled))
         assert sorted(command.client_order_id for command in desk.commands if isinstance(command, CancelOrder)) == [
             "c0", "c2"
         ]  # fmt: skip
+        await desk.press("2", "home", "x")  # what was marked is dead by now: the row under the cursor counts
+        assert len(desk.commands) == 3
 
 
 async def test_an_order_that_is_not_on_the_screen_is_not_cancelled_by_x() -> None:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from desk_app import a_desk
+from desk_app import a_desk, press_at_once
 from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, an_order, moved, working
 
 from tradedesk.domain.commands import AmendOrder, PlaceOrder
@@ -76,6 +76,17 @@ async def test_a_repeating_f2_sends_once() -> None:
         await desk.press("f9")
         await desk.review()
         await desk.press("f2", "f2", "f2", "f2", "f2")
+        assert len(desk.commands) == 1
+
+
+async def test_a_repeating_enter_opens_one_review_and_a_repeating_f2_sends_once_through_it() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9")
+        await desk.ticket()
+        await press_at_once(desk.app, "enter", "enter", "enter")
+        assert sum(isinstance(screen, Review) for screen in desk.app.screen_stack) == 1
+        await desk.wait()
+        await press_at_once(desk.app, "f2", "f2", "f2")
         assert len(desk.commands) == 1
 
 

@@ -72,6 +72,7 @@ class Dialog(ModalScreen[R], Generic[R]):
         self._tools = tools
         self._title = clean(title)
         self._opened_at: int | None = None
+        self._said = ""  # what stands in the last line
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
@@ -119,7 +120,9 @@ class Dialog(ModalScreen[R], Generic[R]):
     def say(self, text: str, *, is_wrong: bool = False) -> None:
         hint = self.query_one("#hint", Static)
         hint.set_class(is_wrong, "-wrong")
-        hint.update(Content(clean(text)))
+        if text != self._said:  # an update lays the dialog out anew
+            self._said = text
+            hint.update(Content(clean(text)))
 
 
 def text_line(text: str, width: int, style: object, glyphs: Glyphs) -> Line:

@@ -144,6 +144,7 @@ class Ticket(Vertical):
         self.is_open = False
         self.is_held = False
         self._problems: Mapping[Field, str] = {}
+        self._shown: dict[str, str] = {}  # the words beside the fields, as they stand
         self._notice = ""  # what the desk said to the last attempt
         self._is_told = False  # whether mistakes are shown: from the first Enter on, not while one is typing
 
@@ -255,7 +256,8 @@ class Ticket(Vertical):
         for field in Field:
             self._widget(field).set_class(field in problems, "-wrong")
         for part in self.query("#field-price, .field-price"):
-            part.display = fields.order_type is OrderType.Limit
+            if part.display is not (fields.order_type is OrderType.Limit):
+                part.display = fields.order_type is OrderType.Limit
         beside = self._beside(fields, read if isinstance(read, Draft) else None)
         rows = {
             "accounts": (Field.Accounts,),
@@ -266,10 +268,8 @@ class Ticket(Vertical):
         }
         for row, its_fields in rows.items():
             wrong = [problems[field] for field in its_fields if field in problems]
-            echo = self.query_one(f"#echo-{row}", Static)
-            echo.set_class(bool(wrong), "-wrong")
             reason = "!" if self.has_class("-narrow") else f"! {wrong[0]}" if wrong else ""
-            echo.update(Content(clean(reason if wrong else beside[row])))
+            self._put(f"echo-{row}", reason if wrong else beside[row], is_wrong=bool(wrong))
         self._say(problems)
         self._dress(fields)
 
@@ -335,19 +335,22 @@ class Ticket(Vertical):
             return accounts, None
 
     def _say(self, problems: Problems) -> None:
-        say = self.query_one("#say", Static)
-        is_wrong = bool(problems) or bool(self._notice)
-        say.set_class(is_wrong, "-wrong")
         if problems:  # in full: beside its field it may be cut short
             focused = next((field for field in problems if self._widget(field).has_focus), None)
             field = focused or next(field for field in Field if field in problems)
-            reason = problems[field]
             more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
-            say.update(Content(clean(f"! {field.value}: {reason}{more}")))
+            self._put("say", f"! {field.value}: {problems[field]}{more}", is_wrong=True)
         elif self._notice:
-            say.update(Content(clean(f"! {self._notice}")))
+            self._put("say", f"! {self._notice}", is_wrong=True)
         else:
-            say.update(Content("Enter opens the review, F2 there sends. Esc closes."))
+            self._put("say", "Enter opens the review, F2 there sends. Esc closes.", is_wrong=False)
+
+    def _put(self, name: str, text: str, *, is_wrong: bool) -> None:
+        """Show the text, if it is another one: an update lays the ticket out anew, and this runs ten times a second."""
+        if self._shown.get(name) != text:
+            self._shown[name] = text
+            self.query_one(f"#{name}", Static).update(Content(clean(text)))
+        self.query_one(f"#{name}", Static).set_class(is_wrong, "-wrong")
 
     def _dress(self, fields: Fields) -> None:
         """Title and border: which accounts, which mode, what, and whether it is halted."""
@@ -365,7 +368,9 @@ class Ticket(Vertical):
         title += f"{fields.order_type.value.upper()} {symbol}{reduce}"
         if halt is not None:
             title += f" {self._glyphs.halt} HALT {halt.level.value}"
-        self.border_title = Content(clean(title))
+        if self._shown.get("title") != title:
+            self._shown["title"] = title
+            self.border_title = Content(clean(title))
         self.set_class(live, "-live")
         self.set_class(halt is not None, "-halted")
 

@@ -63,6 +63,7 @@ from tradedesk.ui.ticket_model import (
     with_accounts,
 )
 from tradedesk.views.feed import DeskView, Lost, Numbered, Update
+from tradedesk.views.replica import Snapshot
 
 IDLE_NS = 600 * SECOND  # armed ends after this without a key or a click
 
@@ -139,6 +140,8 @@ class TradeScreen(WatchScreen):
         for update in updates:
             if isinstance(update, Lost):
                 self.arm(False, ": the desk went away")
+            elif isinstance(update, Snapshot):
+                self.arm(False, ": the stream was taken up anew")
             elif isinstance(update, Numbered) and isinstance(update.event, HaltSet):
                 self.arm(False, f": {update.event.account or 'the whole desk'} was halted")
 
@@ -217,6 +220,8 @@ class TradeScreen(WatchScreen):
 
     def on_ticket_review_asked(self, message: Ticket.ReviewAsked) -> None:
         message.stop()
+        if self.has_dialog:
+            return  # Enter repeated: a second review of the same ticket could send it twice
         if self.ticket.amends is not None:
             self._review_amend(self.ticket.amends)
             return
@@ -314,9 +319,9 @@ class TradeScreen(WatchScreen):
         pane = self.panes["orders"]
         assert isinstance(pane, OrdersPane)
         selected = pane.selected().order
-        ids = pane.marked() or (frozenset() if selected is None else frozenset((selected,)))
-        known = {order.client_order_id: order for order in self.view.orders()}
-        chosen = [known[id] for id in sorted(ids) if id in known and not known[id].is_dead]
+        open_orders = {order.client_order_id: order for order in self.view.orders() if not order.is_dead}
+        marked = [open_orders[id] for id in sorted(pane.marked()) if id in open_orders]
+        chosen = marked or [open_orders[id] for id in (selected,) if id in open_orders]
         if not chosen:
             self.say("no open order is selected")
             return
@@ -350,7 +355,8 @@ class TradeScreen(WatchScreen):
         mine = [
             order
             for order in self.view.orders()
-            if order.operator == self.operator and not order.is_dead and not order.is_external
+            if order.operator == self.operator
+            and not (order.is_dead or order.is_external or state(order) is OrderState.PendingCancel)
         ]
         if not mine:
             self.say("none of your orders is open")

@@ -349,8 +349,14 @@ class WatchScreen(Screen[None]):
 
     # -- dialogs ------------------------------------------------------------------------------------------------------------
 
+    @property
+    def has_dialog(self) -> bool:
+        return self._dialog is not None
+
     def ask(self, dialog: Dialog[R], then: Callable[[R], None]) -> None:
-        """Open a dialog; `then` gets its answer, unless it was no."""
+        """Open a dialog, unless one is open; `then` gets its answer, unless it was no."""
+        if self.has_dialog:
+            return
         self._dialog = dialog  # type: ignore[assignment]
 
         def answered(answer: R | None) -> None:
