@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 from builders import an_instrument
 from paper_process import paper_process
-from test_book import a_diff, a_snapshot, levels
+from test_market_book import a_diff, a_snapshot, levels
 from test_candles import a_candle
 
 from tradedesk.access.egress import Egress

@@ -6,7 +6,7 @@ import pytest
 from builders import NOW, an_instrument
 from hypothesis import given
 from hypothesis import strategies as st
-from test_book import a_diff, a_snapshot, levels
+from test_market_book import a_diff, a_snapshot, levels
 from test_candles import a_candle
 
 from tradedesk.domain.instruments import FeedState, PublicTrade
