@@ -89,6 +89,8 @@ async def serve_control(
             writer.write(wire.encoder.encode(too_long) + b"\n")
         except OSError:  # the caller has gone
             log.info("control_dropped", uid=uid, why="the caller has gone")
+        except asyncio.CancelledError:  # the desk stops; asyncio of 3.11 reports a cancelled handler as an error
+            pass
         finally:
             writer.close()
 
