@@ -13,8 +13,8 @@ from typing import TypeVar
 import pytest
 from builders import an_instrument
 from paper_process import paper_process
-from test_market_book import a_diff, a_snapshot, levels
 from test_candles import a_candle
+from test_market_book import a_diff, a_snapshot, levels
 
 from tradedesk.access.egress import Egress
 from tradedesk.clock import SystemClock

@@ -6,8 +6,8 @@ import pytest
 from builders import NOW, an_instrument
 from hypothesis import given
 from hypothesis import strategies as st
-from test_market_book import a_diff, a_snapshot, levels
 from test_candles import a_candle
+from test_market_book import a_diff, a_snapshot, levels
 
 from tradedesk.domain.instruments import FeedState, PublicTrade
 from tradedesk.marketdata.market import STALE_AFTER_NS, TAPE_PRINTS, Market, Need, feed_state, is_credible
