@@ -19,9 +19,7 @@ from tradedesk.cli.run import run
 from tradedesk.cli.screen import attach, monitor
 from tradedesk.cli.selftest import selftest
 
-app = typer.Typer(
-    name="tradedesk", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app = typer.Typer(name="tradedesk", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (
     demo,
     run,

@@ -111,7 +111,7 @@ class _Flow:
         self.symbol = spec.symbol
         self._seed = seed
         self._fit = fit
-        self._rng = Random(f"{seed}:{spec.symbol}")  # noqa: S311 - a market to repeat, not a secret
+        self._rng = Random(f"{seed}:{spec.symbol}")
         self._start = int(start / spec.tick)
         recorded = Decimal(fit.price) * Decimal(fit.tick)
         self._activity = ACTIVITY.get(spec.symbol, 0.5)
@@ -133,7 +133,7 @@ class _Flow:
     def history(self, now: int) -> list[tuple[int, Bar]]:
         takes = self._fit.takes_per_s * self._activity * 60
         return past(
-            Random(f"{self._seed}:{self.symbol}:past"),  # noqa: S311
+            Random(f"{self._seed}:{self.symbol}:past"),
             now,
             self._start,
             minute_sd=self._fit.sd_10s / self._fit.price * sqrt(6) * 0.6,
