@@ -31,14 +31,21 @@ CHARACTERS = {
 
 
 async def settled(app: TradedeskApp) -> None:
-    """Wait until every widget has done what it was told: no clock, so neither slow on a fast machine nor early on a slow one."""
-    for _ in range(2):
-        quiet = 0
+    """Wait until every widget has done what it was told and nothing new comes of drawing it.
+
+    It looks at queues and not at a clock: neither slow on a fast machine nor early on a slow one.
+    """
+    for _ in range(20):
+        was_busy, quiet = False, 0
         while quiet < 20:  # rounds of the loop in which nothing waits in any queue
             await asyncio.sleep(0)
             pumps = [app, *(node for screen in app.screen_stack for node in screen.walk_children(with_self=True))]
-            quiet = quiet + 1 if all(pump._message_queue.empty() for pump in pumps) else 0
+            is_busy = any(not pump._message_queue.empty() or pump._next_callbacks for pump in pumps)
+            was_busy, quiet = was_busy or is_busy, 0 if is_busy else quiet + 1
+        was_busy = was_busy or app.screen._layout_required or bool(app.screen._dirty_widgets or app.screen._callbacks)
         app.screen._on_timer_update()
+        if not was_busy:
+            return
 
 
 async def press(app: TradedeskApp, *keys: str) -> None:
@@ -211,5 +218,5 @@ async def a_desk(
         keymap=keymap,
     )
     async with app.run_test(size=size) as pilot:
-        await pilot.pause()
+        await settled(app)
         yield Bench(app, pilot, clock, control)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from desk_app import a_desk, press_at_once
 from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, an_order, moved, working
 
-from tradedesk.domain.commands import AmendOrder, PlaceOrder
+from tradedesk.domain.commands import AmendOrder, CancelOrder, PlaceOrder
 from tradedesk.domain.orders import Happening
 from tradedesk.domain.words import OrderType, Side
 from tradedesk.ui.dialogs import AmendReview, Review
@@ -119,6 +119,29 @@ async def test_the_sent_order_stands_on_the_screen_in_the_same_frame() -> None:
         assert any(order.client_order_id == "td-acme-1" for order in desk.app.view.orders())
         assert "11 open" in desk.shown()
         assert not desk.desk.ticket.is_open
+
+
+async def test_after_sending_the_keys_are_the_panes_again() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9", "2")
+        await desk.review()
+        await desk.press("f2")
+        assert desk.app.focused is desk.desk.panes["orders"]
+        await desk.press("u")
+        placed, cancelled = desk.commands
+        assert isinstance(placed, PlaceOrder)
+        assert cancelled == CancelOrder(account=ACME, client_order_id=placed.client_order_id, operator=ANN)
+
+
+async def test_closing_the_ticket_gives_the_keys_back_to_the_pane_they_came_from() -> None:
+    async with a_desk(size=(80, 24)) as desk:
+        await desk.press("3", "n", "escape")
+        assert desk.app.focused is desk.desk.panes["positions"]
+        await desk.ticket()
+        await desk.press("escape")
+        assert desk.app.focused is desk.desk.panes["positions"]
+        await desk.press("colon", "escape")
+        assert desk.app.focused is desk.desk.panes["positions"]
 
 
 async def test_the_review_says_checking_until_the_gate_has_answered() -> None:

@@ -24,15 +24,17 @@ def after(*keys: str, deaf: bool = False) -> Any:
     """Press these, then let a dialog wake up and draw a frame."""
 
     async def run(pilot: Pilot[None]) -> None:
-        await pilot.pause()
         app = pilot.app
         assert isinstance(app, TradedeskApp)
+        await settled(app)
         await press(app, *keys)
         clock = app.desk.clock
         assert isinstance(clock, ManualClock)
         if not deaf:
             clock.advance(400 * MS)
         app.desk.frame()
+        await settled(app)
+        app.desk.draw(())  # scroll bars that came with the frame before find their place
         await settled(app)
 
     return run

@@ -163,8 +163,7 @@ class TradeScreen(WatchScreen):
     def open_ticket(self, fields: Fields, amends: Order | None = None) -> None:
         if self.ticket.is_held:
             return
-        if not self.body.shown.has_ticket:
-            self._back_to = self.focused
+        self._remember_pane()
         self.body.show(has_ticket=True)
         self.ticket.open(fields, amends=amends)
         self.draw(())
@@ -212,10 +211,7 @@ class TradeScreen(WatchScreen):
     def _close_ticket(self) -> None:
         self.ticket.close()
         self.body.show(has_ticket=False)
-        if self._back_to is not None and self._back_to.display and self._back_to is not self.ticket:
-            self._back_to.focus()
-        else:
-            self._focus_pane(self.body.shown.tab)
+        self._focus_back()
         self.draw(())
 
     def on_ticket_review_asked(self, message: Ticket.ReviewAsked) -> None:

@@ -95,7 +95,7 @@ class WatchScreen(Screen[None]):
         self._bell_at: int | None = None
         self._dialog: Dialog[object] | None = None
         self._filtered: Pane | None = None
-        self._back_to: Widget | None = None
+        self._back_to: Pane | None = None  # where the keys go when a line or the ticket is closed
         self.panes: dict[str, Pane] = {
             "market": MarketPane(view, glyphs=glyphs, id="market"),
             "orders": OrdersPane(view, glyphs=glyphs, id="orders"),
@@ -331,6 +331,14 @@ class WatchScreen(Screen[None]):
         if visible:
             self.panes[name if name in visible else visible[0]].focus()
 
+    def _remember_pane(self) -> None:
+        """Note which pane has the keys. A line or a field that is about to be hidden must never get them back."""
+        self._back_to = self.focused_pane() or self._back_to
+
+    def _focus_back(self) -> None:
+        pane = self._back_to
+        self._focus_pane(pane.id if pane is not None and pane.id is not None else self.body.shown.tab)
+
     def is_shown(self, name: str) -> bool:
         return name in self.body.visible_panes()
 
@@ -382,7 +390,7 @@ class WatchScreen(Screen[None]):
         )
 
     def action_command(self) -> None:
-        self._back_to = self.focused
+        self._remember_pane()
         self.query_one(CommandLine).open(self.prompt())
 
     def action_filter(self) -> None:
@@ -500,10 +508,7 @@ class WatchScreen(Screen[None]):
     def _close_lines(self) -> None:
         self.query_one(CommandLine).close()
         self.query_one(FilterLine).close()
-        if self._back_to is not None and self._back_to.display:
-            self._back_to.focus()
-        else:
-            self._focus_pane(self.body.shown.tab)
+        self._focus_back()
 
 
 def keys_of(pane: Pane) -> list[Binding]:
