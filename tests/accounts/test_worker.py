@@ -408,7 +408,7 @@ def test_one_account_that_hangs_with_its_whole_thread_changes_nothing_for_anothe
         rests(worker, heard, f"a{number}")
         took.append(time.monotonic() - began)
     theirs.blocks.set()
-    assert sorted(took)[15] < 0.05, took
+    assert sorted(took)[15] < 0.5, took
 
 
 def test_one_account_that_crashes_over_and_over_changes_nothing_for_another(started: Start) -> None:

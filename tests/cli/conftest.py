@@ -1,4 +1,4 @@
-"""One demo for all tests of the command line: starting one takes seconds."""
+"""One demo for all tests of a file: starting one takes seconds."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from demo_desk import Demo, demo
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with demo(tmp_path_factory.mktemp("demo")) as found:
         yield found

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from demo_desk import Asked, Demo, ended, started, until_nobody_listens
 
+from tradedesk.cli.demo import MADE_BY, new_vault
+
 TOML = """
 [desk]
 name = "main"
@@ -132,6 +134,33 @@ def test_a_second_desk_on_the_same_state_folder_is_told_of_the_first(desk: Demo)
     assert desk.ask("status").status == 0  # the first does not notice
 
 
+def test_a_demo_does_not_write_over_a_real_desk(home: Asked) -> None:
+    ran = written(home, TOML).ask("demo", "--headless")
+    assert ran.status == 1
+    assert "is no demo's, and a demo would write over it; unset TRADEDESK_HOME or name an empty folder" in ran.err
+    assert home.home.config.read_text() == TOML
+
+
+def test_a_demo_does_not_start_where_a_desk_runs(desk: Demo) -> None:
+    before = desk.home.config.read_text()
+    ran = desk.ask("demo", "--headless")
+    assert ran.status == 1
+    assert "a desk runs there; join it with `tradedesk attach`, or name another folder" in ran.err
+    assert desk.home.config.read_text() == before
+
+
+def test_a_demo_on_the_folder_of_an_earlier_one_begins_anew_and_keeps_what_was_there_aside(home: Asked) -> None:
+    """The earlier exchange is gone, and its orders with it."""
+    written(home, f"{MADE_BY}: accounts of a paper exchange\n{TOML}").home.state.mkdir()
+    home.home.journal.write_text("its orders")
+    vault = new_vault(home.home)
+    assert vault.names() == ()
+    assert not home.home.config.exists()
+    assert not home.home.state.exists()
+    assert (home.folder / "state.before" / "journal.sqlite").read_text() == "its orders"
+    assert TOML in (home.folder / "desk.toml.before").read_text()
+
+
 # ---- accounts and instruments ------------------------------------------------------------------------------------------
 
 
@@ -255,16 +284,18 @@ def test_a_port_in_use_is_named(desk: Demo) -> None:
     assert ran.err == f"--port: port {port} of 127.0.0.1 is in use; choose another, or 0 for any that is free\n"
 
 
-def test_a_recording_that_is_missing_cut_or_none_is_named(desk: Demo, home: Asked) -> None:
+def test_a_recording_that_is_missing_cut_or_none_is_named(home: Asked, capfd: pytest.CaptureFixture[str]) -> None:
     cut = home.folder / "cut.gz"
     cut.write_bytes(gzip.compress(b'1 {"stream":"btcusdt@depth","data":{}}\n' * 1000)[:-30])
     none = home.folder / "none.gz"
     none.write_bytes(b"\x00\xff" * 1000)
     for recording in (home.folder / "missing.gz", cut, none, home.folder):
-        ran = home.call("demo", "--headless", "--recording", str(recording))
+        ran = home.ask("demo", "--headless", "--recording", str(recording))
         assert ran.status == 1
-        assert recording.name in ran.err
-        assert "--recording" in ran.err
+        said = ran.err + capfd.readouterr().err  # the exchange, a process of its own, says it itself
+        assert "--recording: " in said
+        assert recording.name in said
+        assert "Traceback" not in said
 
 
 # ---- a venue that refuses ----------------------------------------------------------------------------------------------

@@ -204,7 +204,7 @@ def test_so_many_denials_raise_an_alert(desk: Demo) -> None:
 
 def test_tables_in_a_pipe_have_one_row_a_line_and_whole_ids(desk: Demo) -> None:
     for command in ("status", "orders", "fills", "positions", "alerts"):
-        ran = desk.call(command)
+        ran = desk.ask(command)
         assert ran.status == 0
         lines = ran.out.splitlines()
         documents = desk.ask(command, "--json").json

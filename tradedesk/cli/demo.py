@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 NAMES = ("acme", "birch", "cedar")
 READY_S = 60.0
+MADE_BY = "# made by `tradedesk demo`"  # how desk.toml begins if it is a demo's
 
 
 def demo(
@@ -131,16 +133,44 @@ def _sharing_accounts(seed: int) -> str:
 
 
 def new_vault(home: "Home") -> "Vault":
-    """The vault of this home, opened by the passphrase file beside it; both are made if they are missing."""
-    from tradedesk.access.vault import open_vault
-    from tradedesk.config import private_folder
+    """The vault of this home, opened by the passphrase file beside it; both are made if they are missing.
 
-    private_folder(home.config.parent)
+    Ends the program with a sentence if the home is not a demo's to write in.
+    """
+    from tradedesk.access.vault import VaultError, open_vault
+    from tradedesk.config import ConfigError, private_folder
+
+    try:
+        private_folder(home.config.parent)
+    except ConfigError as error:
+        end(str(error))
+    _make_room(home)
     words = home.passphrase
     if not words.exists():
         words.touch(mode=0o600)
         words.write_text(secrets.token_urlsafe(24), encoding="ascii")
-    return open_vault(home.vault, words, create=True)
+    try:
+        return open_vault(home.vault, words, create=True)
+    except VaultError as error:
+        end(str(error))
+
+
+def _make_room(home: "Home") -> None:
+    """See to it that nothing of a real desk is written over, and that no state of an earlier exchange is taken for this one's."""
+    folder = home.config.parent
+    if home.config.exists():
+        if not home.config.read_text(encoding="utf-8", errors="replace").startswith(MADE_BY):
+            end(
+                f"{home.config}: is no demo's, and a demo would write over it; unset TRADEDESK_HOME or name an empty folder"
+            )
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(str(home.control_socket)) == 0:
+                end(f"{folder}: a desk runs there; join it with `tradedesk attach`, or name another folder")
+        home.config.replace(home.config.with_name(home.config.name + ".before"))
+    if home.state.exists():
+        before = home.state.with_name(home.state.name + ".before")
+        shutil.rmtree(before, ignore_errors=True)
+        home.state.replace(before)
 
 
 def make_desk(home: "Home", paper: dict[str, Any], vault: "Vault") -> None:
@@ -194,7 +224,7 @@ def make_desk(home: "Home", paper: dict[str, Any], vault: "Vault") -> None:
     for account in paper["accounts"]:
         vault.put(account["name"], venue, Secret(account["api_key"], account["secret"]))
     home.config.write_text(
-        "# made by `tradedesk demo`: accounts of a paper exchange that lives as long as the demo\n" + render(settings),
+        f"{MADE_BY}: accounts of a paper exchange that lives as long as the demo\n{render(settings)}",
         encoding="utf-8",
     )
 
