@@ -16,7 +16,7 @@ from tradedesk.cli.look import alerts, fills, orders, positions, status
 from tradedesk.cli.order import order_app
 from tradedesk.cli.paper import paper
 from tradedesk.cli.run import run
-from tradedesk.cli.screen import attach, monitor
+from tradedesk.cli.screen import AsciiOption, Look, SlowOption, ThemeOption, attach, monitor, open_screen
 from tradedesk.cli.selftest import selftest
 
 app = typer.Typer(name="tradedesk", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -55,7 +55,9 @@ def tradedesk(
     ] = False,
     config: Annotated[Path | None, typer.Option(help="Another desk.toml.")] = None,
     operator: Annotated[str | None, typer.Option(help="Act under this name of desk.toml.")] = None,
-    theme: Annotated[str | None, typer.Option(help="Theme of the screen.")] = None,
+    theme: ThemeOption = None,
+    as_ascii: AsciiOption = False,
+    slow: SlowOption = False,
     passphrase_file: Annotated[Path | None, typer.Option(help="File (0600) with the vault's passphrase.")] = None,
 ) -> None:
     """A trading desk in a terminal: one operator, many client accounts, each with its own keys, exit, limits and worker.
@@ -63,9 +65,7 @@ def tradedesk(
     Without a subcommand: the desk of desk.toml, with its screen. To look around: tradedesk demo
     """
     if context.invoked_subcommand is None:
-        from tradedesk.cli.screen import open_screen
-
-        open_screen(config, operator, theme, passphrase_file)
+        open_screen(config, operator, Look(theme=theme, ascii=as_ascii, slow=slow), passphrase_file)
 
 
 def main() -> None:
@@ -77,7 +77,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(FAILED)
     except Exception as error:
-        print(f"tradedesk: an error of its own ({_where(error)}); the log of this home says more", file=sys.stderr)
+        print(f"tradedesk: an error of its own ({_where(error)}); report it with the command you gave", file=sys.stderr)
         sys.exit(FAILED)
 
 

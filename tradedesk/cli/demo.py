@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tradedesk.cli import screen
 from tradedesk.cli.endings import end
 from tradedesk.cli.reach import JsonOption, Watch, is_terminal, show
+from tradedesk.cli.screen import AsciiOption, SlowOption, ThemeOption
 
 if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
@@ -38,7 +40,9 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic market.")] = 1,
     recording: Annotated[Path | None, typer.Option(help="Replay this recording instead of a synthetic market.")] = None,
     speed: Annotated[float, typer.Option(help="How fast the recording passes; 1 is as it was.")] = 1.0,
-    theme: Annotated[str | None, typer.Option(help="Theme of the screen.")] = None,
+    theme: ThemeOption = None,
+    as_ascii: AsciiOption = False,
+    slow: SlowOption = False,
 ) -> None:
     """Trade for three client accounts on a paper exchange: no keys, no network, one command.
 
@@ -53,11 +57,9 @@ def demo(
             make_desk(home, exchange.described, vault)
             _headless(home, exchange, as_json)
         else:
-            from tradedesk.cli import screen
-
             screen.load()
             make_desk(home, exchange.described, vault)
-            screen.screen_of(home, theme=theme, vault=vault)
+            screen.screen_of(home, screen.Look(theme=theme, ascii=as_ascii, slow=slow), vault=vault)
 
 
 @contextmanager

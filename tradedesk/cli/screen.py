@@ -5,12 +5,14 @@ import os
 import random
 import secrets
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
 
 from tradedesk.cli.endings import FAILED, USAGE, end
 from tradedesk.cli.reach import ConfigOption, JsonOption, OperatorOption, controlled, home_of, is_terminal
@@ -19,12 +21,25 @@ from tradedesk.cli.run import desk_of
 if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
     from tradedesk.config import Home
-    from tradedesk.domain.words import AccountId, ClientOrderId
+    from tradedesk.domain.control import DeskControl
+    from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
     from tradedesk.ui.app import TradedeskApp
+    from tradedesk.views.feed import Feed
 
 ThemeOption = Annotated[str | None, typer.Option("--theme", help="desk-dark, desk-light, mono, or one of your own.")]
+AsciiOption = Annotated[bool, typer.Option("--ascii", help="No character beyond ASCII: borders, glyphs, candles.")]
+SlowOption = Annotated[bool, typer.Option("--slow", help="Four frames a second instead of ten, for a slow link.")]
 STUCK_S = 5.0
+LOOK_S = 1.0
 NO_TERMINAL = "needs a terminal; from a pipe or a service use `tradedesk run`, `orders`, `status` or `monitor --plain`"
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """How a screen shall look, as said on the command line."""
+
+    theme: str | None = None
+    ascii: bool = False
+    slow: bool = False
 
 
 def load() -> None:
@@ -35,39 +50,74 @@ def load() -> None:
 
 def screen_of(
     home: "Home",
+    look: Look,
     *,
     operator: str | None = None,
-    theme: str | None = None,
     passphrase_file: Path | None = None,
     vault: "Vault | None" = None,
 ) -> None:
     """A desk and its screen in this process. Leaving the screen stops the desk; orders stay at the venue."""
-    from tradedesk.clock import SystemClock
     from tradedesk.domain.words import OperatorId
 
     with desk_of(home, passphrase_file, vault) as desk:
         found = desk.who(OperatorId(operator) if operator is not None else None, os.getuid())
         if isinstance(found, str):
             end(found)
-        from tradedesk.ui.app import TradedeskApp
-        from tradedesk.views.feed import DeskView
-
-        app = TradedeskApp(
-            DeskView(desk.open_feed()),
-            desk.control(found),
-            operator=found.name,
-            clock=SystemClock(),
-            ids=_new_id,
-            state_dir=home.state,
-            theme=theme,
-        )
-        run_app(app, desk.stop)
+        app = _app(home, look, desk.settings.keys, desk.open_feed(), desk.control(found), found.name)
+        run_app(app, leave=desk.stop, ended=desk.wants_stop)
+        failure = desk.failure
+    if failure is not None:
+        end(failure)
     if app.return_code:
         raise typer.Exit(FAILED)
 
 
-def run_app(app: "TradedeskApp", leave: Callable[[], None] = lambda: None) -> None:
-    """Run the screen until it is left, or its terminal or its process is told to go (F72).
+def _app(
+    home: "Home",
+    look: Look,
+    keys: "Mapping[str, str]",
+    feed: "Feed",
+    control: "DeskControl | None",
+    operator: "OperatorId",
+) -> "TradedeskApp":
+    """The screen over a feed; without control it is the monitor, which keeps nothing and has none of the trading keys."""
+    from tradedesk.clock import SystemClock
+    from tradedesk.ui.app import TradedeskApp
+    from tradedesk.views.feed import DeskView
+
+    try:
+        return TradedeskApp(
+            DeskView(feed),
+            control,
+            operator=operator,
+            clock=SystemClock(),
+            ids=_new_id,
+            state_dir=None if control is None else home.state,
+            theme=look.theme,
+            ascii=look.ascii,
+            frame_hz=4 if look.slow else 10,
+            keymap=keys,
+            themes_folder=home.config.parent / "themes",
+            log_file=home.log / "tradedesk.log",
+        )
+    except ValueError as error:
+        end(f"{home.config}: {error}")
+
+
+def _keys_of(home: "Home") -> "Mapping[str, str]":
+    """The keys that desk.toml remaps; none where this user cannot read it, as with a desk of somebody else."""
+    from tradedesk.config import ConfigError, load
+
+    try:
+        return load(home.config).keys
+    except ConfigError:
+        return {}
+
+
+def run_app(
+    app: "TradedeskApp", *, leave: Callable[[], None] = lambda: None, ended: threading.Event | None = None
+) -> None:
+    """Run the screen until it is left, its desk has `ended`, or its terminal or its process is told to go (F72).
 
     A terminal that vanished can hold the screen's thread for ever; then `leave` is called from another thread, so that
     the desk behind it still ends in order, and the process goes.
@@ -86,8 +136,16 @@ def run_app(app: "TradedeskApp", leave: Callable[[], None] = lambda: None) -> No
             stuck.daemon = True
             stuck.start()
 
+        def look(desk_ended: threading.Event) -> None:
+            if desk_ended.is_set():
+                app.exit()
+            else:
+                loop.call_later(LOOK_S, look, desk_ended)
+
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, told)
+        if ended is not None:
+            look(ended)
         await app.run_async()
 
     asyncio.run(until_left())
@@ -97,6 +155,8 @@ def attach(
     *,
     operator: OperatorOption = None,
     theme: ThemeOption = None,
+    as_ascii: AsciiOption = False,
+    slow: SlowOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Another trading screen on a running desk. Closing it changes nothing on the desk.
@@ -107,25 +167,26 @@ def attach(
         end(f"tradedesk attach {NO_TERMINAL}", USAGE)
     home = home_of(config)
     control = controlled(home, operator)
-    from tradedesk.clock import SystemClock
-    from tradedesk.monitor.socket_feed import SocketFeed
-    from tradedesk.ui.app import TradedeskApp
-    from tradedesk.views.feed import DeskView
-
-    clock = SystemClock()
-    app = TradedeskApp(
-        DeskView(SocketFeed(home.read_socket, clock=clock, chance=random.Random())),
-        control if control.welcome.roles and control.welcome.roles != ("support",) else None,
-        operator=control.welcome.operator,
-        clock=clock,
-        ids=_new_id,
-        state_dir=home.state,
-        theme=theme,
+    may_act = bool(control.welcome.roles) and control.welcome.roles != ("support",)
+    app = _app(
+        home,
+        Look(theme=theme, ascii=as_ascii, slow=slow),
+        _keys_of(home),
+        _stream_of(home),
+        control if may_act else None,
+        control.welcome.operator,
     )
     run_app(app)
     control.close()
     if app.return_code:
         raise typer.Exit(FAILED)
+
+
+def _stream_of(home: "Home", wake: Callable[[], None] | None = None) -> "Feed":
+    from tradedesk.clock import SystemClock
+    from tradedesk.monitor.socket_feed import SocketFeed
+
+    return SocketFeed(home.read_socket, clock=SystemClock(), chance=random.Random(), wake=wake)
 
 
 def monitor(
@@ -135,6 +196,8 @@ def monitor(
         bool, typer.Option("--plain", help="One sentence per event, for pipes and screen readers.")
     ] = False,
     theme: ThemeOption = None,
+    as_ascii: AsciiOption = False,
+    slow: SlowOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Watch a running desk. This process cannot send anything: it holds no control, no key and no ccxt.
@@ -142,67 +205,48 @@ def monitor(
     Example: tradedesk monitor --plain | grep acme
     """
     home = home_of(config)
-    from tradedesk.clock import SystemClock
-    from tradedesk.monitor.socket_feed import SocketFeed
-
-    clock = SystemClock()
     if as_json or as_lines:
         _print_stream(home, as_json=as_json)
         return
     if not is_terminal():
         end("tradedesk monitor needs a terminal; use --plain or --json in a pipe", USAGE)
     from tradedesk.domain.words import OperatorId
-    from tradedesk.ui.app import TradedeskApp
-    from tradedesk.views.feed import DeskView
 
-    app = TradedeskApp(
-        DeskView(SocketFeed(home.read_socket, clock=clock, chance=random.Random())),
-        None,
-        operator=OperatorId("monitor"),
-        clock=clock,
-        ids=_new_id,
-        state_dir=None,
-        theme=theme,
-    )
+    look = Look(theme=theme, ascii=as_ascii, slow=slow)
+    app = _app(home, look, _keys_of(home), _stream_of(home), None, OperatorId("monitor"))
     run_app(app)
     if app.return_code:
         raise typer.Exit(FAILED)
 
 
 def _print_stream(home: "Home", *, as_json: bool) -> None:
-    import sys
-    import threading
-
-    from tradedesk.clock import SystemClock
     from tradedesk.monitor.plain import print_stream
-    from tradedesk.monitor.socket_feed import SocketFeed
 
     until = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: until.set())
-    print_stream(
-        lambda wake: SocketFeed(home.read_socket, clock=SystemClock(), chance=random.Random(), wake=wake),
-        sys.stdout,
-        as_json=as_json,
-        until=until,
-    )
+    print_stream(lambda wake: _stream_of(home, wake), sys.stdout, as_json=as_json, until=until)
 
 
-def open_screen(config: Path | None, operator: str | None, theme: str | None, passphrase_file: Path | None) -> None:
-    """`tradedesk` alone: the desk of desk.toml with its screen."""
+def open_screen(config: Path | None, operator: str | None, look: Look, passphrase_file: Path | None) -> None:
+    """`tradedesk` alone: the desk of desk.toml with its screen; without a desk.toml, what there is to choose from."""
     home = home_of(config)
-    if not home.config.exists():
-        typer.echo(
-            f"there is no {home.config}.\n"
-            "  tradedesk demo      trade for three accounts on a paper exchange: no keys, no network\n"
-            "  tradedesk monitor   watch a running desk\n"
-            "  tradedesk --help    everything else",
-            err=True,
-        )
-        raise typer.Exit(USAGE)
+    if home.config.exists():
+        if not is_terminal():
+            end(f"tradedesk opens a screen and {NO_TERMINAL}", USAGE)
+        screen_of(home, look, operator=operator, passphrase_file=passphrase_file)
+        return
+    from tradedesk.ui.screens.welcome import WITHOUT_A_TERMINAL, WelcomeApp
+
     if not is_terminal():
-        end(f"tradedesk opens a screen and {NO_TERMINAL}", USAGE)
-    screen_of(home, operator=operator, theme=theme, passphrase_file=passphrase_file)
+        end(WITHOUT_A_TERMINAL, USAGE)
+    match WelcomeApp(theme=look.theme, ascii=look.ascii).run():
+        case "demo":
+            from tradedesk.cli.demo import demo
+
+            demo(theme=look.theme, as_ascii=look.ascii, slow=look.slow)
+        case "monitor":
+            monitor(theme=look.theme, as_ascii=look.ascii, slow=look.slow, config=config)
 
 
 def _new_id(_: "AccountId") -> "ClientOrderId":

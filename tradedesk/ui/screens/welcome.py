@@ -1,4 +1,4 @@
-"""What someone sees who has no desk.toml yet: what tradedesk is, and the three ways in."""
+"""What someone sees who has no desk.toml yet: what tradedesk is, and the ways in."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from tradedesk.ui import themes
 
-CHOICES = ("demo", "setup", "monitor")
+CHOICES = ("demo", "monitor")
 
 WELCOME = """\
 tradedesk: one operator, many client accounts, each with its own keys, exit, limits and worker.
@@ -18,13 +18,14 @@ tradedesk: one operator, many client accounts, each with its own keys, exit, lim
 There is no desk.toml yet. Choose one:
 
   d  demo     a paper exchange and three accounts on this machine: no keys, no network, ready in seconds
-  s  setup    your first account: keys, exit and limits, tested before anything is saved
   m  monitor  look at a desk that runs here already, read-only
   q  quit
+
+A desk of your own is a desk.toml and `tradedesk accounts add`; the README shows both.
 """
 
 WITHOUT_A_TERMINAL = (
-    f"{WELCOME}\nThis is not a terminal, so nothing can be chosen here: tradedesk demo, setup or monitor.\n"
+    f"{WELCOME}\nThis is not a terminal, so nothing can be chosen here: run tradedesk demo or tradedesk monitor.\n"
 )
 
 
