@@ -10,7 +10,7 @@ import typer
 from demo_desk import PROGRAM
 from typer.testing import CliRunner
 
-from tradedesk import __version__
+from tradedesk import __version__, cli
 from tradedesk.cli import app
 from tradedesk.cli.tables import print_table
 
@@ -141,3 +141,46 @@ def test_the_status_of_an_account_shows_its_halt_its_orders_and_its_result(capsy
 
 def test_nothing_to_show_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "orders.v1", "orders") == ["No orders."]
+
+
+# ---- how it ends -------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_of_our_own_is_one_sentence_without_what_it_carried(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5.6: an exception's text may hold a signed URL"""
+
+    def broken() -> None:
+        raise ValueError("https://venue/?signature=abc")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("tradedesk: an error of its own (ValueError, test_program.py:")
+    assert "signature" not in said.err
+
+
+def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+
+
+def test_a_pipe_that_nobody_reads_is_no_error_of_ours() -> None:
+    ran = subprocess.run(
+        f"{sys.executable} -m tradedesk --help | true",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert ran.stderr == ""

@@ -91,6 +91,15 @@ def test_a_socket_that_a_killed_desk_left_behind_is_no_desk(path: Path) -> None:
         RemoteControl(path, None)
 
 
+def test_a_desk_that_hangs_is_told_from_one_that_is_not_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "TIMEOUT_S", 0.05)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as frozen:
+        frozen.bind(str(path))
+        frozen.listen()
+        with pytest.raises(DeskAway, match="does not answer; if its process hangs, end it and start it again"):
+            RemoteControl(path, None)
+
+
 def test_a_command_is_submitted_and_its_answer_comes_back(path: Path, toy: Callable[[Answer], ToyDesk]) -> None:
     desk = toy(lambda ask: Submitted() if isinstance(ask, wire.Submit) else wire.Noted())
     control = RemoteControl(path, OperatorId("desk1"))

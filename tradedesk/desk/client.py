@@ -56,7 +56,13 @@ class RemoteControl:
                 f"no desk answers at {self._path}; start one with `tradedesk run`, or set TRADEDESK_HOME to its folder"
             ) from None
         self._socket, self._pending = connection, b""
-        reply = self._talk(wire.Hello(operator=self._operator))
+        try:
+            reply = self._talk(wire.Hello(operator=self._operator))
+        except DeskAway:
+            raise DeskAway(
+                f"a desk listens at {self._path} and does not answer; if its process hangs, "
+                "end it and start it again with `tradedesk run`: it knows its orders and its halts"
+            ) from None
         if isinstance(reply, wire.Welcome):
             return reply
         self._drop()
