@@ -230,6 +230,7 @@ def test_F42_a_foreign_order_seen_after_its_fills_does_not_count_them_again():
     report = a_report("foreign", OrdStatus.PartiallyFilled, cum="0.3", side=Side.Sell, qty="1", price="60000")
     rig.tell(Reconciliation(state=a_venue_state(fills=[first], open_orders=[report], taken_at=rig.now), marks={}))
     assert rig.order("foreign").leaves_qty == d("0.7")
+    assert rig.state("foreign") is OrderState.PartiallyFilled
     assert rig.asked_fills == []
 
 

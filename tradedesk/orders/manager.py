@@ -603,6 +603,8 @@ class OrderManager:
         """An order of other software on this account: shown and counted, never touched unasked (F42)."""
         if report.side is None or report.order_qty is None:
             return None
+        fills = (fill.last_qty for fill in self.books.fills if fill.venue_order_id == report.venue_order_id)
+        traded = sum(fills, Decimal(0))  # as far as we know of it; its fills may have come before it
         order = Order(
             account=self.account,
             client_order_id=report.client_order_id,
@@ -616,11 +618,9 @@ class OrderManager:
             egress="",
             placed_at=self._now,
             deadline=self._now,
-            ord_status=OrdStatus.New,
+            ord_status=OrdStatus.PartiallyFilled if traded else OrdStatus.New,
             venue_order_id=report.venue_order_id,
-            cum_qty=sum(
-                (fill.last_qty for fill in self.books.fills if fill.venue_order_id == report.venue_order_id), Decimal(0)
-            ),  # what it traded that we know of; its fills may have come before it
+            cum_qty=traded,
             is_external=True,
             updated_at=self._now,
         )

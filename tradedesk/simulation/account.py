@@ -242,7 +242,7 @@ class SimAccount:
     # -- parts ----------------------------------------------------------------------------------------------------------
 
     def _published(self, event: ev.Event) -> None:
-        self._watch.published(event)
+        self._watch.published(self, event)
         match event:
             case ev.OrderPlaced() if self.core is not None:
                 order_id = event.order.client_order_id

@@ -13,7 +13,7 @@ import msgspec
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Halt, HaltLevel
 from tradedesk.domain.gate import FLATTENER, Approved
-from tradedesk.domain.orders import Happening, Order, OrdStatus, RequestState
+from tradedesk.domain.orders import Happening, Order, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.words import ClientOrderId, Side
 from tradedesk.journal.store import Durable
 from tradedesk.simulation.venue import INSTRUMENT, OPEN, STATUS
@@ -42,10 +42,22 @@ class Watch:
         if text not in self.broken[rule]:
             self.broken[rule].append(text)
 
-    def published(self, event: ev.Event) -> None:
+    def published(self, account: "SimAccount", event: ev.Event) -> None:
         self._trace.update(msgspec.msgpack.encode(event))
-        if isinstance(event, ev.OrderMoved) and event.happening is Happening.ProvedAbsent:
+        if not isinstance(event, ev.OrderMoved):
+            return
+        if event.happening is Happening.ProvedAbsent:
             self.absent_ids.add(event.client_order_id)
+        elif event.client_order_id in self.left_ids:
+            self._moved(account, event.client_order_id)
+
+    def _moved(self, account: "SimAccount", client_order_id: ClientOrderId) -> None:
+        """An order that is dead to us counts for nothing more, so its fills must all be here."""
+        order = account.core.manager.books.orders.get(client_order_id) if account.core is not None else None
+        row = account.venue.order(account.id, client_order_id)
+        if order is not None and order.is_dead and row is not None and order.cum_qty != row.executed_qty:
+            text = f"{client_order_id} is dead to us with {order.cum_qty} filled, {row.executed_qty} at the exchange"
+            self.broke("5.4", text)
 
     def left(self, account: "SimAccount", approved: Approved) -> None:
         """The bytes of an order are on their way."""
@@ -122,6 +134,8 @@ def unexplained(account: "SimAccount", watch: Watch) -> list[str]:
     for client_order_id, order in ours.items():
         if client_order_id not in there and order.ord_status not in NOT_THERE:
             found.append(f"{client_order_id} is {order.ord_status} to us and unknown to the exchange")
+        if not order.is_dead and any(request.kind is RequestKind.Cancel for request in order.requests):
+            found.append(f"{client_order_id} is open though somebody wanted it cancelled")
         for request in order.requests:
             if request.state in (RequestState.Pending, RequestState.Unknown):
                 found.append(f"{request.request_id} is still {request.state}")

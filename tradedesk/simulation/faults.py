@@ -34,10 +34,6 @@ class Faults:
         """From now on nothing goes wrong."""
         self._drop = self._duplicate = self._slow = 0
 
-    @property
-    def are_over(self) -> bool:
-        return not (self._drop or self._duplicate or self._slow)
-
     def fate(self) -> Fate:
         if self._happens(self._drop):
             return self.chance.choice((Fate.Lost, Fate.Mute))

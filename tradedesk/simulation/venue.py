@@ -297,6 +297,10 @@ class SimVenue:
                 rows.append(known[-1])
         return rows
 
+    def order(self, account: AccountId, client_order_id: ClientOrderId) -> OrderRow | None:
+        states = self._past.get(account, {}).get(client_order_id)
+        return states[-1][1] if states else None
+
     def balances(self, account: AccountId) -> tuple[Balance, ...]:
         rows = self.exchange.balances(account).items()
         return tuple(Balance(asset=asset, free=free, locked=locked) for asset, (free, locked) in rows)

@@ -83,12 +83,16 @@ class World:
     def settle(self) -> None:
         """End the faults and the operators, let everything come to rest, then stop the market and look twice more.
 
-        Every other account ends in a halt, as its sweep must come to an end as well.
+        Some accounts end in a halt and some in a cancel-all, begun while things still go wrong: both must be carried out.
         """
         self._is_busy = False
         for account in self.accounts:
-            if self.chance.random() < 0.5:
-                self._halt(account)
+            match self.chance.randrange(3):
+                case 0:
+                    self._halt(account)
+                case 1:
+                    account.tell(CancelAll(account=account.id, operator=TRADER))
+        self.run(1)
         self.faults.end()
         self.venue.is_feed_down = False
         self.run(SETTLE_S)
@@ -275,7 +279,7 @@ class World:
     def _price(self, side: Side) -> Decimal:
         top = self.venue.exchange.book_ticker(SPEC.symbol)
         touch = (top.bid if side is Side.Buy else top.ask) or Decimal(60_000)
-        away = Decimal(self.chance.choice((-200, -1, 0, 1, 20, 300, 3000))) * SPEC.tick
+        away = Decimal(self.chance.choice((-200, -1, 0, 1, 20, 300, 3_000, 30_000, 60_000))) * SPEC.tick
         return round_to_tick(touch - away * side.sign, SPEC.tick, side)
 
     def _deadline(self) -> int:
