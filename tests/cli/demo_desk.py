@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from tradedesk.domain.words import AccountId
 
 START_WITHIN_S = 60.0
 WITHIN_S = 30.0
+MARKET_WITHIN_S = 15.0
 PROGRAM = (sys.executable, "-m", "tradedesk")
 
 
@@ -90,9 +92,14 @@ class Demo(Asked):
         self.again: list[subprocess.Popen[str]] = []
 
     def market(self, symbol: str = "BTC/USDT") -> dict[str, Decimal]:
-        """Best bid and offer now."""
-        rows = self.ask("status", "--json").json["markets"]
-        row = next(row for row in rows if row["instrument"] == symbol)
+        """Best bid and offer now; waits for them after a start, as accounts can be ready before their markets."""
+        deadline = time.monotonic() + MARKET_WITHIN_S
+        while True:
+            rows = self.ask("status", "--json").json["markets"]
+            row = next((row for row in rows if row["instrument"] == symbol and row["bid"] and row["ask"]), None)
+            if row is not None:
+                break
+            assert time.monotonic() < deadline, f"no price of {symbol} within {MARKET_WITHIN_S} s"
         return {"bid": Decimal(row["bid"]), "ask": Decimal(row["ask"])}
 
     def below(self, percent: int, symbol: str = "BTC/USDT") -> str:
