@@ -57,6 +57,7 @@ class ScriptedVenue:
         self.open_orders: dict[ClientOrderId, OrderReport] = {}
         self.fills: list[Fill] = []
         self.held = {"BTC": Decimal(2), "USDT": Decimal(500_000)}
+        self.trades_meanwhile: list[tuple[str, str]] = []  # (asset, change), one after each look
         self.silence_ns: int | None = 0
         self.start_failures: list[Exception] = []  # raised one by one by the next starts
         self.state_failures: list[Exception] = []  # likewise by venue_state
@@ -165,6 +166,9 @@ class ScriptedAdapter:
         balances = tuple(
             Balance(asset=asset, free=amount, locked=Decimal(0)) for asset, amount in self._venue.held.items()
         )
+        if self._venue.trades_meanwhile:
+            asset, change = self._venue.trades_meanwhile.pop(0)
+            self._venue.held[asset] += Decimal(change)
         return VenueState(
             account=self._venue.account,
             open_orders=tuple(self._venue.open_orders.values()),

@@ -264,6 +264,15 @@ def test_no_account_is_ready_before_its_stream_is_up(started: Start) -> None:
 # ---- a venue that refuses -------------------------------------------------------------------------------------------
 
 
+def test_an_account_that_trades_while_it_is_first_seen_is_looked_at_until_two_looks_agree(started: Start) -> None:
+    """5.3: a trade between the time noted and the balances read would count in the opening, and again as a fill."""
+    venue, heard = ScriptedVenue(), Heard()
+    venue.trades_meanwhile = [("BTC", "-0.5"), ("BTC", "-0.25")]
+    ready(started(a_worker(venue, heard)), heard)
+    assert venue.calls.count("venue_state") == 4
+    assert heard.replica.ledgers["acme"]["BTC"] == Decimal("1.25")
+
+
 def test_a_key_refused_at_the_start_blocks_the_account_and_is_not_tried_again(started: Start) -> None:
     """F28"""
     venue, heard = ScriptedVenue(), Heard()

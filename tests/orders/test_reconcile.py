@@ -47,6 +47,13 @@ def test_the_first_look_opens_the_account_once_at_the_marks_of_that_moment():
     assert rig.restarted().manager.trades_from == NOW + SECOND
 
 
+def test_fills_are_told_from_the_opening_by_the_clock_of_the_venue():
+    """F57: fills carry the venue's time, the look ours"""
+    rig = Rig([])
+    rig.tell(Reconciliation(state=a_venue_state(taken_at=NOW), marks={}, clock_offset=-SECOND))
+    assert rig.manager.trades_from == NOW - SECOND
+
+
 def test_a_fill_told_before_the_first_look_neither_replaces_the_opening_nor_is_lost():
     """The stream comes up before the snapshot is taken (F15); what traded before it is in it"""
     rig = Rig([])

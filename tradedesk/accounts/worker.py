@@ -27,6 +27,7 @@ from tradedesk.domain.outcomes import (
     StreamState,
     Unproven,
     VenueInfo,
+    VenueState,
 )
 from tradedesk.domain.words import ClientOrderId, RequestId
 from tradedesk.journal.store import JournalError, Store
@@ -53,6 +54,7 @@ HEALTH_S = 1.0
 RECONCILE_S = 60.0  # a stream may be alive and have lost an event (F14)
 SILENCE_NS = 60 * 1_000_000_000  # three of the venue's ping intervals without anything: the stream is dead (F13)
 MARKS_WAIT_S = 3.0  # how long a first opening waits for the markets' prices
+FIRST_LOOKS = 5  # at most, of an account that trades while the desk sees it for the first time
 COMMANDS = 1_000  # waiting; more are refused, and the operator is told
 URGENT = 1_000
 NEWS = 50_000  # answers and reports waiting; an overflow means a gap, and a gap is reconciled
@@ -448,7 +450,7 @@ class Worker:
             if core is None or core.state is AccountState.Blocked:
                 continue
             try:
-                state = await adapter.venue_state(self._since(core))
+                state = await self._look(core, adapter)
             except VenueFailed as error:
                 if error.is_auth:
                     core.set_state(AccountState.Blocked, _why(error), self._clock.now())
@@ -462,15 +464,34 @@ class Worker:
             attempt = 0
             marks = await self._marks(core)
             now = self._clock.now()
-            self._do(core.handle(Reconciliation(state=state, marks=marks), now))
+            offset = (adapter.clock_offset_ms or 0) * 10**6
+            self._do(core.handle(Reconciliation(state=state, marks=marks, clock_offset=offset), now))
             if core.state in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up:
                 core.set_state(AccountState.Ready, "", now)
+
+    async def _look(self, core: Core, adapter: Adapter) -> VenueState:
+        """The account as the venue shows it. The very first look is taken until two in a row agree on the balances.
+
+        A trade of other software between the time noted and the balances read would else be counted twice: in the
+        opening, and as a fill after it.
+        """
+        state = await adapter.venue_state(self._since(core))
+        for _ in range(FIRST_LOOKS):
+            if core.manager.is_opened:
+                break
+            again = await adapter.venue_state(None)
+            if again.balances == state.balances:
+                return again
+            state = again
+        else:
+            self._log.warning("first_look_unsteady", account=self.account.id, looks=FIRST_LOOKS)
+        return state
 
     @staticmethod
     def _since(core: Core) -> int | None:
         """From when fills are asked for (venue clock, ns): a minute before the newest we have, as clocks and pages overlap."""
         books = core.manager.books
-        if not books.ledgers.get(core.account.id):
+        if not core.manager.is_opened:
             return None
         if not books.fills:
             return core.manager.trades_from
@@ -480,7 +501,7 @@ class Worker:
         """The markets' prices at this moment, for a first opening; waits a little for markets that are still coming."""
         instruments = list(core.manager.books.instruments)
         deadline = self._clock.monotonic() + int(MARKS_WAIT_S * 10**9)
-        is_first = not core.manager.books.ledgers.get(core.account.id)
+        is_first = not core.manager.is_opened
         while True:
             marks = {
                 instrument: known[0].mark

@@ -215,6 +215,11 @@ class OrderManager:
                 self._tick()
         return self._effects
 
+    @property
+    def is_opened(self) -> bool:
+        """Whether the account's first look was taken: what everything later is counted from."""
+        return self._is_opened
+
     def may_leave(self, client_order_id: ClientOrderId) -> str | None:
         """The manager's part of the last check before the bytes: None, or why the order must not leave."""
         if client_order_id in self._standing:
@@ -805,7 +810,7 @@ class OrderManager:
                     account=self.account,
                     openings=openings,
                     marks=message.marks,
-                    trades_from=state.taken_at,
+                    trades_from=state.taken_at + message.clock_offset,
                 )
             )
             for fill in self._early_fills:

@@ -29,6 +29,7 @@ class Reconciliation(Struct, frozen=True, kw_only=True):
 
     state: VenueState
     marks: dict[InstrumentId, Decimal]
+    clock_offset: int = 0  # the venue's clock less ours, ns
 
 
 class HaltNow(Struct, frozen=True, kw_only=True):
