@@ -184,3 +184,39 @@ def test_a_pipe_that_nobody_reads_is_no_error_of_ours() -> None:
         timeout=30,
     )
     assert ran.stderr == ""
+
+
+SIGNAL_AT_EVERY_LINE = """
+import os, signal, sys, threading
+from tradedesk.cli.reach import told_to_stop, until_told
+
+told = told_to_stop()
+
+def at(line):
+    left = [line]
+    def trace(frame, event, arg):
+        if event == "line":
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+    return trace
+
+for line in range(1, 40):
+    late = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGTERM))  # once it really waits
+    late.start()
+    sys.settrace(at(line))
+    until_told(told, lambda: False)
+    sys.settrace(None)
+    late.join()
+print("through")
+"""
+
+
+def test_a_signal_ends_the_wait_for_it_wherever_it_strikes() -> None:
+    """A demo under `timeout 120` never ended: the signal struck as the wait of a second began, and waited for its lock."""
+    ran = subprocess.run(
+        [sys.executable, "-c", SIGNAL_AT_EVERY_LINE],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert ran.stdout == "through\n"

@@ -4,12 +4,10 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -21,7 +19,7 @@ import typer
 
 from tradedesk.cli import screen
 from tradedesk.cli.endings import end
-from tradedesk.cli.reach import JsonOption, Watch, is_terminal, show
+from tradedesk.cli.reach import JsonOption, Watch, is_terminal, show, told_to_stop, until_told
 from tradedesk.cli.screen import AsciiOption, SlowOption, ThemeOption
 
 if TYPE_CHECKING:
@@ -240,9 +238,7 @@ def _listed(rest: str) -> tuple[str, ...]:
 
 
 def _headless(home: "Home", exchange: PaperProcess, as_json: bool) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    told = told_to_stop()
     desk = start_desk(home)
     try:
         wait_until_ready(home, desk)
@@ -257,8 +253,7 @@ def _headless(home: "Home", exchange: PaperProcess, as_json: bool) -> None:
             show(document)
         else:
             typer.echo(f"desk of {', '.join(NAMES)} in {home.config.parent}; Ctrl+C ends it")
-        while not stop.wait(1.0):  # the desk may be killed and run again meanwhile: the exchange stays
-            pass
+        until_told(told)  # the desk may be killed and run again meanwhile: the exchange stays
     finally:
         desk.terminate()
         desk.wait()

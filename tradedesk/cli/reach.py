@@ -4,12 +4,14 @@ import json
 import os
 import random
 import secrets
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -125,6 +127,26 @@ def new_id(now: int) -> "ClientOrderId":
     from tradedesk.domain.words import client_order_id
 
     return client_order_id(now, secrets.randbits(40))
+
+
+def told_to_stop() -> "SimpleQueue[int]":
+    """From now on, where SIGINT, SIGTERM and SIGHUP go.
+
+    Not into a threading.Event: its lock may be held by the very thread that the signal interrupts, which then waits for
+    itself for ever. This queue may be put to in the middle of anything.
+    """
+    told: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: told.put(number))
+    return told
+
+
+def until_told(told: "SimpleQueue[int]", is_over: Callable[[], bool] = lambda: False) -> None:
+    """Wait for a signal, or for `is_over`, which is looked at once a second."""
+    while not is_over():
+        with suppress(Empty):
+            told.get(timeout=1.0)
+            return
 
 
 def show(document: dict[str, Any]) -> None:

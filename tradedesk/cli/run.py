@@ -1,6 +1,5 @@
 """`tradedesk run`: a desk without a screen, until it is told to stop. Also how the other commands open one."""
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradedesk.cli.endings import FAILED, end
-from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show
+from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show, told_to_stop, until_told
 
 if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
@@ -81,8 +80,7 @@ def run(*, config: ConfigOption = None, passphrase_file: PassphraseOption = None
     """
     home = home_of(config)
     with desk_of(home, passphrase_file) as desk:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: desk.wants_stop.set())
+        told = told_to_stop()
         if as_json:
             show({"schema": "run.v1", "desk": desk.settings.desk.name, "control": str(home.control_socket)})
         else:
@@ -90,8 +88,7 @@ def run(*, config: ConfigOption = None, passphrase_file: PassphraseOption = None
                 f"desk {desk.settings.desk.name} runs; orders stay at the venue when it stops. Ctrl+C ends it.",
                 err=True,
             )
-        while not desk.wants_stop.wait(1.0):  # bounded, so that signals are seen between two waits
-            pass
+        until_told(told, desk.wants_stop.is_set)
         failure = desk.failure
     if failure is not None:
         typer.echo(failure, err=True)
