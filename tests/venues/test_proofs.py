@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 
+import msgspec
 from builders import an_instrument, an_order
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,3 +44,11 @@ def test_secrets_and_control_characters_never_leave_what_was_spoken() -> None:
     assert said.text == "key <redacted>"
     assert spoken(400, {"code": True, "msg": "x"}) is None
     assert spoken(400, ["x"]) is None
+
+
+def test_an_untouched_order_is_replaced_only_while_it_is_untouched() -> None:
+    """F46: a fill in between would stand beside the new order's full quantity."""
+    new, untouched = an_order(client_order_id="c2"), an_order()
+    assert spot.replace_parameters(new, untouched, an_instrument())["cancelRestrictions"] == "ONLY_NEW"
+    touched = msgspec.structs.replace(untouched, cum_qty=Decimal("0.01"))
+    assert "cancelRestrictions" not in spot.replace_parameters(new, touched, an_instrument())

@@ -151,12 +151,19 @@ def new_order_parameters(order: Order, instrument: Instrument) -> dict[str, str]
     return parameters
 
 
-def replace_parameters(order: Order, replaced: ClientOrderId, instrument: Instrument) -> dict[str, str]:
-    """POST /api/v3/order/cancelReplace. If the cancel fails, nothing is placed."""
-    return new_order_parameters(order, instrument) | {
+def replace_parameters(order: Order, replaced: Order, instrument: Instrument) -> dict[str, str]:
+    """POST /api/v3/order/cancelReplace. If the cancel fails, nothing is placed.
+
+    An order that had traded nothing is cancelled only if that still holds: a fill that comes in between would else stand
+    beside the new order's full quantity (F46). For an order filled in part the venue has no such condition.
+    """
+    parameters = new_order_parameters(order, instrument) | {
         "cancelReplaceMode": "STOP_ON_FAILURE",
-        "cancelOrigClientOrderId": replaced,
+        "cancelOrigClientOrderId": str(replaced.client_order_id),
     }
+    if not replaced.cum_qty:
+        parameters["cancelRestrictions"] = "ONLY_NEW"
+    return parameters
 
 
 def wire_difference(body: str | None, order: Order, instrument: Instrument) -> str | None:

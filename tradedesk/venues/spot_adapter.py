@@ -167,7 +167,7 @@ class SpotAdapter:
         old, request_id = approved.replaces, approved.request_id
         if old is None:
             raise ValueError(f"{approved.order.client_order_id} replaces no order; place it instead")
-        parameters = spot.replace_parameters(approved.order, old.client_order_id, approved.instrument)
+        parameters = spot.replace_parameters(approved.order, old, approved.instrument)
         answer, heard = await self._send(approved, "privatePostOrderCancelReplace", parameters)
         match answer:
             case NotSent():
