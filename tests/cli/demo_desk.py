@@ -126,7 +126,7 @@ class Demo(Asked):
         """Wait until something is so on the desk."""
         watch = Watch(self.home)
         try:
-            return watch.until(lambda: bool(happened(watch)), WITHIN_S)
+            return watch.until(lambda: watch.view.is_fed and bool(happened(watch)), WITHIN_S)
         finally:
             watch.view.close()
 
