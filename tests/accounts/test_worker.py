@@ -400,6 +400,19 @@ def test_a_halt_ends_in_a_receipt_and_a_rearm_lets_orders_through_again(started:
     rests(worker, heard, "c4")
 
 
+def test_a_halt_that_nobody_came_to_tell_of_sweeps_all_the_same(started: Start) -> None:
+    """5.5: the latch is what counts; the word of it may meet a full queue, or come from another process."""
+    venue, heard = ScriptedVenue(), Heard()
+    latched: list[Halt] = []
+    worker = ready(started(a_worker(venue, heard, halt=lambda: latched[0] if latched else None)), heard)
+    rests(worker, heard, "c1")
+    latched.append(Halt(account=AccountId("acme"), level=HaltLevel.CancelAll, by="desk1", reason="", at=1))
+    assert heard.until(lambda: any(isinstance(event, ev.HaltSwept) for event in heard.events))
+    assert heard.is_order("c1", OrdStatus.Canceled)
+    latched.clear()
+    rests(worker, heard, "c2")
+
+
 # ---- neighbours -----------------------------------------------------------------------------------------------------
 
 

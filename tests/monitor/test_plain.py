@@ -99,7 +99,7 @@ def run(updates: list[Update], out: io.StringIO, *, as_json: bool) -> Told:
         wake()
         return feed
 
-    print_stream(opened, out, as_json=as_json, until=until)
+    print_stream(opened, out, as_json=as_json, until=until.is_set)
     return feed
 
 

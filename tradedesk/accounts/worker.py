@@ -125,6 +125,7 @@ class Worker:
         self._failure: BaseException | None = None
         self._ack_ms: Decimal | None = None
         self._nudged = asyncio.Event()
+        self._heeded: HaltNow | None = None  # the halt that was acted on
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 
@@ -257,9 +258,8 @@ class Worker:
         )
         self._core.recover(now)
         self._core.set_state(AccountState.Reconciling, "comparing with the venue", now)
-        halt = self._halt()
-        if halt is not None:
-            self._do(self._core.handle(HaltNow(level=halt.level, by=halt.by), now))
+        self._heeded = None
+        self._heed_halt(self._core, now)
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -307,6 +307,8 @@ class Worker:
     def _take(self, core: Core, post: Post) -> None:
         now = self._clock.now()
         match post:
+            case HaltNow() | HaltEnded():
+                self._heed_halt(core, now)
             case Preview():
                 verdict = core.verdict(post.command, now)
                 self._publish(
@@ -516,7 +518,17 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_S)
             if self._core is not None:
-                self._do(self._core.handle(Tick(), self._clock.now()))
+                now = self._clock.now()
+                self._heed_halt(self._core, now)
+                self._do(self._core.handle(Tick(), now))
+
+    def _heed_halt(self, core: Core, now: int) -> None:
+        """Act on what is latched, whether or not anybody came to say so: a full queue must not keep a halt away (5.5)."""
+        halt = self._halt()
+        said = None if halt is None else HaltNow(level=halt.level, by=halt.by)
+        if said != self._heeded:
+            self._heeded = said
+            self._do(core.handle(HaltEnded() if said is None else said, now))
 
     async def _telling(self, adapter: Adapter) -> None:
         """Once a second: how the account's connection does. A stream silent for too long is taken for dead."""

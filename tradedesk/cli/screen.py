@@ -15,7 +15,7 @@ import typer
 from msgspec import Struct
 
 from tradedesk.cli.endings import FAILED, USAGE, end
-from tradedesk.cli.reach import ConfigOption, JsonOption, OperatorOption, controlled, home_of, is_terminal
+from tradedesk.cli.reach import ConfigOption, JsonOption, OperatorOption, controlled, home_of, is_terminal, told_to_stop
 from tradedesk.cli.run import desk_of
 
 if TYPE_CHECKING:
@@ -222,10 +222,8 @@ def monitor(
 def _print_stream(home: "Home", *, as_json: bool) -> None:
     from tradedesk.monitor.plain import print_stream
 
-    until = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: until.set())
-    print_stream(lambda wake: _stream_of(home, wake), sys.stdout, as_json=as_json, until=until)
+    told = told_to_stop()
+    print_stream(lambda wake: _stream_of(home, wake), sys.stdout, as_json=as_json, until=lambda: not told.empty())
 
 
 def open_screen(config: Path | None, operator: str | None, look: Look, passphrase_file: Path | None) -> None:

@@ -26,9 +26,9 @@ class Out(Protocol):
 
 
 def print_stream(
-    feed_of: Callable[[Callable[[], None]], Feed], out: Out, *, as_json: bool, until: threading.Event
+    feed_of: Callable[[Callable[[], None]], Feed], out: Out, *, as_json: bool, until: Callable[[], bool]
 ) -> None:
-    """Print what the feed brings until `until` is set or nobody reads any more.
+    """Print what the feed brings until `until` says so or nobody reads any more.
 
     `feed_of(wake)` opens the feed; it calls `wake` when something has arrived, so this thread sleeps in between.
     """
@@ -36,7 +36,7 @@ def print_stream(
     feed = feed_of(woken.set)
     replica = Replica()
     try:
-        while not until.is_set():
+        while not until():
             woken.wait(0.5)  # bounded only so that `until` is seen
             woken.clear()
             for update in feed.take():
