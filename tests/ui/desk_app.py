@@ -17,7 +17,7 @@ from tradedesk.domain.events import Event, PreviewMade
 from tradedesk.domain.words import AccountId, ClientOrderId, RequestId
 from tradedesk.ui.app import TradedeskApp
 from tradedesk.ui.command_line import CommandInput
-from tradedesk.ui.dialogs import Dialog
+from tradedesk.ui.dialogs.dialog import Dialog
 from tradedesk.ui.screens.trade import TradeScreen
 from tradedesk.views.feed import DeskView
 

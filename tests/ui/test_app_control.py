@@ -10,7 +10,9 @@ from tradedesk.domain.commands import AcknowledgeAlert, CancelAll, CancelOrder, 
 from tradedesk.domain.events import HaltSet, SubmissionRefused
 from tradedesk.domain.orders import Happening
 from tradedesk.domain.words import OperatorId
-from tradedesk.ui.dialogs import Ask, CancelAllDialog, HaltDialog, RearmDialog
+from tradedesk.ui.dialogs.ask import Ask
+from tradedesk.ui.dialogs.cancel_all import CancelAllDialog
+from tradedesk.ui.dialogs.halt import HaltDialog, RearmDialog
 
 EMPTY = {"is_empty": True}
 

@@ -8,7 +8,7 @@ from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, an_order, m
 from tradedesk.domain.commands import AmendOrder, CancelOrder, PlaceOrder
 from tradedesk.domain.orders import Happening
 from tradedesk.domain.words import OrderType, Side
-from tradedesk.ui.dialogs import AmendReview, Review
+from tradedesk.ui.dialogs.review import AmendReview, Review
 from tradedesk.ui.ticket_model import Field
 
 EMPTY = {"is_empty": True}

@@ -22,7 +22,7 @@ from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
 from tradedesk.log import Log
 from tradedesk.ui import drawing, themes
-from tradedesk.ui.dialogs import Dialog
+from tradedesk.ui.dialogs.dialog import Dialog
 from tradedesk.ui.keys import READ_KEYS, bindings, checked_keymap
 from tradedesk.ui.names import hint
 from tradedesk.ui.notices import Tone
@@ -64,7 +64,6 @@ class TradedeskApp(App[None]):
         self.view = view
         self._clock = clock
         self._log_file = log_file
-        self._themes_folder = themes_folder
         self._settings_file = None if state_dir is None else settings_file(state_dir, operator)
         settings, self._settings_problem = (
             (Settings(), None) if self._settings_file is None else read_settings(self._settings_file)

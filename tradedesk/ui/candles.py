@@ -33,10 +33,6 @@ class Scale(Struct, frozen=True, kw_only=True):
     def row(self, price: float) -> int:
         return self.half(price) // 2
 
-    def price_at(self, row: int) -> float:
-        """The price in the middle of a row."""
-        return self.high - (row + 0.5) / self.rows * (self.high - self.low)
-
 
 def gathered(candles: Sequence[Candle], minutes: int) -> list[Candle]:
     """One-minute candles (oldest first) as candles of `minutes`, on the clock's own grid."""

@@ -27,17 +27,10 @@ from tradedesk.domain.events import HaltSet
 from tradedesk.domain.orders import Order, OrderState, state
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
 from tradedesk.ui import verbs
-from tradedesk.ui.dialogs import (
-    AmendReview,
-    Ask,
-    CancelAllDialog,
-    HaltAsked,
-    HaltDialog,
-    RearmDialog,
-    Review,
-    Scope,
-    request_of,
-)
+from tradedesk.ui.dialogs.ask import Ask
+from tradedesk.ui.dialogs.cancel_all import CancelAllDialog, Scope
+from tradedesk.ui.dialogs.halt import HaltAsked, HaltDialog, RearmDialog
+from tradedesk.ui.dialogs.review import AmendReview, Review, request_of
 from tradedesk.ui.drawing import SECOND, Glyphs
 from tradedesk.ui.header import Standing
 from tradedesk.ui.keys import READ_KEYS, TRADE_KEYS, Key, bindings

@@ -18,7 +18,8 @@ from tradedesk.domain.text import clean
 from tradedesk.domain.words import OperatorId
 from tradedesk.ui import verbs
 from tradedesk.ui.command_line import CommandLine, FilterLine
-from tradedesk.ui.dialogs import Dialog, HelpDialog, Jump, Tools
+from tradedesk.ui.dialogs.dialog import Dialog, Tools
+from tradedesk.ui.dialogs.help import HelpDialog, Jump
 from tradedesk.ui.drawing import SECOND, Glyphs, Line, Palette
 from tradedesk.ui.header import (
     Bands,
