@@ -1,11 +1,16 @@
 """The least app that shows one pane: the themes, one frame, and a way to draw the next."""
 
+import asyncio
+
 from desk_builders import NOW, feed_of
 from textual.app import App, ComposeResult
+from textual.pilot import Pilot
 
 from tradedesk.domain.events import Event
 from tradedesk.ui import themes
 from tradedesk.ui.panes.pane import Pane, Selection
+
+WITHIN_S = 20.0
 
 
 class PaneApp(App[None]):
@@ -17,6 +22,7 @@ class PaneApp(App[None]):
             self.register_theme(shipped)
         self.theme = theme
         self._follow = follow
+        self._is_drawn = asyncio.Event()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.DEFAULTS
@@ -27,7 +33,16 @@ class PaneApp(App[None]):
     def on_mount(self) -> None:
         if self._follow is not None:
             self.pane.follow(self._follow)
-        self.call_after_refresh(self.pane.draw_changed, (), NOW)
+        self.call_after_refresh(self._draw_first)
+
+    def _draw_first(self) -> None:
+        self.pane.draw_changed((), NOW)
+        self._is_drawn.set()
+
+    async def drawn(self, pilot: Pilot[None]) -> None:
+        """Wait until the pane was laid out and drawn once, however busy the machine is."""
+        await asyncio.wait_for(self._is_drawn.wait(), WITHIN_S)
+        await pilot.pause()
 
     def on_pane_selected(self, message: Pane.Selected) -> None:
         self.selections.append(message.selection)

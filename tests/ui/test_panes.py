@@ -107,7 +107,7 @@ def test_orders_of_a_desk_that_went_away(snap_compare):
 async def test_an_empty_pane_says_what_is_missing(pane, said):
     app = PaneApp(pane(a_view(is_empty=True)))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         assert said in "\n".join(app.shown())
 
 
@@ -115,7 +115,7 @@ async def test_an_empty_pane_says_what_is_missing(pane, said):
 async def test_a_pane_stands_a_desk_that_has_told_nothing_yet(pane):
     app = PaneApp(pane(DeskView(ListFeed())))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("j", "G", "s", "space", "c", "minus", "y")
         assert any(app.shown())
         assert app.pane.selected() == Selection()
@@ -126,7 +126,7 @@ async def test_a_pane_stands_a_desk_that_has_told_nothing_yet(pane):
 async def test_a_pane_draws_at_any_size_without_running_over(pane, size):
     app = PaneApp(pane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=size) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         assert all(app.pane.render_line(y).cell_length == app.pane.area.width for y in range(app.pane.area.height))
 
 
@@ -135,7 +135,7 @@ async def test_a_desk_that_is_away_shows_since_when(pane):
     """5.9"""
     app = PaneApp(pane(a_view(lost=True)))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         assert "AS OF 12:04:19" in str(app.pane.border_title)
 
 
@@ -157,7 +157,7 @@ async def test_text_from_outside_is_shown_and_never_obeyed(pane):
     view.poll()
     app = PaneApp(pane(view))
     async with app.run_test(size=(120, 30)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.pane.set_filter("[/]")
         await pilot.pause()
         text = "\n".join(app.shown())
@@ -173,7 +173,7 @@ async def test_a_frame_without_news_paints_nothing(pane):
     """PERFORMANCE G7"""
     app = PaneApp(pane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(100, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         painted: list[object] = []
         app.pane.refresh = lambda *regions, **_: painted.extend(regions)
         app.frame()
@@ -184,7 +184,7 @@ async def test_a_frame_without_news_paints_nothing(pane):
 async def test_another_theme_repaints_what_is_shown(pane):
     app = PaneApp(pane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(100, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         before = [app.pane.render_line(y) for y in range(24)]
         app.theme = "desk-light"
         await pilot.pause()
@@ -200,7 +200,7 @@ async def test_another_theme_repaints_what_is_shown(pane):
 async def test_the_price_axis_stands_still_while_the_market_moves_a_little():
     app = PaneApp(MarketPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         top = app.shown()[1]
         app.frame(shifted_book("1.00"))
         assert app.shown()[1].split()[0:2] == top.split()[0:2]
@@ -211,7 +211,7 @@ async def test_the_price_axis_stands_still_while_the_market_moves_a_little():
 async def test_an_axis_that_was_moved_stays_until_it_is_centred():
     app = PaneApp(MarketPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("k", "k")
         held = app.shown()[1]
         assert "held, c centres" in str(app.pane.border_title)
@@ -226,7 +226,7 @@ async def test_an_axis_that_was_moved_stays_until_it_is_centred():
 async def test_our_orders_stand_at_their_prices_with_side_and_count():
     app = PaneApp(MarketPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         bought = next(line for line in app.shown() if "63 996.5" in line)
         sold = next(line for line in app.shown() if "64 003.5" in line)
         assert bought.startswith("▲1")
@@ -236,7 +236,7 @@ async def test_our_orders_stand_at_their_prices_with_side_and_count():
 async def test_coarser_steps_gather_more_of_the_book():
     app = PaneApp(MarketPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         assert any("step 0.5 " in line for line in app.shown())
         await pilot.press("minus")
         assert any("step 1 " in line for line in app.shown())
@@ -249,7 +249,7 @@ async def test_no_best_price_on_a_book_with_a_hole(state):
     """5.9"""
     app = PaneApp(MarketPane(a_view(feed_state=state)), follow=ACME_BTC)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         text = "\n".join(app.shown())
         assert f"≠ {state.value.upper()}: no best price" in text
         assert "spread" not in text
@@ -258,7 +258,7 @@ async def test_no_best_price_on_a_book_with_a_hole(state):
 async def test_the_position_line_names_its_account_first():
     app = PaneApp(MarketPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         assert app.shown()[-1].startswith("acme  +0.75000 BTC @ 63 900.17  uPnL +74.88 USDT")
         app.pane.follow(Selection(account=BIRCH, instrument=SOL))
         assert app.shown()[-1].startswith("birch  no position in SOL")
@@ -269,7 +269,7 @@ async def test_the_position_line_names_its_account_first():
 async def test_an_empty_side_of_the_book_is_said():
     app = PaneApp(MarketPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         frame = a_book_frame(BTC)
         app.frame(
             ev.BookFrame(
@@ -289,7 +289,7 @@ async def test_an_empty_side_of_the_book_is_said():
 async def test_the_chart_shows_axis_times_the_last_price_and_our_fills():
     app = PaneApp(ChartPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(100, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         text = "\n".join(app.shown())
         assert "▼" in text, "acme sold a minute ago"
         assert "12:00" in text
@@ -300,7 +300,7 @@ async def test_the_chart_shows_axis_times_the_last_price_and_our_fills():
 async def test_candles_can_be_longer_and_one_can_go_back_in_time():
     app = PaneApp(ChartPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("minus")
         assert "BTC/USDT 5m" in str(app.pane.border_title)
         await pilot.press("h", "h")
@@ -313,7 +313,7 @@ async def test_a_tick_repaints_the_rows_of_the_open_candle_only():
     """PERFORMANCE G8"""
     app = PaneApp(ChartPane(a_view()), follow=ACME_BTC)
     async with app.run_test(size=(80, 40)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         painted: list[int] = []
         app.pane.refresh = lambda *regions, **_: painted.extend(region.y for region in regions)
         last = app.pane.view.replica.market(BTC).candles[-1]
@@ -336,7 +336,7 @@ async def test_a_tick_repaints_the_rows_of_the_open_candle_only():
 async def test_unknown_orders_stand_on_top_then_open_ones_then_dead_ones():
     app = PaneApp(OrdersPane(a_view()))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         rows = [line for line in app.shown()[1:-1] if line.strip()]
         first_dead = next(index for index, row in enumerate(rows) if "Filled" in row and "Partially" not in row)
         assert "? Unknown 14s" in rows[0]
@@ -350,7 +350,7 @@ async def test_unknown_orders_stand_on_top_then_open_ones_then_dead_ones():
 async def test_the_last_line_gives_the_reason_in_words():
     app = PaneApp(OrdersPane(a_view()))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("G")
         assert app.shown()[-1].startswith("max_order_notional: 192 000.00 is above 20 000.00")
 
@@ -362,7 +362,7 @@ async def test_each_account_and_all_of_them_have_a_total():
     view = a_view()
     app = PaneApp(PositionsPane(view))
     async with app.run_test(size=(110, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         rows = [line.lstrip("▸ ").split() for line in app.shown()[1:-1] if line.strip()]
         totals = {row[0]: row[-1] for row in rows if row[1] == "total"}
         nets = {name: account_figures(view.replica, name, "USDT").net for name in (ACME, BIRCH, CEDAR)}
@@ -389,7 +389,7 @@ async def test_a_position_whose_cost_is_not_known_has_no_gain_and_neither_has_it
     view.poll()
     app = PaneApp(PositionsPane(view))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         # nothing was traded, but there is a holding: it is shown, its gain is not
         row = next(line for line in app.shown() if "BTC/USDT" in line)
         assert row.split()[-1] == "–"
@@ -399,7 +399,7 @@ async def test_a_position_whose_cost_is_not_known_has_no_gain_and_neither_has_it
 async def test_positions_sort_within_their_account():
     app = PaneApp(PositionsPane(a_view()))
     async with app.run_test(size=(110, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.pane.set_order("net", is_reversed=True)
         names = [line.lstrip("▸ ").split()[0] for line in app.shown()[1:-1] if line.strip()]
         assert names == ["all", "birch", "birch", "birch", "acme", "acme", "cedar", "cedar", "cedar"]
@@ -411,7 +411,7 @@ async def test_positions_sort_within_their_account():
 async def test_a_halt_is_told_with_who_when_and_why():
     app = PaneApp(FleetPane(a_view(halted=BIRCH)))
     async with app.run_test(size=(120, 10)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("j")
         assert "■ HALT" in app.shown()[2]
         assert app.shown()[-1].startswith("■ HALT cancel-opening on birch by ann 12:01:11: client asked to stop")
@@ -420,7 +420,7 @@ async def test_a_halt_is_told_with_who_when_and_why():
 async def test_a_halt_of_the_desk_halts_every_account():
     app = PaneApp(FleetPane(a_view(halted="desk")))
     async with app.run_test(size=(120, 10)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         assert sum("■ HALT" in line for line in app.shown()[1:4]) == 3
 
 
@@ -428,7 +428,7 @@ async def test_an_exit_other_than_the_configured_one_is_called_out():
     """5.7"""
     app = PaneApp(FleetPane(a_view()))
     async with app.run_test(size=(120, 10)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         health = app.pane.view.replica.accounts[ACME].health
         app.frame(
             health.__class__(**{f: getattr(health, f) for f in health.__struct_fields__} | {"exit_seen": "10.9.8.7"}),
@@ -466,7 +466,7 @@ def test_the_fleet_adds_up_to_what_the_figures_say():
 async def test_live_and_paper_are_words():
     app = PaneApp(FleetPane(a_view(mode=Mode.Live)))
     async with app.run_test(size=(120, 10)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         assert all("LIVE" in line for line in app.shown()[1:4])
 
 
@@ -476,7 +476,7 @@ async def test_live_and_paper_are_words():
 async def test_what_nobody_has_seen_stands_above_what_was_acknowledged():
     app = PaneApp(AlertsPane(a_view()))
     async with app.run_test(size=(100, 14)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         assert app.pane.selected().alert == "order_unknown:cedar"
         app.frame(
             ev.AlertAcknowledged(at=NOW, source="desk", key="order_unknown:cedar", by="ann", note="asked the venue")
@@ -489,7 +489,7 @@ async def test_what_nobody_has_seen_stands_above_what_was_acknowledged():
 async def test_the_same_cause_again_counts_up_in_its_row():
     app = PaneApp(AlertsPane(a_view()))
     async with app.run_test(size=(100, 14)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         rows = len([line for line in app.shown() if line.strip()])
         app.frame(
             next(event for event in alerts() if isinstance(event, ev.AlertRaised) and "drawdown" in event.alert.key)
@@ -504,7 +504,7 @@ async def test_logs_follow_the_newest_until_someone_reads_further_up():
 
     app = PaneApp(LogsPane(a_view()))
     async with app.run_test(size=(80, 7)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.frame(line(1))
         assert "event_1" in app.shown()[-1]
         await pilot.press("k", "k")
@@ -522,7 +522,7 @@ async def test_logs_follow_the_newest_until_someone_reads_further_up():
 async def test_logs_stay_where_they_are_read_when_old_lines_fall_out():
     app = PaneApp(LogsPane(a_view(is_empty=True)))
     async with app.run_test(size=(80, 7)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         lines = [ev.LogWritten(at=NOW, source="d", level="info", event=f"event_{n:03}", text="") for n in range(520)]
         app.frame(*lines[:500])
         await pilot.pause()
@@ -537,7 +537,7 @@ async def test_logs_stay_where_they_are_read_when_old_lines_fall_out():
 async def test_logs_can_be_filtered():
     app = PaneApp(LogsPane(a_view()))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.pane.set_filter("warning")
         assert len([line for line in app.shown() if line.strip()]) == 2
         app.pane.set_filter("nothing like it")

@@ -63,7 +63,7 @@ def a_pane(count: int = 0, **changes: object) -> OrdersPane:
 async def test_the_cursor_stays_on_its_order_while_rows_move():
     app = PaneApp(a_pane(5))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("j", "j")
         assert app.pane.selected().order == "o2"
         app.frame(placed(an_order("new", placed_at=NOW)))
@@ -77,7 +77,7 @@ async def test_the_cursor_stays_on_its_order_while_rows_move():
 async def test_moving_tells_the_screen_what_is_under_the_cursor():
     app = PaneApp(a_pane(3))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("j", "down", "k")
         assert [selection.order for selection in app.selections] == ["o1", "o2", "o1"]
         assert app.selections[0] == Selection(account=ACME, instrument=BTC, order=ClientOrderId("o1"))
@@ -90,7 +90,7 @@ async def test_moving_tells_the_screen_what_is_under_the_cursor():
 async def test_keys_move_over_a_long_table(keys, order):
     app = PaneApp(a_pane(100))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press(*keys)
         await pilot.pause()
         assert app.pane.selected().order == order
@@ -100,7 +100,7 @@ async def test_keys_move_over_a_long_table(keys, order):
 async def test_another_panes_selection_moves_the_cursor_of_one_that_has_no_focus():
     app = PaneApp(a_pane(50))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.set_focus(None)
         await pilot.pause()
         app.pane.follow(Selection(order=ClientOrderId("o40")))
@@ -112,7 +112,7 @@ async def test_another_panes_selection_moves_the_cursor_of_one_that_has_no_focus
 async def test_an_order_that_becomes_unknown_goes_to_the_top_in_the_same_frame():
     app = PaneApp(a_pane(6))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         lost = an_order("lost", placed_at=NOW - 3600 * SECOND)
         app.frame(placed(lost))
         assert "PendingNew" in app.shown()[7]
@@ -123,7 +123,7 @@ async def test_an_order_that_becomes_unknown_goes_to_the_top_in_the_same_frame()
 async def test_a_just_submitted_order_is_shown_in_the_same_frame_though_no_event_came():
     app = PaneApp(a_pane(1))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         from tradedesk.domain.commands import PlaceOrder
 
         order = an_order("mine", "birch")
@@ -148,7 +148,7 @@ async def test_a_just_submitted_order_is_shown_in_the_same_frame_though_no_event
 async def test_sorting_by_keys_and_back():
     app = PaneApp(a_pane(3))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.pane.set_order("price", is_reversed=False)
         await pilot.press("S")
         assert (app.pane.sort_by, app.pane.is_reversed) == ("price", True)
@@ -162,7 +162,7 @@ async def test_sorting_by_keys_and_back():
 async def test_the_mouse_sorts_and_chooses():
     app = PaneApp(a_pane(4))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.click(app.pane, offset=(10, 4))
         assert app.pane.selected().order == "o2"
         await pilot.click(app.pane, offset=(25, 1))
@@ -172,7 +172,7 @@ async def test_the_mouse_sorts_and_chooses():
 async def test_a_filter_shows_what_matches_and_says_how_to_leave():
     app = PaneApp(OrdersPane(a_view()))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.pane.set_filter("BIRCH")
         rows = [line for line in app.shown()[1:-1] if line.strip()]
         assert rows
@@ -186,7 +186,7 @@ async def test_a_filter_shows_what_matches_and_says_how_to_leave():
 async def test_marks_follow_their_orders_and_leave_with_them():
     app = PaneApp(a_pane(3))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("space", "j", "space", "j", "space", "space")
         assert app.pane.marked() == {"o0", "o1"}
         app.frame(placed(an_order("new", placed_at=NOW)))
@@ -199,7 +199,7 @@ async def test_a_frame_paints_only_the_rows_that_changed():
     """PERFORMANCE G8"""
     app = PaneApp(a_pane(20, order_qty=Decimal(2)))
     async with app.run_test(size=(80, 30)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         painted = record_painting(app)
         app.frame()
         assert painted == []
@@ -210,7 +210,7 @@ async def test_a_frame_paints_only_the_rows_that_changed():
 async def test_a_hidden_pane_draws_nothing_and_catches_up_when_shown():
     app = PaneApp(a_pane(3))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.pane.display = False
         await pilot.pause()
         painted = record_painting(app)
@@ -225,7 +225,7 @@ async def test_a_hidden_pane_draws_nothing_and_catches_up_when_shown():
 async def test_ages_go_on_without_news():
     app = PaneApp(a_pane(1))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         app.frame(now=NOW + 8 * SECOND)
         assert "9s" in app.shown()[1]
 
@@ -233,7 +233,7 @@ async def test_ages_go_on_without_news():
 async def test_a_row_is_copied_as_text():
     app = PaneApp(a_pane(1))
     async with app.run_test(size=(80, 12)) as pilot:
-        await pilot.pause()
+        await app.drawn(pilot)
         await pilot.press("y")
         assert app.clipboard.split("\t")[:4] == ["New", "acme", "▲ BUY", "BTC/USDT"]
 
