@@ -7,7 +7,10 @@ import pytest
 
 from tradedesk.accounts.core import Core
 from tradedesk.domain.outcomes import Unproven
-from tradedesk.orders.manager import OrderManager
+from tradedesk.orders.cancels import Cancels
+from tradedesk.orders.doubts import Doubts
+from tradedesk.orders.progress import Progress
+from tradedesk.orders.sweep import Sweep
 from tradedesk.risk import gate
 from tradedesk.simulation.account import SimAccount
 from tradedesk.simulation.venue import SimVenue
@@ -33,7 +36,7 @@ def send_again_on_timeout(patch: Patch) -> None:
 
 
 def give_up_at_once(patch: Patch) -> None:
-    patch.setattr(OrderManager, "_doubt_ns", lambda self: 0)
+    patch.setattr(Doubts, "window_ns", lambda self: 0)
 
 
 def send_before_the_record(patch: Patch) -> None:
@@ -45,30 +48,30 @@ def forget_to_recover(patch: Patch) -> None:
 
 
 def drop_a_fill(patch: Patch) -> None:
-    fill_ = OrderManager._fill
+    fill_ = Progress.fill
 
     def lossy(self, fill):
         if int(fill.trade_id) % 7:
             fill_(self, fill)
         else:
-            self._fill_keys.add(fill.key)
+            self._books.fill_keys.add(fill.key)
 
-    patch.setattr(OrderManager, "_fill", lossy)
+    patch.setattr(Progress, "fill", lossy)
 
 
 def apply_fills_as_often_as_told(patch: Patch) -> None:
-    fill_ = OrderManager._fill
+    fill_ = Progress.fill
 
     def naive(self, fill):
-        self._fill_keys.discard(fill.key)
+        self._books.fill_keys.discard(fill.key)
         fill_(self, fill)
 
-    patch.setattr(OrderManager, "_fill", naive)
+    patch.setattr(Progress, "fill", naive)
 
 
 def lose_the_fee(patch: Patch) -> None:
-    fill_ = OrderManager._fill
-    patch.setattr(OrderManager, "_fill", lambda self, fill: fill_(self, msgspec.structs.replace(fill, fee=None)))
+    fill_ = Progress.fill
+    patch.setattr(Progress, "fill", lambda self, fill: fill_(self, msgspec.structs.replace(fill, fee=None)))
 
 
 def skip_the_gate(patch: Patch) -> None:
@@ -91,22 +94,22 @@ def skip_the_last_check(patch: Patch) -> None:
 
 
 def sweep_nothing(patch: Patch) -> None:
-    patch.setattr(OrderManager, "_is_swept", lambda self, order, level: False)
+    patch.setattr(Sweep, "_concerns", lambda self, order: False)
 
 
 def forget_a_lost_cancel(patch: Patch) -> None:
-    wanted = OrderManager._cancel_wanted
+    send_due = Cancels.send_due
 
     def once(self):
-        wanted(self)
-        self._standing.clear()
+        send_due(self)
+        self._wanted.clear()
 
-    patch.setattr(OrderManager, "_cancel_wanted", once)
+    patch.setattr(Cancels, "send_due", once)
 
 
 def leave_the_cancel_of_a_dead_order_open(patch: Patch) -> None:
     """As the manager once did: it was asked about for ever, and a halt never got its receipt"""
-    patch.setattr(OrderManager, "_close_requests", lambda self, order: None)
+    patch.setattr(Cancels, "close", lambda self, order: None)
 
 
 @pytest.mark.parametrize(

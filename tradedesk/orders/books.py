@@ -1,0 +1,217 @@
+"""One account's own books: what happened so far, and what the message in hand makes happen."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from tradedesk.domain import events as ev
+from tradedesk.domain import orders as rules
+from tradedesk.domain.accounts import Account
+from tradedesk.domain.alerts import Alert, Severity
+from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
+from tradedesk.domain.positions import Balance
+from tradedesk.domain.words import ClientOrderId, InstrumentId, OperatorId, RequestId, VenueOrderId
+from tradedesk.orders.messages import Effect, Emit, Quarantine
+from tradedesk.views.replica import Replica
+
+MS = 1_000_000  # ns
+
+
+class Books:
+    """Folded from events, of the journal first. Each verb below emits one event, folded before the verb returns.
+
+    Rows are frozen, so an order in hand is old after a verb about it: `latest` gives the present one.
+    """
+
+    def __init__(
+        self, account: Account, instruments: Iterable[Instrument], history: Iterable[ev.Event], now: int
+    ) -> None:
+        self.account = account.id
+        self.now = now  # our clock, ns: when the message in hand came
+        self.effects: list[Effect] = []  # of the message in hand
+        self.replica = Replica()
+        self.live: dict[ClientOrderId, Order] = {}
+        self.known_ids: set[ClientOrderId] = set()  # of all orders ever, those the replica dropped included
+        self.fill_keys: set[tuple[str, str, str]] = set()
+        self.trades_from = 0  # venue clock, ns: fills before this belong to the opening
+        self.is_opened = False
+        self._source = f"worker:{account.id}"
+        for instrument in instruments:
+            self.replica.apply(ev.InstrumentListed(at=now, source=self._source, instrument=instrument))
+        self.replica.apply(ev.AccountListed(at=now, source=self._source, account=account))
+        for event in history:
+            self._fold(event)
+
+    def begin(self, now: int) -> None:
+        """A message is in hand; what it makes happen is collected in `effects`."""
+        self.now, self.effects = now, []
+
+    # -- reading ----------------------------------------------------------------------------------------------------------
+
+    def order(self, client_order_id: ClientOrderId | None) -> Order | None:
+        """Ours or external, live or dead; None also for one that died so long ago that the replica dropped it."""
+        return None if client_order_id is None else self.replica.orders.get(client_order_id)
+
+    def latest(self, order: Order) -> Order:
+        return self.replica.orders.get(order.client_order_id, order)
+
+    def ours(self) -> list[Order]:
+        """The live orders that this desk placed."""
+        return [order for order in self.live.values() if not order.is_external]
+
+    def find(self, request_id: RequestId) -> tuple[Order, Request] | None:
+        """A request and its order; request ids begin with the order's own id."""
+        order = self.order(ClientOrderId(request_id)) or self.order(ClientOrderId(request_id.rsplit("-", 1)[0]))
+        request = None if order is None else rules.request_of(order, request_id)
+        return None if order is None or request is None else (order, request)
+
+    def state_of(self, order: Order, request_id: RequestId) -> RequestState | None:
+        """How one of its requests stands now; None: it has no such request."""
+        request = rules.request_of(self.latest(order), request_id)
+        return None if request is None else request.state
+
+    # -- what happens to an order -----------------------------------------------------------------------------------------
+
+    def placed(self, order: Order) -> None:
+        self._emit(ev.OrderPlaced(at=self.now, source=self._source, order=order))
+
+    def made(self, order: Order, request: Request) -> None:
+        """A cancel or replace of the order was asked for."""
+        self._emit(
+            ev.RequestMade(
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                client_order_id=order.client_order_id,
+                request=request,
+            )
+        )
+
+    def decided(self, order: Order, request_id: RequestId, state: RequestState, *reasons: str) -> None:
+        """What became of a request; news that it cannot take any more is passed over."""
+        before = self.state_of(order, request_id)
+        if before is None or state not in rules.NEXT_REQUEST[before]:
+            return
+        self._emit(
+            ev.RequestDecided(
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                client_order_id=order.client_order_id,
+                request_id=request_id,
+                state=state,
+                reasons=reasons,
+            )
+        )
+
+    def moved(
+        self, order: Order, happening: Happening, reason: str | None, venue_order_id: VenueOrderId | None
+    ) -> None:
+        self._emit(
+            ev.OrderMoved(
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                client_order_id=order.client_order_id,
+                happening=happening,
+                venue_order_id=venue_order_id,
+                reason=reason,
+            )
+        )
+
+    def filled(self, fill: Fill) -> None:
+        self._emit(ev.OrderFilled(at=self.now, source=self._source, fill=fill))
+
+    def refused(self, operator: OperatorId, what: ClientOrderId, reason: str) -> None:
+        """A command was not taken; `what` is the order it was about."""
+        self._emit(ev.SubmissionRefused(at=self.now, source=self._source, operator=operator, what=what, reason=reason))
+
+    # -- what happens to the account --------------------------------------------------------------------------------------
+
+    def opened(self, openings: tuple[ev.Opening, ...], marks: dict[InstrumentId, Decimal], trades_from: int) -> None:
+        """The first look was taken: what everything later is counted from."""
+        self._emit(
+            ev.AccountOpened(
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                openings=openings,
+                marks=marks,
+                trades_from=trades_from,
+            )
+        )
+
+    def balances_read(self, balances: tuple[Balance, ...], *, is_complete: bool) -> None:
+        self._emit(
+            ev.BalancesRead(
+                at=self.now, source=self._source, account=self.account, balances=balances, is_complete=is_complete
+            )
+        )
+
+    def reconciled(self, differences: tuple[str, ...]) -> None:
+        self._emit(ev.Reconciled(at=self.now, source=self._source, account=self.account, differences=differences))
+
+    def swept(self, *, cancelled: int, left: int, started_at: int) -> None:
+        """A halt's receipt."""
+        took_ms = (self.now - started_at) // MS
+        self._emit(
+            ev.HaltSwept(
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                cancelled=cancelled,
+                left=left,
+                took_ms=took_ms,
+            )
+        )
+
+    # -- alerts -----------------------------------------------------------------------------------------------------------
+
+    def alert(self, key: str, severity: Severity, text: str) -> None:
+        """Raise it for this account; a key is `rule` or `rule:what it is about`."""
+        alert = Alert(
+            key=f"{key}:{self.account}",
+            rule=key.partition(":")[0],
+            severity=severity,
+            account=self.account,
+            text=text,
+            at=self.now,
+        )
+        self._emit(ev.AlertRaised(at=self.now, source=self._source, alert=alert))
+
+    def alert_ended(self, key: str) -> None:
+        self._emit(ev.AlertEnded(at=self.now, source=self._source, key=f"{key}:{self.account}"))
+
+    def quarantine(self, reason: str) -> None:
+        """Block the account until a person has looked."""
+        self.effects.append(Quarantine(reason=reason))
+        self.alert("quarantine", Severity.Critical, reason)
+
+    # -- the fold ---------------------------------------------------------------------------------------------------------
+
+    def _emit(self, event: ev.Event) -> None:
+        self._fold(event)
+        self.effects.append(Emit(event=event))
+
+    def _fold(self, event: ev.Event) -> None:
+        self.replica.apply(event)
+        match event:
+            case ev.OrderPlaced():
+                self.known_ids.add(event.order.client_order_id)
+                self._note(event.order.client_order_id)
+            case ev.RequestMade() | ev.RequestDecided() | ev.OrderMoved():
+                self._note(event.client_order_id)
+            case ev.OrderFilled():
+                self.fill_keys.add(event.fill.key)
+                self._note(event.fill.client_order_id)
+            case ev.AccountOpened():
+                self.trades_from, self.is_opened = event.trades_from, True
+            case _:
+                pass
+
+    def _note(self, client_order_id: ClientOrderId) -> None:
+        order = self.replica.orders.get(client_order_id)
+        if order is None or order.is_dead:
+            self.live.pop(client_order_id, None)
+        else:
+            self.live[client_order_id] = order

@@ -1,0 +1,98 @@
+"""What is not known is asked: requests of which nothing is proved, and the questions about their orders (5.2)."""
+
+from msgspec import Struct
+
+from tradedesk.domain.orders import Order, RequestKind, RequestState
+from tradedesk.domain.outcomes import VenueInfo
+from tradedesk.domain.words import ClientOrderId, RequestId
+from tradedesk.orders.books import MS, Books
+from tradedesk.orders.messages import Ask
+
+ASK_EVERY_NS = 500 * MS  # between two questions about one unknown request
+ANSWER_LOST_NS = 30_000 * MS  # longer than any question takes: its answer is not coming any more, so ask anew
+OPEN_REQUEST = (RequestState.Pending, RequestState.Unknown)
+
+
+class Doubt(Struct, kw_only=True):
+    """An unknown request that is being cleared up by asking. All in ns."""
+
+    client_order_id: ClientOrderId
+    since: int  # when the bytes may have left
+    ask_at: int
+
+
+class Question(Struct, kw_only=True):
+    """One order is being asked about; the answer says what was so at `asked_at` (ns) or after, never before."""
+
+    asked_at: int
+    is_outdated: bool = False  # something came up since: ask again when it is answered
+
+
+class Doubts:
+    """What is being asked, and since when; what an answer says of an order is for `Progress`."""
+
+    def __init__(self, books: Books, info: VenueInfo) -> None:
+        self._books = books
+        self._info = info
+        self._doubts: dict[RequestId, Doubt] = {}
+        self._questions: dict[ClientOrderId, Question] = {}
+
+    @property
+    def are_cleared(self) -> bool:
+        """Whether no request is unknown."""
+        return not self._doubts
+
+    def add(self, order: Order, request_id: RequestId, *, ask_in: int = ASK_EVERY_NS) -> None:
+        """Start asking, if it is unknown. The window runs from now: the bytes may have left at this very moment."""
+        if self._books.state_of(order, request_id) is RequestState.Unknown:
+            now = self._books.now
+            self._doubts[request_id] = Doubt(client_order_id=order.client_order_id, since=now, ask_at=now + ask_in)
+
+    def ask(self, order: Order) -> None:
+        """Ask about the order, one question at a time: so that an answer belongs to its question."""
+        question = self._open_question(order.client_order_id)
+        if question is not None:
+            question.is_outdated = True
+            return
+        self._questions[order.client_order_id] = Question(asked_at=self._books.now)
+        self._books.effects.append(Ask(order=order))
+
+    def answered(self, client_order_id: ClientOrderId) -> Question | None:
+        """The question that this was the answer to; None if it was given up as lost."""
+        return self._questions.pop(client_order_id, None)
+
+    def tick(self) -> None:
+        for request_id, doubt in list(self._doubts.items()):
+            order = self._books.order(doubt.client_order_id)
+            if order is None or self._books.state_of(order, request_id) not in OPEN_REQUEST:
+                del self._doubts[request_id]
+            elif doubt.ask_at <= self._books.now and self._open_question(doubt.client_order_id) is None:
+                doubt.ask_at = self._books.now + ASK_EVERY_NS
+                self.ask(order)
+
+    def _open_question(self, client_order_id: ClientOrderId) -> Question | None:
+        question = self._questions.get(client_order_id)
+        return None if question is None or question.asked_at <= self._books.now - ANSWER_LOST_NS else question
+
+    # -- when an answer proves that a request never arrived ---------------------------------------------------------------
+
+    def window_ns(self) -> int:
+        """How long a request may still arrive or be hidden: receive window, the venue's own time-out, lag of queries."""
+        return (self._info.receive_window_ms + self._info.engine_timeout_ms + self._info.query_lag_ms) * MS
+
+    def is_over(self, request_id: RequestId, asked_at: int) -> bool:
+        """Whether the request is in doubt, and nothing of it could arrive any more when the venue was asked."""
+        doubt = self._doubts.get(request_id)
+        return doubt is not None and asked_at >= doubt.since + self.window_ns()
+
+    def must_be_shown(self, order: Order, asked_at: int) -> bool:
+        """Whether an order that was proved must have been found by a query asked then."""
+        lag_over = order.updated_at + self._info.query_lag_ms * MS
+        return asked_at >= min(lag_over, order.deadline + self.window_ns())
+
+    def shown_open(self, order: Order, asked_at: int) -> None:
+        """It was open at `asked_at` (ns): its unknown cancels that cannot arrive any more never did."""
+        for request in order.requests:
+            is_unknown = request.kind is RequestKind.Cancel and request.state is RequestState.Unknown
+            if is_unknown and self.is_over(request.request_id, asked_at):
+                self._books.decided(order, request.request_id, RequestState.NeverArrived, "the order is still open")

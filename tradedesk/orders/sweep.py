@@ -1,0 +1,97 @@
+"""A halt's cancelling, until the venue shows none of ours; and what closes the positions after it (5.5)."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.commands import PlaceOrder
+from tradedesk.domain.gate import FLATTENER
+from tradedesk.domain.money import floor_to_lot
+from tradedesk.domain.orders import Order
+from tradedesk.domain.words import ClientOrderId, OperatorId, OrderType, Side
+from tradedesk.orders.books import MS, Books
+from tradedesk.orders.cancels import Cancels
+from tradedesk.orders.doubts import Doubts
+from tradedesk.orders.messages import AskState
+
+SWEEPING = (HaltLevel.CancelOpening, HaltLevel.CancelAll, HaltLevel.Flatten)
+FLATTEN_NS = 10_000 * MS  # how long a flattening order may wait to be sent
+
+
+class Sweep:
+    """The cancelling of one halt, from its latch to its receipt."""
+
+    def __init__(self, books: Books, cancels: Cancels, doubts: Doubts, level: HaltLevel, by: OperatorId) -> None:
+        self.level = level
+        self._by = by
+        self._started_at = books.now
+        self._cancelled: set[ClientOrderId] = set()
+        self._confirming_since: int | None = None  # ns; waiting for a list of the venue's that is not older than this
+        self._books = books
+        self._cancels = cancels
+        self._doubts = doubts
+
+    def advance(self) -> None:
+        """Cancel what is left; once nothing is, and nothing is unknown, ask the venue what it shows."""
+        if self._confirming_since is not None:
+            return
+        left = self._left()
+        for order in left:
+            self._cancelled.add(order.client_order_id)
+            self._cancels.want(order, self._by)
+        self._cancels.send_due()
+        if not left and self._doubts.are_cleared:
+            self._confirming_since = self._books.now
+            self._books.effects.append(AskState())
+
+    def confirm(self, taken_at: int, shown: set[ClientOrderId]) -> bool:
+        """Whether the venue's list of open orders, `taken_at` (ns), ends the sweep; if so, write its receipt."""
+        if self._confirming_since is None or taken_at < self._confirming_since:
+            return False
+        self._confirming_since = None
+        if self._left() or not self._doubts.are_cleared:
+            return False  # something turned up meanwhile; the next tick goes on
+        left = sum(1 for order in self._books.ours() if order.client_order_id in shown)
+        self._books.swept(cancelled=len(self._cancelled), left=left, started_at=self._started_at)
+        return True
+
+    def _left(self) -> list[Order]:
+        return [order for order in self._books.ours() if self._concerns(order)]
+
+    def _concerns(self, order: Order) -> bool:
+        return self.level in (HaltLevel.CancelAll, HaltLevel.Flatten) or is_opening(self._books, order)
+
+
+def is_opening(books: Books, order: Order) -> bool:
+    """Whether the order, filled in full with all that works on its side, would add to the position or turn it."""
+    position = books.replica.positions.get((books.account, order.instrument))
+    qty = position.qty if position is not None else Decimal(0)
+    same_side = (o for o in books.live.values() if o.instrument == order.instrument and o.side is order.side)
+    working = sum((o.leaves_qty for o in same_side), Decimal(0))
+    return working > (qty if order.side is Side.Sell else -qty)
+
+
+def flattening(books: Books, new_id: Callable[[], ClientOrderId]) -> list[PlaceOrder]:
+    """What closes at market all that the account still holds; the Gate judges these like any order and may refuse."""
+    commands = []
+    for (_, instrument_id), position in books.replica.positions.items():
+        instrument = books.replica.instruments.get(instrument_id)
+        if instrument is None:
+            continue
+        qty = floor_to_lot(abs(position.qty), instrument.lot)
+        if qty < max(instrument.min_qty, instrument.lot):
+            continue
+        commands.append(
+            PlaceOrder(
+                account=books.account,
+                client_order_id=new_id(),
+                instrument=instrument_id,
+                side=Side.Sell if position.qty > 0 else Side.Buy,
+                order_type=OrderType.Market,
+                order_qty=qty,
+                reduce_only=True,
+                operator=FLATTENER,
+                deadline=books.now + FLATTEN_NS,
+            )
+        )
+    return commands
