@@ -278,6 +278,21 @@ FILLS = (
     a_fill(trade_id="t4", qty="0.4"),
 )
 CUMS = ("0.1", "0.3", "0.6", "1")
+def test_an_order_forgotten_while_its_fills_were_never_listed_stops_no_worker(monkeypatch):
+    """5.13: the books forget the oldest dead orders; whatever still waits for one must not trip over that"""
+    monkeypatch.setattr("tradedesk.views.replica.MAX_DEAD_ORDERS", 1)
+    rig = Rig()
+    rig.place()
+    rig.tell(a_report("c1", OrdStatus.PartiallyFilled, cum="0.4"))  # its fill never comes
+    rig.tell(a_report("c1", OrdStatus.Canceled))
+    for key in ("c2", "c3"):
+        rig.place(key)
+        rig.tell(a_report(key, OrdStatus.Canceled))
+    assert rig.manager.books.orders.get("c1") is None
+    rig.wait(30)
+    assert rig.state("c3") is OrderState.Canceled
+
+
 NEWS = (
     *(a_trade(fill, cum=cum, is_last=cum == "1") for fill, cum in zip(FILLS, CUMS, strict=True)),
     an_ack("c1"),

@@ -242,10 +242,12 @@ class Progress:
         self.move(order, happening, short.report.reason, short.report.venue_order_id)
 
     def tick(self) -> None:
-        for client_order_id, short in self._shortfalls.items():
-            if short.ask_at <= self._books.now:
+        for client_order_id, short in list(self._shortfalls.items()):
+            order = self._books.order(client_order_id)
+            if order is None:  # dead for so long that the books forgot it; reconciliation still lists its fills
+                del self._shortfalls[client_order_id]
+            elif short.ask_at <= self._books.now:
                 short.ask_at = self._books.now + ANSWER_LOST_NS
-                order = self._books.replica.orders[client_order_id]
                 self._books.effects.append(AskFills(order=order, report=short.report))
 
 
