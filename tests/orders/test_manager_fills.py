@@ -278,6 +278,8 @@ FILLS = (
     a_fill(trade_id="t4", qty="0.4"),
 )
 CUMS = ("0.1", "0.3", "0.6", "1")
+
+
 def test_an_order_forgotten_while_its_fills_were_never_listed_stops_no_worker(monkeypatch):
     """5.13: the books forget the oldest dead orders; whatever still waits for one must not trip over that"""
     monkeypatch.setattr("tradedesk.views.replica.MAX_DEAD_ORDERS", 1)
