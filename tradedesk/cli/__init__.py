@@ -8,6 +8,7 @@ import typer
 
 from tradedesk import __version__
 from tradedesk.cli.accounts import accounts_app
+from tradedesk.cli.alone import open_screen
 from tradedesk.cli.bench import bench
 from tradedesk.cli.demo import demo
 from tradedesk.cli.endings import FAILED, INTERRUPTED
@@ -16,7 +17,7 @@ from tradedesk.cli.look import alerts, fills, orders, positions, status
 from tradedesk.cli.order import order_app
 from tradedesk.cli.paper import paper
 from tradedesk.cli.run import run
-from tradedesk.cli.screen import AsciiOption, Look, SlowOption, ThemeOption, attach, monitor, open_screen
+from tradedesk.cli.screen import AsciiOption, Look, SlowOption, ThemeOption, attach, monitor
 from tradedesk.cli.selftest import selftest
 
 app = typer.Typer(name="tradedesk", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -226,27 +226,6 @@ def _print_stream(home: "Home", *, as_json: bool) -> None:
     print_stream(lambda wake: _stream_of(home, wake), sys.stdout, as_json=as_json, until=lambda: not told.empty())
 
 
-def open_screen(config: Path | None, operator: str | None, look: Look, passphrase_file: Path | None) -> None:
-    """`tradedesk` alone: the desk of desk.toml with its screen; without a desk.toml, what there is to choose from."""
-    home = home_of(config)
-    if home.config.exists():
-        if not is_terminal():
-            end(f"tradedesk opens a screen and {NO_TERMINAL}", USAGE)
-        screen_of(home, look, operator=operator, passphrase_file=passphrase_file)
-        return
-    from tradedesk.ui.screens.welcome import WITHOUT_A_TERMINAL, WelcomeApp
-
-    if not is_terminal():
-        end(WITHOUT_A_TERMINAL, USAGE)
-    match WelcomeApp(theme=look.theme, ascii=look.ascii).run():
-        case "demo":
-            from tradedesk.cli.demo import demo
-
-            demo(theme=look.theme, as_ascii=look.ascii, slow=look.slow)
-        case "monitor":
-            monitor(theme=look.theme, as_ascii=look.ascii, slow=look.slow, config=config)
-
-
 def _new_id(_: "AccountId") -> "ClientOrderId":
     from tradedesk.clock import SystemClock
     from tradedesk.domain.words import client_order_id
