@@ -39,7 +39,7 @@ def test_a_cancel_goes_at_once_and_the_order_is_dead_by_the_venues_word():
     effects = rig.tell(a_cancel())
     assert any(isinstance(effect, SendCancel) for effect in effects)
     assert rig.state() is OrderState.PendingCancel
-    rig.tell(cancel_acked("c1-c1"))
+    rig.tell(cancel_acked("c1#c1"))
     assert rig.state() is OrderState.Canceled
     assert rig.requests(kind=RequestKind.Cancel) == [RequestState.Acknowledged]
     rig.wait(5)
@@ -56,7 +56,7 @@ def test_a_cancel_of_nothing_is_refused_in_words():
 def test_F39_a_cancel_that_loses_to_a_fill_is_refused_quietly():
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), a_trade(a_fill(), cum="1", is_last=True), refused("c1-c1", -2011, "Unknown order sent."))
+    rig.tell(a_cancel(), a_trade(a_fill(), cum="1", is_last=True), refused("c1#c1", -2011, "Unknown order sent."))
     assert rig.state() is OrderState.Filled
     assert rig.requests(kind=RequestKind.Cancel) == [RequestState.Refused]
     assert rig.alerts() == []
@@ -66,7 +66,7 @@ def test_F39_a_cancel_that_loses_to_a_fill_is_refused_quietly():
 def test_F39_an_unproven_cancel_of_an_order_that_filled_meanwhile_is_over():
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), a_trade(a_fill(), cum="1", is_last=True), unproven("c1-c1"))
+    rig.tell(a_cancel(), a_trade(a_fill(), cum="1", is_last=True), unproven("c1#c1"))
     assert rig.state() is OrderState.Filled
     assert rig.requests(kind=RequestKind.Cancel) == [RequestState.Refused]
     rig.wait(3)
@@ -75,25 +75,25 @@ def test_F39_an_unproven_cancel_of_an_order_that_filled_meanwhile_is_over():
 
 def test_F44_a_cancel_that_overtakes_its_order_is_repeated_until_the_order_is_gone():
     rig = Rig()
-    rig.tell(a_place(), a_cancel_all(), refused("c1-c1", -2011, "Unknown order sent."), absent())
+    rig.tell(a_place(), a_cancel_all(), refused("c1#c1", -2011, "Unknown order sent."), absent())
     assert rig.state() is OrderState.PendingNew
     rig.wait(1.2)
     assert cancelled_ids(rig) == ["c1", "c1"]
-    rig.tell(a_report("c1", OrdStatus.New, cum="0"), cancel_acked("c1-c2"))
+    rig.tell(a_report("c1", OrdStatus.New, cum="0"), cancel_acked("c1#c2"))
     assert rig.state() is OrderState.Canceled
 
 
 def test_F45_a_lost_cancel_is_asked_about_and_sent_again():
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), unproven("c1-c1"))
+    rig.tell(a_cancel(), unproven("c1#c1"))
     rig.wait(1)
     assert rig.asked == ["c1"]
     rig.tell(answered(a_report("c1", OrdStatus.New, cum="0")))
     rig.wait(1)
     assert cancelled_ids(rig) == ["c1", "c1"]
     assert rig.requests(kind=RequestKind.Cancel) == [RequestState.Unknown, RequestState.Pending]
-    rig.tell(cancel_acked("c1-c2"))
+    rig.tell(cancel_acked("c1#c2"))
     assert rig.state() is OrderState.Canceled
     assert rig.requests(kind=RequestKind.Cancel) == [RequestState.Acknowledged, RequestState.Acknowledged]
 
@@ -102,7 +102,7 @@ def test_F45_a_cancel_is_held_to_have_never_arrived_only_after_the_window():
     """5.2"""
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), unproven("c1-c1"))
+    rig.tell(a_cancel(), unproven("c1#c1"))
     for _ in range(WINDOW_S - 2):
         rig.wait(1)
         rig.tell(answered(a_report("c1", OrdStatus.New, cum="0")))
@@ -143,7 +143,7 @@ def test_a_cancel_before_the_send_stops_the_send_and_settles_both():
     rig.tell(a_place(), a_cancel())
     rig.tell(NotSent(request_id=RequestId("c1"), reason="cancelled before it was sent"))
     assert rig.state() is OrderState.Denied
-    rig.tell(refused("c1-c1", -2011, "Unknown order sent."))
+    rig.tell(refused("c1#c1", -2011, "Unknown order sent."))
     assert rig.requests() == [RequestState.Denied, RequestState.Refused]
     rig.wait(3)
     assert cancelled_ids(rig) == ["c1"]
@@ -168,7 +168,7 @@ def test_an_order_of_unknown_birth_can_be_cancelled():
     rig = Rig()
     rig.tell(a_place(), unproven(), a_cancel())
     assert cancelled_ids(rig) == ["c1"]
-    rig.tell(cancel_acked("c1-c1"))
+    rig.tell(cancel_acked("c1#c1"))
     assert rig.state() is OrderState.Canceled
     assert rig.requests() == [RequestState.Acknowledged, RequestState.Acknowledged]
 
@@ -176,7 +176,7 @@ def test_an_order_of_unknown_birth_can_be_cancelled():
 def test_a_cancel_answered_with_more_filled_than_we_saw_waits_for_the_fills():
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), cancel_acked("c1-c1", cum="0.3"))
+    rig.tell(a_cancel(), cancel_acked("c1#c1", cum="0.3"))
     assert len(rig.asked_fills) == 1
     rig.tell(a_trade(a_fill(qty="0.3"), cum="0.3"))
     rig.wait(1)
@@ -187,7 +187,7 @@ def test_a_cancel_answered_with_more_filled_than_we_saw_waits_for_the_fills():
 def test_a_refused_key_on_a_cancel_blocks_the_account():
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), refused("c1-c1", -2015, "Invalid API-key", is_auth=True))
+    rig.tell(a_cancel(), refused("c1#c1", -2015, "Invalid API-key", is_auth=True))
     assert len(rig.quarantined) == 1
     assert rig.state() is OrderState.New
 

@@ -152,7 +152,7 @@ def test_F06_a_refusal_after_our_timeout_is_accepted():
 def test_F07_unknown_order_on_a_cancel_is_a_question_not_a_conclusion():
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), refused("c1-c1", -2011, "Unknown order sent."))
+    rig.tell(a_cancel(), refused("c1#c1", -2011, "Unknown order sent."))
     assert rig.order().ord_status is OrdStatus.New
     assert rig.asked == ["c1"]
     rig.tell(a_trade(a_fill(qty="1"), cum="1", is_last=True))
@@ -181,7 +181,7 @@ def test_F22_a_query_that_does_not_see_the_order_yet_changes_nothing():
 def test_F22_a_query_that_lags_behind_an_acknowledged_order_alarms_nobody():
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), refused("c1-c1", -2011, "Unknown order sent."), absent())
+    rig.tell(a_cancel(), refused("c1#c1", -2011, "Unknown order sent."), absent())
     assert rig.state() is OrderState.New
     assert rig.alerts() == []
 
@@ -190,7 +190,7 @@ def test_F22_an_order_that_took_long_to_arrive_may_be_missing_from_a_query_right
     rig = Rig()
     rig.tell(a_place())
     rig.wait(WINDOW_S + 1)
-    rig.tell(an_ack("c1"), a_cancel(), refused("c1-c1", -2011, "Unknown order sent."), absent())
+    rig.tell(an_ack("c1"), a_cancel(), refused("c1#c1", -2011, "Unknown order sent."), absent())
     assert rig.state() is OrderState.New
     assert rig.alerts() == []
 

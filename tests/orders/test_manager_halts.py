@@ -39,7 +39,7 @@ def cancelled(rig: Rig) -> list[str]:
 
 
 def confirm(rig: Rig, request_id: str) -> None:
-    client_order_id = request_id.rsplit("-", 1)[0]
+    client_order_id = request_id.partition("#")[0]
     report = a_report(client_order_id, OrdStatus.Canceled, cum="0")
     rig.tell(Acknowledged(request_id=RequestId(request_id), report=report))
 
@@ -81,9 +81,9 @@ def test_protective_orders_stay_at_cancel_opening_unless_they_would_turn_the_pos
 
 def test_the_receipt_comes_only_when_the_venue_itself_shows_none():
     rig = halted(HaltLevel.CancelAll)
-    confirm(rig, "buy-c1")
+    confirm(rig, "buy#c1")
     assert rig.asked_state == 0
-    confirm(rig, "sell-c1")
+    confirm(rig, "sell#c1")
     rig.wait(0.2)
     assert rig.asked_state == 1
     assert rig.swept() == []
@@ -98,8 +98,8 @@ def test_the_receipt_comes_only_when_the_venue_itself_shows_none():
 def test_a_look_taken_before_the_sweep_was_done_is_no_confirmation():
     rig = halted(HaltLevel.CancelAll)
     taken_at = rig.now
-    confirm(rig, "buy-c1")
-    confirm(rig, "sell-c1")
+    confirm(rig, "buy#c1")
+    confirm(rig, "sell#c1")
     rig.wait(0.2)
     look(rig, a_venue_state(taken_at=taken_at))
     assert rig.swept() == []
@@ -109,7 +109,7 @@ def test_a_look_taken_before_the_sweep_was_done_is_no_confirmation():
 
 def test_the_receipt_of_cancel_opening_says_what_it_left():
     rig = halted(HaltLevel.CancelOpening)
-    confirm(rig, "buy-c1")
+    confirm(rig, "buy#c1")
     rig.wait(0.2)
     sell = a_report("sell", OrdStatus.New, side=Side.Sell, qty="1", cum="0")
     look(rig, a_venue_state(open_orders=[sell], taken_at=rig.now + MS))
@@ -120,7 +120,7 @@ def test_F44_a_halt_waits_for_what_was_in_flight_and_cancels_it_too():
     rig = Rig()
     rig.tell(a_place("late"))
     halted(HaltLevel.CancelAll, rig)
-    rig.tell(refused("late-c1", -2011, "Unknown order sent."), absent("late"), unproven("late"))
+    rig.tell(refused("late#c1", -2011, "Unknown order sent."), absent("late"), unproven("late"))
     rig.wait(3)
     assert rig.swept() == []
     assert rig.asked_state == 0
@@ -135,11 +135,11 @@ def test_F44_a_halt_waits_for_what_was_in_flight_and_cancels_it_too():
 
 def test_a_lost_cancel_does_not_end_the_sweep():
     rig = halted(HaltLevel.CancelAll)
-    confirm(rig, "sell-c1")
-    rig.tell(unproven("buy-c1"))
+    confirm(rig, "sell#c1")
+    rig.tell(unproven("buy#c1"))
     rig.listen(1.5, lambda asked: answered(a_report(asked, OrdStatus.New, cum="0")))
     assert cancelled(rig).count("buy") == 2
-    confirm(rig, "buy-c2")
+    confirm(rig, "buy#c2")
     rig.wait(0.2)
     look(rig)
     assert len(rig.swept()) == 1
@@ -147,8 +147,8 @@ def test_a_lost_cancel_does_not_end_the_sweep():
 
 def test_an_order_that_fills_instead_needs_no_cancel():
     rig = halted(HaltLevel.CancelAll)
-    confirm(rig, "sell-c1")
-    rig.tell(a_trade(a_fill("buy"), cum="1", is_last=True), unproven("buy-c1"))
+    confirm(rig, "sell#c1")
+    rig.tell(a_trade(a_fill("buy"), cum="1", is_last=True), unproven("buy#c1"))
     rig.wait(0.2)
     look(rig)
     assert len(rig.swept()) == 1
@@ -189,16 +189,16 @@ def test_the_same_halt_again_changes_nothing():
 def test_a_rearm_ends_the_sweep_without_a_receipt():
     rig = halted(HaltLevel.CancelAll)
     rig.tell(HaltEnded())
-    confirm(rig, "buy-c1")
-    confirm(rig, "sell-c1")
+    confirm(rig, "buy#c1")
+    confirm(rig, "sell#c1")
     rig.wait(2)
     assert (rig.asked_state, rig.swept()) == (0, [])
 
 
 def test_flatten_sells_what_is_left_after_the_receipt_as_a_reduction_at_market():
     rig = halted(HaltLevel.Flatten)
-    confirm(rig, "buy-c1")
-    confirm(rig, "sell-c1")
+    confirm(rig, "buy#c1")
+    confirm(rig, "sell#c1")
     rig.wait(0.2)
     before = len(rig.sent)
     look(rig)

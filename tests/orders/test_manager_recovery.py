@@ -105,7 +105,7 @@ def test_a_cancel_that_was_pending_is_cleared_up_and_sent_again():
 def test_a_cancel_still_stands_after_a_restart_though_its_last_request_was_answered():
     rig = Rig()
     rig.place()
-    rig.tell(a_cancel(), refused("c1-c1", -2011, "Unknown order sent."))
+    rig.tell(a_cancel(), refused("c1#c1", -2011, "Unknown order sent."))
     again = rig.restarted()
     again.wait(0.2)
     assert len(again.cancels) == 1
@@ -179,7 +179,7 @@ MESSAGES = st.sampled_from(
     [
         a_place("c1"), a_place("c3", side=Side.Sell), an_amend("c1", "c2"), an_amend("c2", "c4"), a_cancel("c1"), a_cancel("c2"),
         a_cancel("c3"), a_cancel_all(), an_ack("c1"), an_ack("c2"), an_ack("c3"), refused("c1"), refused("c2"), unproven("c1"),
-        unproven("c2"), unproven("c1-c1"), unproven("c1-c2"), refused("c1-c1", -2011), refused("c2-c1", -2011),
+        unproven("c2"), unproven("c1#c1"), unproven("c1#c2"), refused("c1#c1", -2011), refused("c2#c1", -2011),
         NotSent(request_id=RequestId("c1"), reason="halted"), NotSent(request_id=RequestId("c2"), reason="halted"),
         both_legs("c2", an_ack("c1", status=OrdStatus.Canceled), an_ack("c2")), both_legs("c2", refused("c2"), None),
         both_legs("c2", unproven("c2"), unproven("c2")), both_legs("c4", an_ack("c2", status=OrdStatus.Canceled), refused("c4")),

@@ -59,10 +59,10 @@ class Core:
         self._halt = halt
         self._durable: dict[ClientOrderId, Durable | JournalError] = {}
 
-    def handle(self, message: Message, now: int) -> list[Outgoing]:
+    def handle(self, message: Message, now: int, elapsed: int | None = None) -> list[Outgoing]:
         """Let the order manager decide, ask the Gate where it wants to know, record and publish; the rest is returned."""
         outgoing: list[Outgoing] = []
-        effects = deque(self.manager.handle(message, now))
+        effects = deque(self.manager.handle(message, now, elapsed))
         while effects:
             effect = effects.popleft()
             match effect:
@@ -75,19 +75,21 @@ class Core:
                         effect.replaces,
                         self._inputs(effect.order, effect.replaces, now),
                     )
-                    effects.extend(self.manager.handle(decision, now))
+                    effects.extend(self.manager.handle(decision, now, elapsed))
                 case _:
                     outgoing.append(effect)
         return outgoing
 
-    def recover(self, now: int) -> None:
+    def recover(self, now: int, elapsed: int | None = None) -> None:
         """Once, after the history was folded: what was pending is unknown."""
-        for effect in self.manager.recovered(now):
+        for effect in self.manager.recovered(now, elapsed):
             if isinstance(effect, Emit):
                 self._record(effect.event)
 
     def set_state(self, state: AccountState, reason: str, now: int) -> None:
-        """Change how the account stands, and say so. Blocked ends only by a restart of the account."""
+        """Change how the account stands, and say so. Blocked ends only by a start of the desk: a person must have looked."""
+        if self.state is AccountState.Blocked:
+            return
         self.state = state
         self._record(
             ev.AccountChanged(
@@ -169,7 +171,7 @@ class Core:
             quote_age_ns=known[1] if known is not None else None,
             position_qty=qty,
             worst=worst_case(qty, [other for other in others if other.instrument == order.instrument]),
-            open_orders=len(others),
+            open_orders=sum(1 for other in others if not other.is_external),
             available=self._available(order, replaces, others),
         )
 

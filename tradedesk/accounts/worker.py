@@ -47,13 +47,14 @@ from tradedesk.orders.messages import (
     SendCancel,
     Tick,
 )
-from tradedesk.venues.adapter import Adapter, LastCheck, VenueFailed
+from tradedesk.venues.adapter import Adapter, LastCheck, PrivateNews, VenueFailed
 
 TICK_S = 0.1
 HEALTH_S = 1.0
 RECONCILE_S = 60.0  # a stream may be alive and have lost an event (F14)
 SILENCE_NS = 60 * 1_000_000_000  # three of the venue's ping intervals without anything: the stream is dead (F13)
 MARKS_WAIT_S = 3.0  # how long a first opening waits for the markets' prices
+OVERLAP_NS = 5 * 60 * 10**9  # longer than a look takes and clocks differ
 FIRST_LOOKS = 5  # at most, of an account that trades while the desk sees it for the first time
 COMMANDS = 1_000  # waiting; more are refused, and the operator is told
 URGENT = 1_000
@@ -111,7 +112,8 @@ class Worker:
         self._log = log
         self._damage = damage
         self._urgent: Inbox[Post] = Inbox(URGENT, self._wake)
-        self._news: Inbox[Message | StreamState] = Inbox(NEWS, self._wake)
+        self._answers: Inbox[Message] = Inbox(NEWS, self._wake)  # never dropped: each has its request in flight
+        self._news: Inbox[PrivateNews] = Inbox(NEWS, self._wake)
         self._commands: Inbox[Post] = Inbox(COMMANDS, self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
@@ -125,7 +127,10 @@ class Worker:
         self._failure: BaseException | None = None
         self._ack_ms: Decimal | None = None
         self._nudged = asyncio.Event()
-        self._heeded: HaltNow | None = None  # the halt that was acted on
+        self._heeded: Halt | None = None  # the halt that was acted on
+        self._blocked: str | None = None  # why a person must look; outlives a start of the worker, not of the desk
+        self._is_key_refused = False  # then nothing more is asked of the venue (F28)
+        self._stream: asyncio.Task[None] | None = None
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 
@@ -203,7 +208,7 @@ class Worker:
             if info is None:
                 return
             self._open_books(info)
-            self._spawn(self._private(adapter))
+            self._stream = self._spawn(self._private(adapter))
             self._spawn(self._reconciling(adapter))
             self._spawn(self._ticking())
             self._spawn(self._telling(adapter))
@@ -256,7 +261,9 @@ class Worker:
         self._core = Core(
             self.account, manager, store=self._store, publish=self._publish, quotes=self._quotes, halt=self._halt
         )
-        self._core.recover(now)
+        self._core.recover(now, self._clock.monotonic())
+        if self._blocked is not None:
+            self._core.set_state(AccountState.Blocked, self._blocked, now)
         self._core.set_state(AccountState.Reconciling, "comparing with the venue", now)
         self._heeded = None
         self._heed_halt(self._core, now)
@@ -289,7 +296,9 @@ class Worker:
         if self._news.is_cut:
             self._news.reopen()
             self._log.error("private_stream_overflow", account=self.account.id)
-            self._lose_stream("more reports than could be taken; reconciling")
+            self._restart_stream("more reports than could be taken")
+        for answer in self._answers.take():
+            self._do(core.handle(answer, self._clock.now(), self._clock.monotonic()))
         for news in self._news.take():
             self._hear(core, news)
         self._take_all(core, self._commands)
@@ -319,11 +328,11 @@ class Worker:
             case ReconcileNow():
                 self._wanted_reconcile.set()
             case _:
-                self._do(core.handle(post, now))
+                self._do(core.handle(post, now, self._clock.monotonic()))
 
-    def _hear(self, core: Core, news: Message | StreamState) -> None:
+    def _hear(self, core: Core, news: PrivateNews) -> None:
         if not isinstance(news, StreamState):
-            self._do(core.handle(news, self._clock.now()))
+            self._do(core.handle(news, self._clock.now(), self._clock.monotonic()))
         elif news.is_up:
             self._is_stream_up = True
             self._wanted_reconcile.set()  # what happened while it was down is read from the venue (F15)
@@ -336,8 +345,20 @@ class Worker:
             self._core.set_state(AccountState.Reconciling, f"private stream: {cause}", self._clock.now())
         self._wanted_reconcile.set()
 
-    def _post_news(self, news: Message | StreamState) -> None:
+    def _restart_stream(self, cause: str) -> None:
+        """Of a stream that is open and cannot be believed: close it, so that the new one says when it is up."""
+        self._lose_stream(cause)
+        if self._stream is not None and self._adapter is not None:
+            self._stream.cancel()
+            self._stream = self._spawn(self._private(self._adapter))
+
+    def _post_news(self, news: PrivateNews) -> None:
         self._news.offer(news)
+
+    def _block(self, reason: str) -> None:
+        self._blocked = reason
+        if self._core is not None:
+            self._core.set_state(AccountState.Blocked, reason, self._clock.now())
 
     # -- effects ------------------------------------------------------------------------------------------------------
 
@@ -358,7 +379,7 @@ class Worker:
                 case AskState():
                     self._wanted_reconcile.set()
                 case Quarantine():
-                    core.set_state(AccountState.Blocked, effect.reason, self._clock.now())
+                    self._block(effect.reason)
 
     def _last_check(self, approved: Approved) -> str | None:
         if self._core is None:
@@ -382,7 +403,7 @@ class Worker:
             answer = Unproven(request_id=approved.request_id, cause=type(error).__name__)
         finally:
             core.forget_record(approved.order.client_order_id)
-            self._post_news(answer)
+            self._answers.offer(answer)
         if not isinstance(answer, NotSent):
             self._ack_ms = Decimal((self._clock.monotonic() - started) // 1000) / 1000
 
@@ -394,12 +415,12 @@ class Worker:
             self._log.error("cancel_failed", account=self.account.id, cause=_where(error))
             answer = Unproven(request_id=effect.ticket.request_id, cause=type(error).__name__)
         finally:
-            self._post_news(answer)
+            self._answers.offer(answer)
 
     async def _ask(self, core: Core, adapter: Adapter, effect: Ask) -> None:
         instrument = core.manager.books.instruments.get(effect.order.instrument)
         if instrument is not None:
-            self._post_news(await self._query(adapter, effect, instrument))
+            self._answers.offer(await self._query(adapter, effect, instrument))
 
     async def _query(self, adapter: Adapter, effect: Ask, instrument: Instrument) -> QueryAnswer:
         try:
@@ -417,14 +438,15 @@ class Worker:
         except VenueFailed as error:
             fills, failed = (), error.cause
             self._wanted_reconcile.set()
-        self._post_news(
+        self._answers.offer(
             FillsAnswer(client_order_id=effect.order.client_order_id, fills=fills, report=effect.report, failed=failed)
         )
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str = "work") -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str = "work") -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -437,8 +459,8 @@ class Worker:
         try:
             await adapter.run_private(self._post_news)
         except VenueFailed as error:
-            if self._core is not None:
-                self._core.set_state(AccountState.Blocked, _why(error), self._clock.now())
+            self._is_key_refused = error.is_auth
+            self._block(_why(error))
 
     async def _reconciling(self, adapter: Adapter) -> None:
         """Compare with the venue: once the stream is up, after each gap, on a timer, and when asked."""
@@ -449,13 +471,14 @@ class Worker:
                     await self._wanted_reconcile.wait()
             self._wanted_reconcile.clear()
             core = self._core
-            if core is None or core.state is AccountState.Blocked:
-                continue
+            if core is None or self._is_key_refused:
+                continue  # a blocked account is looked at all the same: its fills and its halt go on
             try:
                 state = await self._look(core, adapter)
             except VenueFailed as error:
                 if error.is_auth:
-                    core.set_state(AccountState.Blocked, _why(error), self._clock.now())
+                    self._is_key_refused = True
+                    self._block(_why(error))
                     continue
                 core.set_state(AccountState.Offline, error.cause, self._clock.now())
                 self._log.warning("reconcile_failed", account=self.account.id, cause=error.cause)
@@ -467,7 +490,8 @@ class Worker:
             marks = await self._marks(core)
             now = self._clock.now()
             offset = (adapter.clock_offset_ms or 0) * 10**6
-            self._do(core.handle(Reconciliation(state=state, marks=marks, clock_offset=offset), now))
+            look = Reconciliation(state=state, marks=marks, clock_offset=offset)
+            self._do(core.handle(look, now, self._clock.monotonic()))
             if core.state in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up:
                 core.set_state(AccountState.Ready, "", now)
 
@@ -491,13 +515,14 @@ class Worker:
 
     @staticmethod
     def _since(core: Core) -> int | None:
-        """From when fills are asked for (venue clock, ns): a minute before the newest we have, as clocks and pages overlap."""
-        books = core.manager.books
+        """From when fills are asked for (venue clock, ns): some minutes before the last complete look.
+
+        Not from the newest fill: that one may have come by the stream after a gap that no look has closed yet (F15).
+        """
         if not core.manager.is_opened:
             return None
-        if not books.fills:
-            return core.manager.trades_from
-        return max(books.fills[-1].transact_time - 60 * 10**9, core.manager.trades_from)
+        looked_at = core.manager.books.accounts[core.account.id].reconciled_at or 0
+        return max(looked_at - OVERLAP_NS, core.manager.trades_from)
 
     async def _marks(self, core: Core) -> dict[Any, Decimal]:
         """The markets' prices at this moment, for a first opening; waits a little for markets that are still coming."""
@@ -520,22 +545,22 @@ class Worker:
             if self._core is not None:
                 now = self._clock.now()
                 self._heed_halt(self._core, now)
-                self._do(self._core.handle(Tick(), now))
+                self._do(self._core.handle(Tick(), now, self._clock.monotonic()))
 
     def _heed_halt(self, core: Core, now: int) -> None:
         """Act on what is latched, whether or not anybody came to say so: a full queue must not keep a halt away (5.5)."""
         halt = self._halt()
-        said = None if halt is None else HaltNow(level=halt.level, by=halt.by)
-        if said != self._heeded:
-            self._heeded = said
-            self._do(core.handle(HaltEnded() if said is None else said, now))
+        if halt != self._heeded:
+            self._heeded = halt
+            message = HaltEnded() if halt is None else HaltNow(level=halt.level, by=halt.by)
+            self._do(core.handle(message, now, self._clock.monotonic()))
 
     async def _telling(self, adapter: Adapter) -> None:
         """Once a second: how the account's connection does. A stream silent for too long is taken for dead."""
         while True:
             age = adapter.stream_age_ns()
             if self._is_stream_up and age is not None and age > SILENCE_NS:
-                self._lose_stream(f"silent for {age // 10**9} s")
+                self._restart_stream(f"silent for {age // 10**9} s")
             self._publish(
                 ev.AccountHealth(
                     at=self._clock.now(),
@@ -545,7 +570,7 @@ class Worker:
                     stream_age_ms=None if age is None else age // 10**6,
                     ack_ms=self._ack_ms,
                     clock_offset_ms=adapter.clock_offset_ms,
-                    mailbox=len(self._urgent) + len(self._news) + len(self._commands),
+                    mailbox=len(self._urgent) + len(self._answers) + len(self._news) + len(self._commands),
                     exit_seen=adapter.exit_seen(),
                 )
             )
@@ -554,10 +579,11 @@ class Worker:
     async def _pause(self, attempt: int) -> None:
         """Back off, jittered, so that accounts that lost one venue together do not come back together (F17)."""
         pause = RESTART_S[min(attempt, len(RESTART_S) - 1)] * (0.5 + self._random.random())
-        self._nudged.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
-                await self._nudged.wait()
+                while not self._stopping.is_set() and self._failure is None:  # other wake-ups must not cut it short
+                    self._nudged.clear()
+                    await self._nudged.wait()
 
 
 def _why(error: VenueFailed) -> str:

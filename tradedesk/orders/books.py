@@ -28,6 +28,7 @@ class Books:
     ) -> None:
         self.account = account.id
         self.now = now  # our clock, ns: when the message in hand came
+        self.elapsed = now  # the monotonic clock at that moment, ns: for whatever waits, as `now` may step (F58)
         self.effects: list[Effect] = []  # of the message in hand
         self.replica = Replica()
         self.live: dict[ClientOrderId, Order] = {}
@@ -42,9 +43,9 @@ class Books:
         for event in history:
             self._fold(event)
 
-    def begin(self, now: int) -> None:
+    def begin(self, now: int, elapsed: int) -> None:
         """A message is in hand; what it makes happen is collected in `effects`."""
-        self.now, self.effects = now, []
+        self.now, self.elapsed, self.effects = now, elapsed, []
 
     # -- reading ----------------------------------------------------------------------------------------------------------
 
@@ -60,8 +61,8 @@ class Books:
         return [order for order in self.live.values() if not order.is_external]
 
     def find(self, request_id: RequestId) -> tuple[Order, Request] | None:
-        """A request and its order; request ids begin with the order's own id."""
-        order = self.order(ClientOrderId(request_id)) or self.order(ClientOrderId(request_id.rsplit("-", 1)[0]))
+        """A request and its order: a request id is the order's own, or that, a # that no order id has, and a number."""
+        order = self.order(ClientOrderId(request_id.partition("#")[0]))
         request = None if order is None else rules.request_of(order, request_id)
         return None if order is None or request is None else (order, request)
 

@@ -10,16 +10,22 @@ from tradedesk.orders.books import MS, Books
 from tradedesk.orders.messages import SendCancel
 
 AGAIN_NS = 1_000 * MS  # between two cancels of one order that the venue shows open
-BLIND_NS = 10_000 * MS  # likewise where the venue shows nothing
+BLIND_NS = 10_000 * MS  # likewise where the venue shows nothing; twice as long each time, so that nothing grows
+LONGEST_NS = 160_000 * MS
 TOLD_NS = 5_000 * MS  # a cancel that is not confirmed by then is an alert (F45)
 
 
 class Wanted(Struct, kw_only=True):
-    """A cancel somebody wants: it survives a lost request, and ends only when the order is dead. All in ns."""
+    """A cancel somebody wants: it survives a lost request, and ends only when the order is dead.
+
+    All in ns of the monotonic clock.
+    """
 
     operator: OperatorId
     since: int
     due: int
+    sent: int = 0  # the newest
+    blind: int = BLIND_NS  # how long to wait after the next one of which nothing is known
     is_told: bool = False
 
 
@@ -34,11 +40,11 @@ class Cancels:
         return client_order_id in self._wanted
 
     def want(self, order: Order, operator: OperatorId) -> None:
-        now = self._books.now
+        now = self._books.elapsed
         self._wanted.setdefault(order.client_order_id, Wanted(operator=operator, since=now, due=now))
 
     def send_due(self) -> None:
-        now = self._books.now
+        now = self._books.elapsed
         for client_order_id, wanted in list(self._wanted.items()):
             order = self._books.live.get(client_order_id)
             if order is None:
@@ -53,7 +59,7 @@ class Cancels:
                 )
             newest = _newest(order)
             if wanted.due <= now and (newest is None or newest.state is not RequestState.Pending):
-                wanted.due = now + AGAIN_NS
+                wanted.sent, wanted.due = now, now + AGAIN_NS
                 self._send(order, wanted.operator)
 
     def _send(self, order: Order, operator: OperatorId) -> None:
@@ -63,7 +69,7 @@ class Cancels:
             self._books.alert("cancel", Severity.Critical, text)
             return
         request = Request(
-            request_id=RequestId(f"{order.client_order_id}-c{len(order.requests)}"),
+            request_id=RequestId(f"{order.client_order_id}#c{len(order.requests)}"),
             kind=RequestKind.Cancel,
             operator=operator,
             made_at=self._books.now,
@@ -76,13 +82,14 @@ class Cancels:
         """Nothing is known of the last one: wait for the venue to show the order open, or for long."""
         wanted = self._wanted.get(order.client_order_id)
         if wanted is not None:
-            wanted.due = self._books.now + BLIND_NS
+            wanted.due = self._books.elapsed + wanted.blind
+            wanted.blind = min(2 * wanted.blind, LONGEST_NS)
 
     def shown_open(self, order: Order, asked_at: int) -> None:
         """It was open at `asked_at` (ns) though somebody wants it cancelled: cancel again, which is safe (F45)."""
         newest, wanted = _newest(order), self._wanted.get(order.client_order_id)
         if newest is not None and wanted is not None and asked_at > newest.made_at:
-            wanted.due = min(wanted.due, newest.made_at + AGAIN_NS)
+            wanted.due = min(wanted.due, wanted.sent + AGAIN_NS)
 
     def close(self, order: Order) -> None:
         """What was asked of an order that is dead has its answer; what is pending will be answered for itself."""

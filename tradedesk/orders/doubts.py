@@ -14,7 +14,7 @@ OPEN_REQUEST = (RequestState.Pending, RequestState.Unknown)
 
 
 class Doubt(Struct, kw_only=True):
-    """An unknown request that is being cleared up by asking. All in ns."""
+    """An unknown request that is being cleared up by asking. All in ns of the monotonic clock."""
 
     client_order_id: ClientOrderId
     since: int  # when the bytes may have left
@@ -22,9 +22,10 @@ class Doubt(Struct, kw_only=True):
 
 
 class Question(Struct, kw_only=True):
-    """One order is being asked about; the answer says what was so at `asked_at` (ns) or after, never before."""
+    """One order is being asked about; the answer says what was so when it was asked or after, never before."""
 
-    asked_at: int
+    asked_at: int  # our clock, ns
+    elapsed: int  # the monotonic clock then, ns
     is_outdated: bool = False  # something came up since: ask again when it is answered
 
 
@@ -45,7 +46,7 @@ class Doubts:
     def add(self, order: Order, request_id: RequestId, *, ask_in: int = ASK_EVERY_NS) -> None:
         """Start asking, if it is unknown. The window runs from now: the bytes may have left at this very moment."""
         if self._books.state_of(order, request_id) is RequestState.Unknown:
-            now = self._books.now
+            now = self._books.elapsed
             self._doubts[request_id] = Doubt(client_order_id=order.client_order_id, since=now, ask_at=now + ask_in)
 
     def ask(self, order: Order) -> None:
@@ -54,7 +55,7 @@ class Doubts:
         if question is not None:
             question.is_outdated = True
             return
-        self._questions[order.client_order_id] = Question(asked_at=self._books.now)
+        self._questions[order.client_order_id] = Question(asked_at=self._books.now, elapsed=self._books.elapsed)
         self._books.effects.append(Ask(order=order))
 
     def answered(self, client_order_id: ClientOrderId) -> Question | None:
@@ -66,13 +67,14 @@ class Doubts:
             order = self._books.order(doubt.client_order_id)
             if order is None or self._books.state_of(order, request_id) not in OPEN_REQUEST:
                 del self._doubts[request_id]
-            elif doubt.ask_at <= self._books.now and self._open_question(doubt.client_order_id) is None:
-                doubt.ask_at = self._books.now + ASK_EVERY_NS
+            elif doubt.ask_at <= self._books.elapsed and self._open_question(doubt.client_order_id) is None:
+                doubt.ask_at = self._books.elapsed + ASK_EVERY_NS
                 self.ask(order)
 
     def _open_question(self, client_order_id: ClientOrderId) -> Question | None:
         question = self._questions.get(client_order_id)
-        return None if question is None or question.asked_at <= self._books.now - ANSWER_LOST_NS else question
+        is_lost = question is None or question.elapsed <= self._books.elapsed - ANSWER_LOST_NS
+        return None if is_lost else question
 
     # -- when an answer proves that a request never arrived ---------------------------------------------------------------
 
@@ -80,19 +82,19 @@ class Doubts:
         """How long a request may still arrive or be hidden: receive window, the venue's own time-out, lag of queries."""
         return (self._info.receive_window_ms + self._info.engine_timeout_ms + self._info.query_lag_ms) * MS
 
-    def is_over(self, request_id: RequestId, asked_at: int) -> bool:
+    def is_over(self, request_id: RequestId, question: Question) -> bool:
         """Whether the request is in doubt, and nothing of it could arrive any more when the venue was asked."""
         doubt = self._doubts.get(request_id)
-        return doubt is not None and asked_at >= doubt.since + self.window_ns()
+        return doubt is not None and question.elapsed >= doubt.since + self.window_ns()
 
     def must_be_shown(self, order: Order, asked_at: int) -> bool:
         """Whether an order that was proved must have been found by a query asked then."""
         lag_over = order.updated_at + self._info.query_lag_ms * MS
         return asked_at >= min(lag_over, order.deadline + self.window_ns())
 
-    def shown_open(self, order: Order, asked_at: int) -> None:
-        """It was open at `asked_at` (ns): its unknown cancels that cannot arrive any more never did."""
+    def shown_open(self, order: Order, question: Question) -> None:
+        """It was open when it was asked about: its unknown cancels that cannot arrive any more never did."""
         for request in order.requests:
             is_unknown = request.kind is RequestKind.Cancel and request.state is RequestState.Unknown
-            if is_unknown and self.is_over(request.request_id, asked_at):
+            if is_unknown and self.is_over(request.request_id, question):
                 self._books.decided(order, request.request_id, RequestState.NeverArrived, "the order is still open")

@@ -40,7 +40,7 @@ from tradedesk.orders.messages import (
 )
 from tradedesk.orders.progress import Progress, contradiction
 from tradedesk.orders.reconcile import Reconciler
-from tradedesk.orders.sweep import SWEEPING, Sweep, flattening
+from tradedesk.orders.sweep import FLATTEN_AGAIN_NS, SWEEPING, Sweep, flattening
 from tradedesk.views.replica import Replica
 
 Outcome = Acknowledged | Refused | Unproven | NotSent  # of one request
@@ -69,13 +69,17 @@ class OrderManager:
         self._progress = Progress(self._books, self._cancels, self._doubts)
         self._reconciler = Reconciler(self._books, self._doubts, self._progress)
         self._sweep: Sweep | None = None
-        self._must_flatten = False  # at the next tick: during a look at the venue the account is not Ready
+        self._flatten_at: int | None = None  # monotonic ns; not during the look: the account is not Ready then
 
     # -- the one door -----------------------------------------------------------------------------------------------------
 
-    def handle(self, message: Message, now: int) -> list[Effect]:
-        """Decide. Late, doubled and reordered messages are legal; nothing the venue may say raises."""
-        self._books.begin(now)
+    def handle(self, message: Message, now: int, elapsed: int | None = None) -> list[Effect]:
+        """Decide. Late, doubled and reordered messages are legal; nothing the venue may say raises.
+
+        `now` is our clock and stamps what happens; `elapsed` the monotonic one, by which everything waits, so that a step
+        of the first proves nothing (F58). Where only one clock is handed in it is both.
+        """
+        self._books.begin(now, now if elapsed is None else elapsed)
         match message:
             case PlaceOrder():
                 self._place(message)
@@ -106,17 +110,17 @@ class OrderManager:
             case HaltNow():
                 self._halt(message)
             case HaltEnded():
-                self._sweep, self._must_flatten = None, False
+                self._sweep, self._flatten_at = None, None
             case Tick():
                 self._tick()
         return self._books.effects
 
-    def recovered(self, now: int) -> list[Effect]:
+    def recovered(self, now: int, elapsed: int | None = None) -> list[Effect]:
         """After a restart: what was pending may have left until the very end, so it is unknown, and is asked about.
 
         Called once, before anything else.
         """
-        self._books.begin(now)
+        self._books.begin(now, now if elapsed is None else elapsed)
         for order in list(self.books.orders.values()):
             for request in order.requests:
                 if request.kind is RequestKind.Cancel and not order.is_dead:
@@ -142,6 +146,8 @@ class OrderManager:
             return "no longer open"
         if order.replaces is not None and order.replaces not in self.live:
             return "the order it replaces is no longer open"
+        if order.replaces is not None and order.replaces in self._cancels:
+            return "the order it replaces was cancelled"
         return None
 
     @property
@@ -188,7 +194,7 @@ class OrderManager:
             self._books.refused(command.operator, command.new_client_order_id, reason)
             return
         request = Request(
-            request_id=RequestId(f"{old.client_order_id}-r{len(old.requests)}"),
+            request_id=RequestId(f"{old.client_order_id}#r{len(old.requests)}"),
             kind=RequestKind.Replace,
             operator=command.operator,
             made_at=self._books.now,
@@ -381,10 +387,10 @@ class OrderManager:
             return  # we gave it up as lost, so it says nothing of when
         order = self._books.latest(order)
         if answer.failed is None and answer.report is None:
-            self._progress.shown_absent(order, question.asked_at)
+            self._progress.shown_absent(order, question)
         elif answer.failed is None and not order.is_dead:
             self._cancels.shown_open(order, question.asked_at)
-            self._doubts.shown_open(order, question.asked_at)
+            self._doubts.shown_open(order, question)
         if question.is_outdated and not self._books.latest(order).is_dead:
             self._doubts.ask(self._books.latest(order))
 
@@ -394,11 +400,11 @@ class OrderManager:
         self._reconciler.compare(message)
         shown = {report.client_order_id for report in message.state.open_orders}
         if self._sweep is not None and self._sweep.confirm(message.state.taken_at, shown):
-            self._must_flatten = self._sweep.level is HaltLevel.Flatten
+            self._flatten_at = self._books.elapsed if self._sweep.level is HaltLevel.Flatten else None
             self._sweep = None
 
     def _halt(self, message: HaltNow) -> None:
-        self._must_flatten = False
+        self._flatten_at = None
         if message.level not in SWEEPING:
             self._sweep = None
             return
@@ -413,10 +419,17 @@ class OrderManager:
         self._cancels.send_due()
         if self._sweep is not None:
             self._sweep.advance()
-        if self._must_flatten:
-            self._must_flatten = False
-            for command in flattening(self._books, self._new_id):
-                self._place(command)
+        if self._flatten_at is not None and self._flatten_at <= self._books.elapsed:
+            self._flatten()
+
+    def _flatten(self) -> None:
+        """Close what is still held, and look again later: a refusal now, of a stale book say, is not for ever."""
+        if self._books.ours():
+            return  # an order of the last try still works, or is in doubt
+        commands = flattening(self._books, self._new_id)
+        self._flatten_at = self._books.elapsed + FLATTEN_AGAIN_NS if commands else None
+        for command in commands:
+            self._place(command)
 
 
 def _words_of(refusal: Refused) -> str:

@@ -13,7 +13,7 @@ from tradedesk.domain.outcomes import OrderReport
 from tradedesk.domain.words import ClientOrderId, OperatorId, OrderType, RequestId, TimeInForce, VenueOrderId
 from tradedesk.orders.books import Books
 from tradedesk.orders.cancels import Cancels
-from tradedesk.orders.doubts import ANSWER_LOST_NS, ASK_EVERY_NS, Doubts
+from tradedesk.orders.doubts import ANSWER_LOST_NS, ASK_EVERY_NS, Doubts, Question
 from tradedesk.orders.messages import AskFills, FillsAnswer
 
 HAPPENED = {  # what a report of this status proves besides its fills; a fill proves itself
@@ -143,18 +143,18 @@ class Progress:
         if not old.is_dead and state in (RequestState.Acknowledged, RequestState.NeverArrived):
             self._doubts.ask(old)  # its cancel is a leg of its own, and nothing has told of it yet
 
-    def shown_absent(self, order: Order, asked_at: int) -> None:
+    def shown_absent(self, order: Order, question: Question) -> None:
         """The venue knows no such order: proof only if it was asked when nothing could arrive any more (5.2)."""
         if order.is_dead:
             return
         if order.ord_status is OrdStatus.PendingNew:
             request_id = RequestId(order.client_order_id)
-            if self._doubts.is_over(request_id, asked_at):
+            if self._doubts.is_over(request_id, question):
                 reason = "the venue does not know it, and nothing can arrive any more"
                 self._books.decided(order, request_id, RequestState.NeverArrived, reason)
                 self.move(self._books.latest(order), Happening.ProvedAbsent, reason)
                 self.settle_replace(order, RequestState.NeverArrived, reason)
-        elif self._doubts.must_be_shown(order, asked_at):
+        elif self._doubts.must_be_shown(order, question.asked_at):
             self._books.alert(
                 f"vanished:{order.client_order_id}",
                 Severity.Critical,
@@ -214,7 +214,7 @@ class Progress:
         known = self._shortfalls.get(order.client_order_id)
         if known is not None and _reach(known.report) > _reach(report):
             return  # older news than what we are waiting for
-        ask_at = self._books.now + ANSWER_LOST_NS
+        ask_at = self._books.elapsed + ANSWER_LOST_NS
         self._shortfalls[order.client_order_id] = Shortfall(report=report, ask_at=ask_at)
         self._books.effects.append(AskFills(order=order, report=report))
 
@@ -234,7 +234,7 @@ class Progress:
         if order is None or short is None:
             return
         if sum((fill.last_qty for fill in answer.fills), Decimal(0)) < (short.report.cum_qty or Decimal(0)):
-            short.ask_at = self._books.now + ASK_EVERY_NS  # the list lags behind the report, or did not come
+            short.ask_at = self._books.elapsed + ASK_EVERY_NS  # the list lags behind the report, or did not come
             return
         del self._shortfalls[answer.client_order_id]  # it is complete: what we did not take lies before the opening
         is_filled = short.report.ord_status is OrdStatus.Filled and not order.is_dead
@@ -246,8 +246,8 @@ class Progress:
             order = self._books.order(client_order_id)
             if order is None:  # dead for so long that the books forgot it; reconciliation still lists its fills
                 del self._shortfalls[client_order_id]
-            elif short.ask_at <= self._books.now:
-                short.ask_at = self._books.now + ANSWER_LOST_NS
+            elif short.ask_at <= self._books.elapsed:
+                short.ask_at = self._books.elapsed + ANSWER_LOST_NS
                 self._books.effects.append(AskFills(order=order, report=short.report))
 
 

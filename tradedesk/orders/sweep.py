@@ -16,6 +16,7 @@ from tradedesk.orders.messages import AskState
 
 SWEEPING = (HaltLevel.CancelOpening, HaltLevel.CancelAll, HaltLevel.Flatten)
 FLATTEN_NS = 10_000 * MS  # how long a flattening order may wait to be sent
+FLATTEN_AGAIN_NS = 5_000 * MS  # between two tries to close what is still held
 
 
 class Sweep:
