@@ -16,7 +16,7 @@ from tradedesk.domain.accounts import AccountState, Halt, HaltLevel
 from tradedesk.domain.instruments import Quote
 from tradedesk.domain.orders import OrdStatus, RequestState
 from tradedesk.domain.outcomes import StreamState
-from tradedesk.domain.words import AccountId, InstrumentId, RequestId
+from tradedesk.domain.words import AccountId, InstrumentId, RequestId, Side
 from tradedesk.journal.memory import MemoryJournal
 from tradedesk.orders.messages import HaltEnded, HaltNow
 from tradedesk.venues.adapter import VenueFailed
@@ -220,8 +220,7 @@ def test_a_flood_on_the_private_stream_is_marked_and_reconciled(started: Start) 
     venue.say(*([a_report("c1", qty="0.1", cum="0")] * (NEWS + 1)))
     assert heard.until(lambda: any("more reports than could be taken" in reason for reason in heard.reasons()))
     assert heard.until(lambda: venue.calls.count("venue_state") > looks)
-    venue.say(StreamState(is_up=True))
-    assert heard.until(lambda: heard.states()[-1] is AccountState.Ready)
+    assert heard.until(lambda: heard.states()[-1] is AccountState.Ready)  # on a stream opened anew
 
 
 # ---- the private stream ---------------------------------------------------------------------------------------------
@@ -313,6 +312,53 @@ def test_a_venue_that_is_away_is_tried_again_until_it_is_there(started: Start) -
     assert venue.calls.count("start") == 3
     assert heard.states().count(AccountState.Offline) == 3
     rests(worker, heard, "c1")
+
+
+def contradict(venue: ScriptedVenue, heard: Heard, key: str) -> None:
+    """The venue says of our order what cannot be true, so the account is quarantined."""
+    venue.say(a_report(key, qty="0.1", cum="0", side=Side.Sell))
+    assert heard.until(lambda: heard.states()[-1] is AccountState.Blocked), heard.reasons()
+
+
+def test_a_quarantine_outlives_a_failed_look_and_a_crash_of_the_worker(started: Start) -> None:
+    """5.2: only a person ends it"""
+    venue, heard = ScriptedVenue(), Heard()
+    worker = ready(started(a_worker(venue, heard)), heard)
+    rests(worker, heard, "c1")
+    contradict(venue, heard, "c1")
+    venue.state_failures = [VenueFailed("timeout")]
+    looks = venue.calls.count("venue_state")
+    assert worker.post(ReconcileNow())
+    assert venue.was_called("venue_state")
+    assert heard.until(lambda: venue.calls.count("venue_state") > looks)
+    assert worker._loop is not None
+    worker._loop.call_soon_threadsafe(worker._fail, RuntimeError("a bug"))
+    assert heard.until(lambda: any("its worker failed" in reason for reason in heard.reasons()))
+    assert heard.until(lambda: heard.states()[-1] is AccountState.Blocked), heard.states()
+    assert worker.post(an_intent("c2"))
+    assert heard.until(lambda: heard.is_order("c2", OrdStatus.Denied))
+    assert "place c2" not in venue.calls
+
+
+def test_a_blocked_account_is_still_looked_at_and_its_halt_gets_a_receipt(started: Start) -> None:
+    """5.3, 5.5: a quarantined account is the one that gets halted"""
+    venue, heard = ScriptedVenue(), Heard()
+    latched: list[Halt] = []
+    worker = ready(started(a_worker(venue, heard, halt=lambda: latched[0] if latched else None)), heard)
+    rests(worker, heard, "c1")
+    contradict(venue, heard, "c1")
+    latched.append(Halt(account=AccountId("acme"), level=HaltLevel.CancelAll, by="desk1", reason="", at=1))
+    assert heard.until(lambda: any(isinstance(event, ev.HaltSwept) for event in heard.events))
+    assert heard.states()[-1] is AccountState.Blocked
+
+
+def test_the_same_halt_set_again_after_a_rearm_that_nobody_saw_sweeps_again(started: Start) -> None:
+    venue, heard = ScriptedVenue(), Heard()
+    latched = [Halt(account=AccountId("acme"), level=HaltLevel.CancelAll, by="desk1", reason="", at=1)]
+    ready(started(a_worker(venue, heard, halt=lambda: latched[0])), heard)
+    assert heard.until(lambda: any(isinstance(event, ev.HaltSwept) for event in heard.events))
+    latched[0] = Halt(account=AccountId("acme"), level=HaltLevel.CancelAll, by="desk1", reason="", at=2)
+    assert heard.until(lambda: sum(isinstance(event, ev.HaltSwept) for event in heard.events) == 2)
 
 
 def test_an_account_whose_journal_is_damaged_is_blocked_and_never_reaches_the_venue(started: Start) -> None:

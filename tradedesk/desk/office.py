@@ -43,6 +43,7 @@ VERBS: dict[type, Verb] = {
     AcknowledgeAlert: Verb.Acknowledge,
     Reconcile: Verb.Cancel,
 }
+LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
 MAX_REASON = 256  # characters of a halt's or a re-arm's
 MAX_NOTE = 500
 _ID = re.compile(r"[A-Za-z0-9._:/-]{1,36}", re.ASCII)  # what venues take as a client order id
@@ -162,6 +163,9 @@ class Office:
         """The latch first, then the record, then the cancelling (5.5)."""
         now = self._clock.now()
         known = self._latch.own(command.account)
+        if known is not None and is_weaker(command.level, known.level):
+            self._log.warning("halt_not_weakened", scope=command.account or "desk", level=command.level)
+            return  # a stricter one latched between the asking and now
         by = command.operator
         if known is not None and known.by.startswith(SYSTEM_PREFIX):
             by = OperatorId(known.by)  # a breach stays a breach: who trades there cannot make it a halt of their own
@@ -216,6 +220,8 @@ class Office:
             elif name in ("instrument", "block") and value is not None and value != clean(value, 64):
                 return f"{name}: {clean(value, 40)!r} is too long or has characters no screen shows"
         if isinstance(command, PlaceOrder | AmendOrder):
+            if not 0 <= command.deadline <= self._clock.now() + LONGEST_DEADLINE_NS:
+                return "deadline: must be a time within the next day, in ns since the epoch"
             key = command.client_order_id if isinstance(command, PlaceOrder) else command.new_client_order_id
             known = self._replica.orders.get(ClientOrderId(key))
             if known is not None and known.account != command.account:

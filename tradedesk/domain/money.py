@@ -56,6 +56,11 @@ def floor_to_lot(quantity: Decimal, lot: Decimal) -> Decimal:
     return _EXACT.multiply(_EXACT.divide_int(quantity, lot), lot)
 
 
+def to_places(value: Decimal, places: int) -> str:
+    """The number rounded to `places` decimals, however large it is; Decimal's own quantize raises beyond 28 digits."""
+    return f"{value:.{places}f}"
+
+
 def plain(value: Decimal) -> str:
     """The number as a venue and a reader expect it: no exponent, no trailing zeros after the point."""
     text = format(value, "f")

@@ -7,7 +7,7 @@ from tradedesk.domain.alerts import Severity
 from tradedesk.domain.events import Opening
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import plain
-from tradedesk.domain.orders import Order, OrdStatus
+from tradedesk.domain.orders import Happening, Order, OrdStatus
 from tradedesk.domain.outcomes import VenueState
 from tradedesk.orders.books import Books
 from tradedesk.orders.doubts import Doubts
@@ -39,7 +39,10 @@ class Reconciler:
             self._progress.absorb(report)
         gone = missing(self._books.live.values(), state)
         for order in gone:
-            self._doubts.ask(order)
+            if order.is_external and order.instrument not in self._books.replica.instruments:
+                self._progress.move(order, Happening.Canceled, "no longer open; nothing tells how it ended")
+            else:
+                self._doubts.ask(order)
         self._books.balances_read(state.balances, is_complete=True)
         lasting = self._lasting(state)
         found = differences(lasting, missed, gone)

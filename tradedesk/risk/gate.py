@@ -9,7 +9,7 @@ from tradedesk.domain.accounts import AccountState, HaltLevel
 from tradedesk.domain.gate import FLATTENER, Approved, Denial, Denied, GateInputs
 from tradedesk.domain.instruments import FeedState, Instrument
 from tradedesk.domain.limits import Effective
-from tradedesk.domain.money import is_multiple, plain
+from tradedesk.domain.money import is_multiple, plain, to_places
 from tradedesk.domain.orders import Order
 from tradedesk.domain.words import OrderType, RequestId, Side, TimeInForce
 
@@ -249,7 +249,7 @@ def price_collar(case: Case, instrument: Instrument, limits: Effective) -> Denia
         f"price {plain(price)} is {distance:.0f} bps from the market at {plain(reference)}, "
         f"at most {plain(limits.price_collar_bps)} bps"
     )
-    return _no("price_collar", text, limits.price_collar_bps, distance.quantize(Decimal(1)))
+    return _no("price_collar", text, limits.price_collar_bps, to_places(distance, 0))
 
 
 def max_open_orders(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
@@ -285,7 +285,7 @@ def max_position_notional(case: Case, instrument: Instrument, limits: Effective)
     if after <= limits.max_position_notional:
         return None
     text = f"the position could reach {after:.2f} {instrument.quote}, at most {plain(limits.max_position_notional)}"
-    return _no("max_position_notional", text, limits.max_position_notional, after.quantize(Decimal("0.01")))
+    return _no("max_position_notional", text, limits.max_position_notional, to_places(after, 2))
 
 
 Rule = Callable[[Case], Denial | None]

@@ -220,7 +220,8 @@ class SpotAdapter:
         return None
 
     async def _ask(self, method: str, parameters: Mapping[str, Any]) -> tuple[Any, Heard]:
-        """The venue's answer or NoAnswer, and what was heard with it."""
+        """The venue's answer or NoAnswer, and what was heard with it. A clock in doubt is measured first: cancels need it too."""
+        await self._clock_trouble()  # if that fails the question goes all the same; a cancel is not held back for it
         answer, heard = await ask(self._exchange, method, parameters)
         self._watch_clock(heard)
         return answer, heard
