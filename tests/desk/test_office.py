@@ -212,6 +212,12 @@ def test_a_number_that_is_only_wrong_is_left_to_the_gate(bureau: Bureau, number:
     assert isinstance(bureau.submit(TRADER, a_place(qty=number)), Submitted)
 
 
+@pytest.mark.parametrize("deadline", [-1, 10**23])
+def test_a_deadline_that_no_record_can_hold_is_refused_at_the_door(bureau: Bureau, deadline: int) -> None:
+    assert bureau.refusal(TRADER, msgspec.structs.replace(a_place(), deadline=deadline)).startswith("deadline: ")
+    assert bureau.posts() == []
+
+
 @pytest.mark.parametrize("key", ["", "a" * 37, "c1\n", "c\x1b[2J", "ж1", "a b"])
 def test_an_id_that_no_venue_takes_is_refused_at_the_door(bureau: Bureau, key: str) -> None:
     """5.14"""

@@ -418,3 +418,17 @@ def test_the_account_is_named_where_its_limits_are_missing():
     decision = decide(an_order(), around(limits=Limits()))
     assert isinstance(decision, Denied)
     assert f"accounts.{ACME}.limits" in decision.denials[0].text
+
+
+@pytest.mark.parametrize(
+    ("quote", "qty", "price"),
+    [
+        (a_quote("0.0000004", "0.0000005", "0.0000004"), "1", "500000000000000000"),
+        (None, "100000000000000000", "100000000000000000"),
+        (a_quote(), "999999999999999999", "60000"),
+    ],
+)
+def test_F84_absurd_numbers_are_denied_and_never_raised_about(quote, qty, price):
+    """5.8: an exception here would take the worker with it, and every send in flight"""
+    given = around(quote=quote, quote_age_ns=None if quote is None else 0)
+    assert isinstance(decide(an_order(qty=qty, price=price), given), Denied)
