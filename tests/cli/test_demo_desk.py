@@ -1,5 +1,6 @@
 """The program end to end on a demo: documents, orders, halts, a kill, and what no file or output may contain."""
 
+import os
 import signal
 import stat
 from decimal import Decimal
@@ -83,6 +84,32 @@ def test_a_limit_order_rests_is_amended_and_cancelled(desk: Demo) -> None:
     assert cancelled["state"] == "Canceled"
     assert [request["kind"] for request in cancelled["requests"]] == ["new", "cancel"]
 
+    again = desk.ask("order", "amend", key, "--qty", "0.03")
+    replacement = new["client_order_id"]
+    assert (again.status, again.err.strip()) == (
+        2,
+        f"{key} is Canceled, replaced by {replacement}; amend {replacement}",
+    )
+    again = desk.ask("order", "amend", replacement, "--qty", "0.03")
+    assert (again.status, again.err.strip()) == (2, f"{replacement} is Canceled; nothing of it can be amended")
+
+
+def test_an_order_without_a_proved_answer_is_no_success(desk: Demo) -> None:
+    """5.2"""
+    price = desk.below(1)
+    os.kill(desk.paper_pid, signal.SIGSTOP)
+    try:
+        placed = desk.place("--price", price)
+    finally:
+        os.kill(desk.paper_pid, signal.SIGCONT)
+    assert (placed.status, placed.err.strip()) == (
+        1,
+        "not every order has its answer yet; look at `tradedesk orders`",
+    )
+    key = one(placed, 1)["client_order_id"]
+    assert desk.until(lambda watch: not watch.replica.orders[key].is_uncertain)
+    desk.ask("order", "cancel", "--account", "acme")
+
 
 def test_a_market_order_fills_and_shows_in_every_document(desk: Demo) -> None:
     row = one(desk.place("--type", "market", account="birch"))
@@ -139,7 +166,11 @@ def test_one_refused_of_two_is_shown_beside_the_one_that_rests(desk: Demo) -> No
     placed = desk.place("--account", "cedar", "--price", desk.below(1), account="acme")
     assert placed.status == 3
     assert [row["state"] for row in placed.json["orders"]] == ["New", "Denied"]
-    assert desk.ask("rearm", "--account", "cedar", "--reason", "test").status == 0
+    told = desk.ask("halt", "--account", "cedar", "--level", "block-new", "--reason", "test")
+    sentence = "cedar is halted (block-new); `tradedesk rearm --account cedar --reason ...` lifts it"
+    assert (told.status, told.err.strip()) == (0, sentence)
+    rearmed = desk.ask("rearm", "--account", "cedar", "--reason", "test")
+    assert (rearmed.status, rearmed.out.strip()) == (0, "cedar is no longer halted")
     assert desk.ask("order", "cancel", "--account", "acme").status == 0
 
 
@@ -170,6 +201,9 @@ def test_a_halt_ends_in_a_receipt_and_holds_until_somebody_rearms(desk: Demo) ->
     row = next(row for row in desk.ask("status", "--json").json["accounts"] if row["account"] == "cedar")
     assert (row["state"], row["reason"], row["halt"]["level"]) == ("Halted", "price looks wrong", "cancel-all")
     assert "cancel-all" in desk.ask("status").out
+    filtered = desk.ask("status", "--account", "cedar", "--json").json
+    assert [row["account"] for row in filtered["accounts"]] == ["cedar"]
+    assert "did you mean cedar?" in desk.ask("status", "--account", "ceder").err
     refused = one(desk.place("--price", desk.below(1), account="cedar"), 3)
     assert any("halted at level cancel-all" in text for text in refused["reasons"])
     weaker = desk.ask("halt", "--account", "cedar", "--level", "reduce-only", "--reason", "x")

@@ -86,6 +86,11 @@ def halt(
         from tradedesk.cli.tables import print_table
 
         print_table(document, "accounts")
+        if done:
+            named = f" --account {scope}" if scope is not None else ""
+            typer.echo(
+                f"{scope or 'the desk'} is halted ({level}); `tradedesk rearm{named} --reason ...` lifts it", err=True
+            )
     if not done:
         typer.echo(
             "the halt is latched; not every account has confirmed that its orders are gone: look at `orders`", err=True
@@ -119,6 +124,6 @@ def rearm(
     if as_json:
         show({"schema": "rearm.v1", "scope": scope or "desk", "is_complete": done})
     elif done:
-        typer.echo(f"{scope or 'the desk'} is armed again")
+        typer.echo(f"{scope or 'the desk'} is no longer halted")
     if not done:
         end("the desk has not confirmed the rearm; look at `tradedesk status`")

@@ -33,15 +33,21 @@ def _print(
     print_table(document, table)
 
 
-def status(*, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """How the desk, its accounts and its markets stand.
+def status(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """How the desk, its accounts and its markets stand; `--account` leaves the other accounts out.
 
-    Example: tradedesk status --json
+    Example: tradedesk status --account acme --json
     """
     from tradedesk.clock import SystemClock
     from tradedesk.views.documents import status_document
 
-    _print(config, as_json, "accounts", lambda replica: status_document(replica, SystemClock().now()))
+    def made(replica: "Replica") -> dict[str, Any]:
+        document = status_document(replica, SystemClock().now())
+        if account is not None:
+            document["accounts"] = [row for row in document["accounts"] if row["account"] == account]
+        return document
+
+    _print(config, as_json, "accounts", made, account)
 
 
 def orders(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:

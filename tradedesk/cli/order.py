@@ -113,6 +113,8 @@ def amend(
     control = controlled(home, operator)
     with watching(home) as watch:
         order = _order_of(watch, client_order_id)
+        if order.is_dead:
+            end(_dead(order), USAGE)
         if order.price is None:
             end(f"{client_order_id} is a market order; only limit orders can be amended", USAGE)
         replacement = new_id(watch.clock.now())
@@ -126,6 +128,15 @@ def amend(
             deadline=watch.clock.now() + DEADLINE_NS,
         )
         _submit_and_show(watch, control, [command], [replacement, order.client_order_id], as_json)
+
+
+def _dead(order: "Order") -> str:
+    """Why this order cannot be amended."""
+    if order.replaced_by is not None:
+        return (
+            f"{order.client_order_id} is {order.ord_status}, replaced by {order.replaced_by}; amend {order.replaced_by}"
+        )
+    return f"{order.client_order_id} is {order.ord_status}; nothing of it can be amended"
 
 
 @order_app.command()
@@ -189,14 +200,32 @@ def _submit_and_show(
     """Submit, wait until the desk and the venue have spoken, print the orders. Ends with 3 if the Gate refused one."""
     from tradedesk.desk.client import RemoteControl
     from tradedesk.domain.commands import NotSubmitted
+    from tradedesk.domain.events import SubmissionRefused
     from tradedesk.domain.orders import OrdStatus
     from tradedesk.views.documents import orders_document
+    from tradedesk.views.feed import Numbered
 
     assert isinstance(control, RemoteControl)
     refusals = [reply.reason for command in commands if isinstance(reply := control.submit(command), NotSubmitted)]
     if refusals and len(refusals) == len(commands):
         end("; ".join(dict.fromkeys(refusals)))
-    spoken = watch.until(lambda: all(_is_settled(watch.replica.orders.get(key), until_dead) for key in ids), ANSWER_S)
+    turned_down: dict[str, str] = {}  # by the desk after it took the command: order -> why
+
+    def has_spoken() -> bool:
+        for update in watch.updates:
+            if (
+                isinstance(update, Numbered)
+                and isinstance(update.event, SubmissionRefused)
+                and update.event.what in ids
+            ):
+                turned_down[update.event.what] = update.event.reason
+        orders = {key: watch.replica.orders.get(key) for key in ids}
+        return all(key in turned_down or _is_settled(order, until_dead) for key, order in orders.items())
+
+    spoken = watch.until(has_spoken, ANSWER_S)
+    refusals.extend(
+        reason for key, reason in turned_down.items() if watch.replica.orders.get(ClientOrderId(key)) is None
+    )
     document = orders_document(watch.replica)
     document["orders"] = [row for key in ids for row in document["orders"] if row["client_order_id"] == key]
     if as_json:
@@ -208,11 +237,12 @@ def _submit_and_show(
     for refusal in refusals:
         typer.echo(refusal, err=True)
     found = [watch.replica.orders.get(key) for key in ids]
+    is_open = not spoken or any(order is not None and order.is_uncertain for order in found)
+    if is_open:
+        typer.echo("not every order has its answer yet; look at `tradedesk orders`", err=True)
     if any(order is not None and order.ord_status is OrdStatus.Denied for order in found):
         raise typer.Exit(REFUSED)
-    if refusals or not spoken or any(order is None for order in found):
-        if not spoken:
-            typer.echo("not every order has its answer yet; look at `tradedesk orders`", err=True)
+    if refusals or is_open or any(order is None for order in found):
         raise typer.Exit(FAILED)
 
 
