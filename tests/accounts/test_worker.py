@@ -28,6 +28,7 @@ Start = Callable[[Worker], Worker]
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-off and grace are lengths of time, nothing else; the tests need not live through them."""
     monkeypatch.setattr(worker_module, "RESTART_S", (0.01,))
+    monkeypatch.setattr(worker_module, "AGAIN_S", (0.01,))
     monkeypatch.setattr(worker_module, "STOP_GRACE_S", 0.1)
     monkeypatch.setattr(worker_module, "HEALTH_S", 0.02)
     monkeypatch.setattr(worker_module, "MARKS_WAIT_S", 0.05)
@@ -504,7 +505,7 @@ def test_stopping_ends_the_thread_and_closes_the_exit(started: Start) -> None:
 
 
 def test_stopping_ends_a_worker_that_waits_to_try_again(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "RESTART_S", (600.0,))
+    monkeypatch.setattr(worker_module, "AGAIN_S", (600.0,))
     venue, heard = ScriptedVenue(), Heard()
     venue.start_failures = [VenueFailed("no route")]
     worker = started(a_worker(venue, heard))

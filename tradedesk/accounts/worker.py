@@ -59,7 +59,8 @@ FIRST_LOOKS = 5  # at most, of an account that trades while the desk sees it for
 COMMANDS = 1_000  # waiting; more are refused, and the operator is told
 URGENT = 1_000
 NEWS = 50_000  # answers and reports waiting; an overflow means a gap, and a gap is reconciled
-RESTART_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+RESTART_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between two starts of a worker that fails
+AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0)  # between two tries to reach a venue
 STOP_GRACE_S = 3.0
 
 
@@ -577,11 +578,14 @@ class Worker:
             await asyncio.sleep(HEALTH_S)
 
     async def _pause(self, attempt: int) -> None:
-        """Back off, jittered, so that accounts that lost one venue together do not come back together (F17)."""
-        pause = RESTART_S[min(attempt, len(RESTART_S) - 1)] * (0.5 + self._random.random())
+        """Back off, jittered, so that accounts that lost one venue together do not come back together (F17).
+
+        Cut short only by a wanted look: the stream came back, or an operator asks.
+        """
+        pause = AGAIN_S[min(attempt, len(AGAIN_S) - 1)] * (0.5 + self._random.random())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
-                while not self._stopping.is_set() and self._failure is None:  # other wake-ups must not cut it short
+                while not (self._stopping.is_set() or self._failure or self._wanted_reconcile.is_set()):
                     self._nudged.clear()
                     await self._nudged.wait()
 

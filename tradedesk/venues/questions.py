@@ -13,6 +13,7 @@ from tradedesk.venues import spot
 from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.ccxt_binance import GuardedBinance, Heard, listening, name_of
 
+LONGEST_TIME_ANSWER_NS = 1_000_000_000  # half of it is how far the measure can be off; the venue allows one second
 T = TypeVar("T")
 _INVALID_SYMBOL = -1121
 
@@ -53,11 +54,16 @@ async def readable(question: Awaitable[T]) -> T:
     raise VenueFailed(cause)
 
 
-async def clock_offset_ms(exchange: GuardedBinance, clock: Clock) -> int:
-    """The venue's clock less ours, taking its answer to be from the middle of the exchange. Raises VenueFailed."""
-    before = clock.now()
+async def clock_offset_ms(exchange: GuardedBinance, clock: Clock) -> int | None:
+    """The venue's clock less ours, taking its answer to be from the middle of the exchange. Raises VenueFailed.
+
+    None if the answer took so long that this says nothing: a venue that hung for a minute would be put half of it off.
+    """
+    before, started = clock.now(), clock.monotonic()
     answer = await told(exchange, "publicGetTime", {})
-    after = clock.now()
+    took, after = clock.monotonic() - started, clock.now()
+    if took > LONGEST_TIME_ANSWER_NS:
+        return None
     server = spot.integer_field(spot.row_of(answer, "the time"), "serverTime")
     return server - (before + after) // 2 // spot.NS_PER_MS
 

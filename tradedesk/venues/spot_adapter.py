@@ -146,8 +146,13 @@ class SpotAdapter:
         return self._ccxt
 
     async def _measure_clock(self) -> None:
-        self._offset_ms = await clock_offset_ms(self._exchange, self._clock)
-        self._exchange.set_clock_offset(self._offset_ms)
+        offset = await clock_offset_ms(self._exchange, self._clock)
+        if offset is None:
+            if self._offset_ms is None:
+                raise VenueFailed("it answers too slowly for its clock to be measured")
+            return  # what was measured before is nearer the truth
+        self._offset_ms = offset
+        self._exchange.set_clock_offset(offset)
         self._doubts_clock = False
 
     # -- orders -----------------------------------------------------------------------------------------------------------
