@@ -1,6 +1,7 @@
 """The RiskMonitor's rules: told once, told again when worse, ended when gone."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from order_builders import (
@@ -156,6 +157,18 @@ def test_a_private_stream_that_stays_down_is_critical_news_and_one_that_comes_ba
     assert found(replica, memory, NOW + 4 * SECOND) == {}
     replica.apply(health(False))
     assert found(replica, memory, NOW + 5 * SECOND) == {}
+
+
+def test_a_text_that_is_kept_names_the_moment_and_no_duration():
+    replica, memory = a_replica(), Memory()
+    replica.apply(ev.FeedChanged(at=NOW, source="test", instrument=BTC, state=FeedState.Stale))
+    replica.apply(health(False))
+    findings(replica, memory, "USDT", NOW)
+    first = [finding.text for finding in findings(replica, memory, "USDT", NOW + 5 * SECOND)]
+    assert first == [finding.text for finding in findings(replica, memory, "USDT", NOW + 60 * SECOND)]
+    moment = f"{datetime.fromtimestamp(NOW // SECOND, UTC):%H:%M:%S}Z"
+    assert all(f"since {moment}" in text for text in first)
+    assert len(first) == 2
 
 
 # ---- what is told ---------------------------------------------------------------------------------------------------

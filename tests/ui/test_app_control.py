@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from desk_app import a_desk
+from desk_app import a_desk, press_at_once
 from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, an_order, moved, working
 
 from tradedesk.domain.accounts import HaltLevel
@@ -237,3 +237,18 @@ async def test_a_venues_text_is_shown_and_never_parsed() -> None:
         assert "[red]no" in shown
         assert "\x1b" not in shown
         assert "\u202e" not in shown
+
+
+async def test_keys_typed_at_one_go_close_a_jump_and_a_dialog_once() -> None:
+    async with a_desk() as desk:
+        await desk.press("g")
+        await press_at_once(desk.app, "x", "x", "x")
+        assert desk.app.screen is desk.desk
+        await desk.press("f12")
+        await desk.wait()
+        await press_at_once(desk.app, "escape", "escape")
+        await desk.press("ctrl+q")
+        await desk.wait()
+        await press_at_once(desk.app, "n", "n", "escape")
+        assert desk.app.screen is desk.desk
+        assert desk.app.is_running

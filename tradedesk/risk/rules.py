@@ -1,6 +1,7 @@
 """The rules of the RiskMonitor: a replica and a memory in, findings out. Pure; the thread around them is in `monitor`."""
 
 from collections import deque
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -109,7 +110,7 @@ def _stream(replica: Replica, memory: Memory, account: AccountId, now: int) -> l
     since = memory.stream_down_since.setdefault(account, now)
     if now - since < STREAM_GRACE_NS:
         return []
-    text = f"the private stream is down for {(now - since) // NS} s: fills arrive late, by reconciliation only"
+    text = f"the private stream is down since {_clock(since)}: fills arrive late, by reconciliation only"
     return [Finding(key=f"stream:{account}", rule="staleness", severity=Severity.Critical, account=account, text=text)]
 
 
@@ -120,10 +121,15 @@ def _feeds(replica: Replica, now: int) -> list[Finding]:
             continue
         instrument = replica.instruments.get(market.instrument)
         name = instrument.symbol if instrument is not None else market.instrument
-        text = f"{name}: market data is {market.state} since {(now - market.state_since) // NS} s"
+        text = f"{name}: market data is {market.state} since {_clock(market.state_since)}"
         found.append(
             Finding(
                 key=f"feed:{market.instrument}", rule="staleness", severity=Severity.Warning, account=None, text=text
             )
         )
     return found
+
+
+def _clock(at: int) -> str:
+    """A moment as it stays true in a text that is kept; a duration would be old as soon as it is read."""
+    return f"{datetime.fromtimestamp(at // NS, UTC):%H:%M:%S}Z"

@@ -29,4 +29,4 @@ class Ask(Dialog[bool]):
         return f"y {self._yes}   Esc no"
 
     def action_yes(self) -> None:
-        self.dismiss(True)
+        self.close(True)

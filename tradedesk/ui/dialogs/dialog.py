@@ -91,8 +91,13 @@ class Dialog(ModalScreen[R], Generic[R]):
         if self.is_mounted:
             self.query_one("#lines", Lines).draw_changed((), self._tools.clock.now())
 
+    def close(self, answer: R | None) -> None:
+        """Give the answer, once: of several keys typed at one go the first counts."""
+        if self.is_current:
+            self.dismiss(answer)
+
     def action_no(self) -> None:
-        self.dismiss(None)
+        self.close(None)
 
     def on_key(self, event: events.Key) -> None:
         words = self.query_one("#words", VerticalScroll)

@@ -122,7 +122,7 @@ class HaltDialog(Dialog[HaltAsked]):
             return
         account = None if self._scope == "desk" else self._account
         reason = self.query_one("#reason", Input).value.strip() or "halted from the screen"
-        self.dismiss(HaltAsked(account=account, level=self._level, reason=reason))
+        self.close(HaltAsked(account=account, level=self._level, reason=reason))
 
     def _changed(self) -> None:
         self.say(self.hint())
@@ -180,4 +180,4 @@ class RearmDialog(Dialog[str]):
         elif not reason:
             self.say("a reason is needed: it is journalled", is_wrong=True)
         else:
-            self.dismiss(reason)
+            self.close(reason)

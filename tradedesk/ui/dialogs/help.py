@@ -89,5 +89,7 @@ class Jump(ModalScreen[str]):
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
+        if not self.is_current:
+            return  # the second of two keys typed at once: the first has closed it
         name = next((name for name, letter in self._letters.items() if letter == event.character), None)
         self.dismiss(name if name in self._places else None)

@@ -46,7 +46,7 @@ class Sends(Dialog[bool]):
             self.say(against, is_wrong=True)
             return
         self._is_done = True  # a key that repeats finds it done
-        self.dismiss(True)
+        self.close(True)
 
     def tick(self) -> None:
         super().tick()
