@@ -31,12 +31,14 @@ from scripted_venue import (
     tears,
 )
 
+from tradedesk.clock import SystemClock
 from tradedesk.domain.orders import OrdStatus
 from tradedesk.domain.outcomes import Acknowledged, NotSent, Refused, ReplaceOutcome, Unproven
 from tradedesk.domain.words import OrderType, TimeInForce
 from tradedesk.log import Record, subscribe
 from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.outcomes import PROOF_OF_REFUSAL, Asked
+from tradedesk.venues.questions import clock_offset_ms
 from tradedesk.venues.spot_adapter import SpotAdapter
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one venue and one adapter for all: making them costs most
@@ -412,3 +414,20 @@ async def test_concurrent_requests_do_not_hear_each_others_answers(venue: Script
     assert [answer.text for answer in answers if isinstance(answer, Refused)] == [
         f"Filter failure: c{n}" for n in range(20)
     ]
+
+
+async def test_F57_a_clock_told_too_slowly_is_not_believed(adapter: SpotAdapter) -> None:
+    """A venue that hung for a minute over the question would be put half a minute off."""
+
+    class Hung(SystemClock):
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def monotonic(self) -> int:
+            self.calls += 1
+            return self.calls * 60 * 10**9
+
+    assert await clock_offset_ms(adapter._exchange, Hung()) is None
+    offset = await clock_offset_ms(adapter._exchange, SystemClock())
+    assert offset is not None
+    assert abs(offset) < 1_000
