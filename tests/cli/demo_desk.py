@@ -89,7 +89,7 @@ class Demo(Asked):
         super().__init__(home)
         self.paper: dict[str, Any] = described["paper"]
         self.desk_pid: int = described["desk_pid"]
-        self.paper_pid: int = described["paper_pid"]
+        self.paper_pid: int | None = described.get("paper_pid")  # none of a desk on somebody else's exchange
         self.again: list[subprocess.Popen[str]] = []
 
     def market(self, symbol: str = "BTC/USDT") -> dict[str, Decimal]:

@@ -97,6 +97,7 @@ def test_a_limit_order_rests_is_amended_and_cancelled(desk: Demo) -> None:
 def test_an_order_without_a_proved_answer_is_no_success(desk: Demo) -> None:
     """5.2"""
     price = desk.below(1)
+    assert desk.paper_pid is not None
     os.kill(desk.paper_pid, signal.SIGSTOP)
     try:
         placed = desk.place("--price", price)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tradedesk.cli import screen
-from tradedesk.cli.endings import end
+from tradedesk.cli.endings import FAILED, end
 from tradedesk.cli.reach import JsonOption, Watch, is_terminal, show, told_to_stop, until_told
 from tradedesk.cli.screen import AsciiOption, SlowOption, ThemeOption
 
@@ -49,37 +49,50 @@ def demo(
     if not headless and not is_terminal():
         end("tradedesk demo opens a screen and needs a terminal; use --headless for a desk without one", 2)
     options = ("--market", "replay", "--recording", str(recording), "--speed", str(speed)) if recording else ()
-    with demo_home() as home, paper_exchange(seed, *options) as exchange:
-        vault = new_vault(home)
+    with demo_home() as home, paper_exchange(seed, *options, log_file=_prepared(home)) as exchange:
+        vault = _vault(home)
         if headless:
             make_desk(home, exchange.described, vault)
             _headless(home, exchange, as_json)
         else:
             screen.load()
             make_desk(home, exchange.described, vault)
-            screen.screen_of(home, screen.Look(theme=theme, ascii=as_ascii, slow=slow), vault=vault)
+            look = screen.Look(theme=theme, ascii=as_ascii, slow=slow)
+            screen.screen_of(home, look, vault=vault, until_ended=exchange.until_ended)
 
 
 @contextmanager
 def demo_home() -> "Iterator[Home]":
-    """TRADEDESK_HOME if it is set, and kept; else a folder of its own, removed at the end."""
+    """TRADEDESK_HOME if it is set, and kept; else a folder of its own, removed at the end unless a desk failed in it."""
     from tradedesk.config import find_home
 
     if os.environ.get("TRADEDESK_HOME"):
         yield find_home(os.environ)
         return
     folder = Path(tempfile.mkdtemp(prefix="tradedesk-demo-"))
+    home = find_home({"TRADEDESK_HOME": str(folder)})
+    is_kept = False
     try:
-        yield find_home({"TRADEDESK_HOME": str(folder)})
+        yield home
+    except Exception as error:
+        status = error.exit_code if isinstance(error, typer.Exit) else FAILED
+        is_kept = (
+            status != 0 and (home.log / "tradedesk.log").exists()
+        )  # which the sentence on the screen may have named
+        raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if is_kept:
+            typer.echo(f"what the desk wrote is kept in {folder}", err=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class PaperProcess:
     """A paper exchange in a process of its own, perhaps still starting."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", log_file: Path | None) -> None:
         self._process = process
+        self._log_file = log_file
         self.pid = process.pid
 
     @cached_property
@@ -88,14 +101,29 @@ class PaperProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
+            self._process.wait()
+            if self._log_file is not None:
+                typer.echo(self._log_file.read_text(encoding="utf-8", errors="replace").strip(), err=True)
             end("the paper exchange did not start; what it said stands above")
         found: dict[str, Any] = json.loads(line)
         return found
 
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def until_ended(self) -> str:
+        """Wait for its end; returns the sentence about it. For any thread."""
+        status = self._process.wait()
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        return f"the paper exchange ended ({how}); start again with `tradedesk demo`"
+
 
 @contextmanager
-def paper_exchange(seed: int, *options: str) -> Iterator[PaperProcess]:
-    """A paper exchange that ends with the context; what takes time can be done while it starts."""
+def paper_exchange(seed: int, *options: str, log_file: Path | None = None) -> Iterator[PaperProcess]:
+    """A paper exchange that ends with the context; what takes time can be done while it starts.
+
+    What it says on stderr goes to `log_file`, so that it is not written over a screen; without one to ours.
+    """
     from tradedesk.access.egress import loopback_addresses
 
     addresses = loopback_addresses(len(NAMES))
@@ -105,14 +133,16 @@ def paper_exchange(seed: int, *options: str) -> Iterator[PaperProcess]:
             file.write(_sharing_accounts(seed))
         options = (*options, "--accounts-file", file.name)
     command = [sys.executable, "-m", "tradedesk", "paper", "--json", "--port", "0", "--seed", str(seed)]
-    process = subprocess.Popen(  # noqa: S603  (ourselves)
-        [*command, "--until-stdin-ends", *options],
-        stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
+    with log_file.open("wb") if log_file is not None else nullcontext() as said:
+        process = subprocess.Popen(  # noqa: S603  (ourselves)
+            [*command, "--until-stdin-ends", *options],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            stderr=said,
+            start_new_session=True,
+        )
     try:
-        yield PaperProcess(process)
+        yield PaperProcess(process, log_file)
     finally:
         process.terminate()
         process.wait()
@@ -137,14 +167,26 @@ def new_vault(home: "Home") -> "Vault":
 
     Ends the program with a sentence if the home is not a demo's to write in.
     """
-    from tradedesk.access.vault import VaultError, open_vault
+    _prepared(home)
+    return _vault(home)
+
+
+def _prepared(home: "Home") -> Path:
+    """See to the folders of this home; returns the file for what its paper exchange says."""
     from tradedesk.config import ConfigError, private_folder
 
     try:
         private_folder(home.config.parent)
+        _make_room(home)
+        private_folder(home.log)
     except ConfigError as error:
         end(str(error))
-    _make_room(home)
+    return home.log / "paper.log"
+
+
+def _vault(home: "Home") -> "Vault":
+    from tradedesk.access.vault import VaultError, open_vault
+
     words = home.passphrase
     if not words.exists():
         words.touch(mode=0o600)
@@ -253,7 +295,9 @@ def _headless(home: "Home", exchange: PaperProcess, as_json: bool) -> None:
             show(document)
         else:
             typer.echo(f"desk of {', '.join(NAMES)} in {home.config.parent}; Ctrl+C ends it")
-        until_told(told)  # the desk may be killed and run again meanwhile: the exchange stays
+        until_told(told, exchange.has_ended)  # the desk may be killed and run again meanwhile: the exchange stays
+        if exchange.has_ended():
+            end(exchange.until_ended())
     finally:
         desk.terminate()
         desk.wait()

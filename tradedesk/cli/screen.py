@@ -21,6 +21,7 @@ from tradedesk.cli.run import desk_of
 if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
     from tradedesk.config import Home
+    from tradedesk.desk.desk import Desk
     from tradedesk.domain.control import DeskControl
     from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
     from tradedesk.ui.app import TradedeskApp
@@ -55,8 +56,12 @@ def screen_of(
     operator: str | None = None,
     passphrase_file: Path | None = None,
     vault: "Vault | None" = None,
+    until_ended: Callable[[], str] | None = None,
 ) -> None:
-    """A desk and its screen in this process. Leaving the screen stops the desk; orders stay at the venue."""
+    """A desk and its screen in this process. Leaving the screen stops the desk; orders stay at the venue.
+
+    `until_ended` waits, in a thread of its own, for the end of what the desk cannot do without, and returns why it ended.
+    """
     from tradedesk.domain.words import OperatorId
 
     with desk_of(home, passphrase_file, vault) as desk:
@@ -64,12 +69,19 @@ def screen_of(
         if isinstance(found, str):
             end(found)
         app = _app(home, look, desk.settings.keys, desk.open_feed(), desk.control(found), found.name)
+        if until_ended is not None:
+            threading.Thread(target=_fail_after, args=(until_ended, desk), daemon=True).start()
         run_app(app, leave=desk.stop, ended=desk.wants_stop)
         failure = desk.failure
     if failure is not None:
         end(failure)
     if app.return_code:
         raise typer.Exit(FAILED)
+
+
+def _fail_after(until_ended: Callable[[], str], desk: "Desk") -> None:
+    desk.failure = until_ended()
+    desk.wants_stop.set()
 
 
 def _app(

@@ -116,6 +116,8 @@ async def _body(request: web.Request) -> str:
         raise Refusal(-1100, "Illegal characters found in a parameter.") from None
     except web.HTTPRequestEntityTooLarge:
         raise Refusal(-1101, "Too many parameters.", 413) from None
+    except (ConnectionError, RuntimeError):  # the client left in the middle of it: no bug, and nobody reads the answer
+        raise Refusal(-1001, "Internal error; unable to process your request. Please try again.", 500) from None
 
 
 def client_order_id(values: dict[str, str]) -> str | None:

@@ -16,11 +16,14 @@ async def serve(
     open_sockets: set[Outbox],
     opened: Callable[[Outbox], Callable[[str], None]],
     headers: dict[str, str],
-) -> web.WebSocketResponse:
+) -> web.StreamResponse:
     """Open the socket, hand its texts to what `opened` returns, and be done with it when either side is."""
     socket = web.WebSocketResponse(autoping=False, max_msg_size=MOST_INCOMING, compress=False)
     socket.headers.update(headers)
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except ConnectionError:  # gone before its handshake was answered: no bug, and nobody reads what is answered now
+        return web.Response()
     outbox = Outbox(socket, request.remote or "", request.transport)
     open_sockets.add(outbox)
     writer = asyncio.create_task(outbox.run())
