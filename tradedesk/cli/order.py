@@ -48,7 +48,7 @@ def place(
 ) -> None:
     """Place one order on each account named, and print what became of it.
 
-    Example: tradedesk order place --account acme --instrument BTC/USDT --side buy --qty 0.1 --price 60000 --json
+    Example: tradedesk order place --account acme --instrument BTC/USDT --side buy --qty 0.1 --price 61500 --json
     """
     from tradedesk.domain.commands import PlaceOrder
     from tradedesk.domain.words import OperatorId, OrderType, Side, TimeInForce
