@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 from desk_app import a_desk, press_at_once
-from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, an_order, moved, working
+from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, a_request, an_order, moved, working
 
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.commands import AcknowledgeAlert, CancelAll, CancelOrder, HaltTrading, Rearm
-from tradedesk.domain.events import HaltSet, SubmissionRefused
-from tradedesk.domain.orders import Happening
-from tradedesk.domain.words import OperatorId
+from tradedesk.domain.events import HaltSet, RequestMade, SubmissionRefused
+from tradedesk.domain.orders import Happening, RequestKind
+from tradedesk.domain.words import ClientOrderId, OperatorId
 from tradedesk.ui.dialogs.ask import Ask
 from tradedesk.ui.dialogs.cancel_all import CancelAllDialog
 from tradedesk.ui.dialogs.halt import HaltDialog, RearmDialog
@@ -252,3 +252,40 @@ async def test_keys_typed_at_one_go_close_a_jump_and_a_dialog_once() -> None:
         await press_at_once(desk.app, "n", "n", "escape")
         assert desk.app.screen is desk.desk
         assert desk.app.is_running
+
+
+async def test_the_cursor_goes_on_with_the_order_that_an_amend_made() -> None:
+    async with a_desk(**EMPTY) as desk:
+        await desk.publish(*working(an_order("c1")), *working(an_order("other", placed_at=NOW - 300 * SECOND)))
+        await desk.press("2", "home")
+        heir = ClientOrderId("c2")
+        replace = a_request("c1-r", RequestKind.Replace, NOW, replaced_by=heir)
+        await desk.publish(
+            RequestMade(at=NOW, source="worker", account=ACME, client_order_id=ClientOrderId("c1"), request=replace),
+            *working(an_order("c2", replaces=ClientOrderId("c1"))),
+            moved(an_order("c1"), Happening.Canceled),
+        )
+        assert desk.desk.panes["orders"].selected().order == heir
+        await desk.press("x")
+        assert desk.commands == [CancelOrder(account=ACME, client_order_id=heir, operator=ANN)]
+
+
+async def test_acknowledging_says_the_cause_and_goes_on_to_the_next() -> None:
+    async with a_desk() as desk:
+        await desk.press("5", "a", "a")
+        keys = [command.key for command in desk.commands if isinstance(command, AcknowledgeAlert)]
+        assert len(set(keys)) == 2
+        rows = desk.app.view.replica.alerts
+        assert all(any(rows[key].alert.text in text for text in desk.notices()) for key in keys)
+
+
+async def test_the_cursor_is_seen_when_a_table_gets_the_keys_and_when_its_rows_move() -> None:
+    async with a_desk(size=(80, 24)) as desk:
+        await desk.press("2", "end")
+        pane = desk.desk.panes["orders"]
+        pane.scroll_to(y=0, animate=False, immediate=True)
+        await desk.press("1", "2")
+        assert pane.glyphs.cursor in desk.shown()
+        await desk.publish(*(event for n in range(9) for event in working(an_order(f"new{n}"))))
+        await desk.wait()
+        assert pane.glyphs.cursor in desk.shown()

@@ -254,7 +254,8 @@ async def test_flatten_opens_a_reduce_only_ticket_for_the_position() -> None:
         await desk.press("3", "j", "j", "f")
         fields = desk.desk.ticket.fields()
         assert (fields.accounts, fields.side, fields.reduce_only) == ("acme", Side.Sell, True)
-        assert Decimal(fields.qty) == desk.app.view.replica.positions[ACME, BTC].qty
+        assert 0 < Decimal(fields.qty) <= desk.app.view.replica.positions[ACME, BTC].qty
+        assert f"{fields.qty} of 0.75 BTC" in desk.shown()
         assert "REDUCE-ONLY" in desk.shown()
 
 
@@ -337,3 +338,16 @@ async def test_time_that_steps_on_the_wall_clock_does_not_keep_a_desk_armed() ->
         desk.clock.set_wall(NOW - 3600 * SECOND)
         await desk.wait(600_000)
         assert not desk.desk.is_armed
+
+
+async def test_a_review_of_which_all_is_denied_asks_for_no_words() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9")
+        await desk.review(qty="0.3")
+        assert "type the quantity" in desk.shown()
+        await desk.verdicts(denied="acme", why="above the limit")
+        await desk.wait()
+        assert "type the quantity" not in desk.shown()
+        assert "the Gate denies all of it" in desk.shown()
+        await desk.press("f2")
+        assert desk.commands == []

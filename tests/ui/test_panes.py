@@ -33,7 +33,7 @@ from tradedesk.ui.panes.alerts import AlertsPane
 from tradedesk.ui.panes.chart import ChartPane
 from tradedesk.ui.panes.fleet import FleetPane, fleet
 from tradedesk.ui.panes.logs import LogsPane
-from tradedesk.ui.panes.market import MarketPane
+from tradedesk.ui.panes.market import MarketPane, depth_shown
 from tradedesk.ui.panes.orders import OrdersPane
 from tradedesk.ui.panes.pane import Pane, Selection
 from tradedesk.ui.panes.positions import PositionsPane
@@ -564,3 +564,16 @@ def test_every_pane_has_a_name_of_its_own():
     names = [pane.name_shown for pane in PANES]
     assert names == ["market", "chart", "orders", "positions", "fleet", "alerts", "logs"]
     assert feed_of(a_view()).waiting == []
+
+
+@pytest.mark.parametrize(("size", "says"), [("0.0004", "<.001"), ("0.001", "0.001"), ("0", "0.000"), ("12", "12.000")])
+def test_a_depth_that_is_there_is_never_shown_as_nothing(size, says):
+    assert depth_shown(Decimal(size), 3) == says
+
+
+async def test_a_price_off_the_tick_is_shown_as_it_is():
+    app = PaneApp(OrdersPane(a_view(is_empty=True)))
+    async with app.run_test(size=(120, 12)) as pilot:
+        await app.drawn(pilot)
+        app.frame(*working(an_order("c1", price=Decimal("60000.001"))))
+        assert "60000.001" in "\n".join(app.shown()).replace(" ", "")

@@ -145,8 +145,16 @@ def test_flattening_sells_what_is_held_and_nothing_more() -> None:
     made = tm.flattening(ACME, BTC, REPLICA)
     assert isinstance(made, Fields)
     assert (made.side, made.order_type, made.reduce_only) == (Side.Sell, OrderType.Market, True)
-    held = REPLICA.positions[ACME, BTC].qty
-    assert Decimal(made.qty) <= held < Decimal(made.qty) + Decimal("0.00001")
+    assert Decimal(made.qty) <= REPLICA.positions[ACME, BTC].qty
+
+
+def test_flattening_asks_for_what_may_go_and_says_what_stays() -> None:
+    made = tm.flattening(ACME, BTC, REPLICA)
+    assert isinstance(made, Fields)
+    held, limit = REPLICA.positions[ACME, BTC].qty, Decimal(20_000)
+    assert held * 64_000 > limit
+    assert limit * Decimal("0.98") < Decimal(made.qty) * 64_000 <= limit
+    assert tm.left_by(made, ACME, BTC, REPLICA).startswith(f"{made.qty} of 0.75 BTC")
 
 
 def test_flattening_nothing_says_so() -> None:

@@ -146,6 +146,7 @@ class Ticket(Vertical):
         self._problems: Mapping[Field, str] = {}
         self._shown: dict[str, str] = {}  # the words beside the fields, as they stand
         self._notice = ""  # what the desk said to the last attempt
+        self._hint = ""  # what is to be known of these fields, in place of the keys
         self._is_told = False  # whether mistakes are shown: from the first Enter on, not while one is typing
 
     def compose(self) -> ComposeResult:
@@ -179,9 +180,9 @@ class Ticket(Vertical):
 
     # -- for the screen -------------------------------------------------------------------------------------------------
 
-    def open(self, fields: Fields, *, amends: Order | None = None) -> None:
+    def open(self, fields: Fields, *, amends: Order | None = None, hint: str = "") -> None:
         """Show the ticket with these fields and put the cursor where something is still to be typed."""
-        self.amends = amends
+        self.amends, self._hint = amends, hint
         self.is_open, self.is_held, self._is_told, self._notice = True, False, False, ""
         for field in (Field.Accounts, Field.Instrument, Field.Qty, Field.Price):
             self._input(field).value = str(getattr(fields, field.value))
@@ -343,7 +344,7 @@ class Ticket(Vertical):
         elif self._notice:
             self._put("say", f"! {self._notice}", is_wrong=True)
         else:
-            self._put("say", "Enter opens the review, F2 there sends. Esc closes.", is_wrong=False)
+            self._put("say", self._hint or "Enter opens the review, F2 there sends. Esc closes.", is_wrong=False)
 
     def _put(self, name: str, text: str, *, is_wrong: bool) -> None:
         """Show the text, if it is another one: an update lays the ticket out anew, and this runs ten times a second."""

@@ -31,6 +31,7 @@ T = TypeVar("T")
 DEADLINE_NS = 5_000_000_000  # an order not on the wire by then is not what the operator saw when they pressed F2
 REPEAT_NS = 10_000_000_000  # the same order within this asks again
 NEAR = Decimal("0.8")  # of a limit, from which it is called out before sending
+ROOM = Decimal("0.99")  # of a limit in quote units that a market order is cut to
 FAR_BPS = Decimal(100)  # from the touch, in the direction that pays: worth a word before sending
 
 
@@ -215,18 +216,42 @@ def flattening(account: AccountId, instrument_id: InstrumentId, replica: Replica
     if position is None or instrument is None or not position.qty:
         symbol = instrument_id if instrument is None else instrument.symbol
         return f"{account} holds no {symbol}; nothing to flatten"
-    qty = floor_to_lot(abs(position.qty), instrument.lot)
-    if not qty:
+    if not floor_to_lot(abs(position.qty), instrument.lot):
         return f"{account} holds {plain(position.qty)} {instrument.base}, less than one lot; it cannot be traded away"
+    side = Side.Sell if position.qty > 0 else Side.Buy
+    qty = floor_to_lot(min(abs(position.qty), _most(account, instrument, side, replica)), instrument.lot)
+    if not qty:
+        return f"{account}: its limits are below one lot of {instrument.symbol}; raise them in desk.toml"
     return Fields(
         accounts=account,
         instrument=instrument.symbol,
-        side=Side.Sell if position.qty > 0 else Side.Buy,
+        side=side,
         order_type=OrderType.Market,
         qty=plain(qty),
         price="",
         reduce_only=True,
     )
+
+
+def left_by(fields: Fields, account: AccountId, instrument_id: InstrumentId, replica: Replica) -> str:
+    """What a flattening leaves of the position because one order may not be larger; empty where it takes all."""
+    held = abs(replica.positions[account, instrument_id].qty)
+    instrument = replica.instruments[instrument_id]
+    if Decimal(fields.qty) >= floor_to_lot(held, instrument.lot):
+        return ""
+    return f"{fields.qty} of {plain(held)} {instrument.base}: the most one order may be; then f again"
+
+
+def _most(account: AccountId, instrument: Instrument, side: Side, replica: Replica) -> Decimal:
+    """The largest market order that venue and limits let go, base units; a little less, for the price moves on."""
+    limits = effective(replica.accounts[account].account.limits, instrument.id)
+    caps = [instrument.max_qty] if instrument.max_qty else []
+    if limits is not None and limits.max_order_qty is not None:
+        caps.append(limits.max_order_qty)
+    price = _touch(replica.market(instrument.id), side)
+    if limits is not None and price:
+        caps.append(limits.max_order_notional * ROOM / price)
+    return min(caps, default=abs(replica.positions[account, instrument.id].qty))
 
 
 def stepped(text: str, step: Decimal, direction: int) -> str:
@@ -354,7 +379,11 @@ def _positive(text: str, what: str) -> Decimal:
     typed = text.strip().replace(" ", "")  # 63 999.5 is how the screen shows it
     if not typed:
         raise ValueError(f"enter a {'quantity' if what == 'qty' else what}")
-    value = parse_decimal(typed, what)
+    try:
+        value = parse_decimal(typed, what)
+    except ValueError:  # its field is named by the ticket; what was typed is quoted as it was
+        shown = text if len(text) <= 24 else f"{text[:24]}..."
+        raise ValueError(f"write it like 0.125: {shown!r} is not a plain decimal number") from None
     if value <= 0:
         raise ValueError(f"{typed} is not above 0")
     return value

@@ -23,11 +23,11 @@ class HaltAsked(Struct, frozen=True, kw_only=True):
 
 
 SCOPE_WORDS = {
-    HaltLevel.BlockNew: "no new orders; what works stays",
-    HaltLevel.ReduceOnly: "only what shrinks a position",
-    HaltLevel.CancelOpening: "and orders that open risk are cancelled; protective ones stay",
-    HaltLevel.CancelAll: "and every order of ours is cancelled",
-    HaltLevel.Flatten: "and what is left is traded back at market",
+    HaltLevel.BlockNew: "No new order goes out, not even a reducing one. Working orders stay; cancels are allowed.",
+    HaltLevel.ReduceOnly: "Only orders that shrink a position may go. Working orders stay; cancels are allowed.",
+    HaltLevel.CancelOpening: "Orders that open risk are cancelled, protective ones stay. Reducing may go on; so may cancels.",
+    HaltLevel.CancelAll: "Every order of ours is cancelled. No new order goes out, not even a reducing one.",
+    HaltLevel.Flatten: "Every order of ours is cancelled, then positions are traded back at market. Nothing else goes out.",
 }
 
 
@@ -78,7 +78,10 @@ class HaltDialog(Dialog[HaltAsked]):
             lines.append(text_line("     (select an account to halt it alone)", width, colours.muted, glyphs))
         lines.append(text_line("", width, colours.text, glyphs))
         lines.append(text_line(f"  l  level {self._level.value}:", width, colours.total, glyphs))
-        lines.append(text_line(f"     {SCOPE_WORDS[self._level]}", width, colours.text, glyphs))
+        lines += [
+            text_line(f"     {row}", width, colours.text, glyphs)
+            for row in wrapped(SCOPE_WORDS[self._level], max(1, width - 5))
+        ]
         if self._scope is not None:
             accounts = tuple(replica.accounts) if self._scope == "desk" else (self._account,)
             ours, theirs = orders_in(Scope(name="", accounts=accounts), replica)  # type: ignore[arg-type]

@@ -5,13 +5,15 @@ from decimal import Decimal
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input
 
 from tradedesk.domain.commands import AmendOrder, PlaceOrder
 from tradedesk.domain.events import PreviewMade
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Order
-from tradedesk.domain.words import RequestId
+from tradedesk.domain.words import AccountId, RequestId
 from tradedesk.ui import drawing
 from tradedesk.ui.dialogs.dialog import Tools, text_line, wrapped
 from tradedesk.ui.dialogs.sends import Sends
@@ -73,20 +75,34 @@ class Review(Sends):
         )
 
     def hint(self) -> str:
+        if len(self._denied()) == len(self._commands):
+            return "the Gate denies all of it: nothing to send   Esc back to the ticket"
         return (
             "F2 sends   Esc back to the ticket" if self._is_armed() else "DISARMED   F9 arms, then F2 sends   Esc back"
         )
+
+    def tick(self) -> None:
+        super().tick()
+        if self.is_mounted and self._need:  # nobody types a quantity for what cannot go
+            row = self.query_one("#need", Input).parent
+            is_asked = len(self._denied()) < len(self._commands)
+            if isinstance(row, Horizontal) and row.display is not is_asked:
+                row.display = is_asked
+
+    def _denied(self) -> list[AccountId]:
+        previews = self._tools.view.previews
+        return [
+            command.account
+            for command in self._commands
+            if (made := previews.get(request_of(command))) is not None and made.verdict.denials
+        ]
 
     def against(self) -> str | None:
         if not self._is_armed():
             return "disarmed: F9 arms, then F2 sends"
         if self._tools.view.lost is not None:
             return "the desk is away: nothing can be sent"
-        denied = [
-            command.account
-            for command in self._commands
-            if (made := self._tools.view.previews.get(request_of(command))) is not None and made.verdict.denials
-        ]
+        denied = self._denied()
         if denied:
             return f"the Gate denies {', '.join(denied)}: Esc, then change the order or take them out"
         return None

@@ -98,6 +98,14 @@ class AlertsPane(LiveTable[AlertRow]):
     def key_of(self, selection: Selection) -> str | None:
         return selection.alert
 
+    def go_on(self) -> None:
+        """Put the cursor on the next alert that still waits for a person, from here down and round."""
+        here = self._cursor_at
+        for at in (*range(here + 1, len(self._keys)), *range(here)):
+            if self._items[self._keys[at]].acknowledged_by is None:
+                self._move_cursor(at)
+                return
+
     def title_parts(self, now: int) -> Sequence[str]:
         waiting = sum(1 for item in self._items.values() if item.acknowledged_by is None)
         return (f"{waiting} to acknowledge" if waiting else "",)

@@ -23,6 +23,7 @@ from tradedesk.views.replica import AccountRow, Replica
 
 AGAIN_AFTER = SECOND // 2  # the figures; a halt or a changed state shows at once
 QUIET_STREAM = 5 * SECOND  # a private stream not heard of for longer is shown with its age
+SILENT_STREAM = 60 * SECOND  # and as old from here on: an account at rest says nothing for a while and is well
 
 ZERO = Decimal(0)
 
@@ -173,7 +174,9 @@ class FleetPane(LiveTable[FleetRow]):
             return (f"{self.glyphs.disconnected} down", self.colours.warn)
         silent = (health.stream_age_ms or 0) * 1_000_000 + max(0, now - health.at)
         if silent > QUIET_STREAM:
-            return (f"{self.glyphs.stale} {drawing.age(silent)}", self.colours.stale)
+            if silent > SILENT_STREAM:
+                return (f"{self.glyphs.stale} {drawing.age(silent)}", self.colours.stale)
+            return (f"up {drawing.age(silent)}", self.colours.text)
         return ("up", self.colours.text)
 
 

@@ -200,7 +200,7 @@ class MarketPane(Pane):
         gap_after: Cell = (" ", colours.text)
         parts: list[Cell] = [self._own_cell(own[0], Side.Buy), gap_after]
         for size, side, style in ((sizes[0], Side.Buy, colours.buy), (sizes[1], Side.Sell, colours.sell)):
-            text = "" if size is None else drawing.number(size, digits)
+            text = "" if size is None else depth_shown(size, digits)
             is_bid = side is Side.Buy
             number: Cell = (fit(text, self._size_width, glyphs, right=True), old or colours.text)
             depth: Cell = (
@@ -319,6 +319,12 @@ class MarketPane(Pane):
         if fresh.is_live:
             return None
         return self.colours.struck if fresh.state is FeedState.Disconnected else self.colours.stale
+
+
+def depth_shown(size: Decimal, digits: int) -> str:
+    """A depth at `digits`; what would round to nothing is said to be less than the last digit, never 0."""
+    text = drawing.number(size, digits)
+    return f"<{Decimal(1).scaleb(-digits):f}".replace("<0.", "<.") if size > 0 and not text.strip("0.") else text
 
 
 def _average(held: list[Position]) -> Decimal | None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from tradedesk.domain.money import is_multiple
 from tradedesk.domain.orders import Order, state
 from tradedesk.domain.words import ClientOrderId, OrderType, TimeInForce
 from tradedesk.ui import drawing
@@ -44,6 +45,18 @@ class OrdersPane(LiveTable[Order]):
     def marked(self) -> frozenset[ClientOrderId]:
         """The orders marked with Space."""
         return frozenset(ClientOrderId(key) for key in self._marks)
+
+    def _take(self, items: Mapping[str, Order], now: int) -> None:
+        """An amend ends one order and begins another: the cursor goes on with the one that works."""
+        before = self.current
+        super()._take(items, now)
+        after = None if before is None else items.get(before.client_order_id)
+        if before is None or before.is_dead or after is None or not after.is_dead or after.replaced_by is None:
+            return
+        heir = items.get(after.replaced_by)
+        if heir is not None and not heir.is_dead and after.replaced_by in self._keys:
+            self._put_cursor(self._keys.index(after.replaced_by))
+            self.post_message(self.Selected(self.selected()))
 
     def items(self, now: int) -> Mapping[str, Order]:
         return {order.client_order_id: order for order in self.view.orders()}
@@ -150,7 +163,9 @@ class OrdersPane(LiveTable[Order]):
         """Of price and quantity; those of the figures themselves while the instrument is not listed."""
         known = self.view.replica.instruments.get(order.instrument)
         if known is not None:
-            return drawing.places(known.tick), drawing.places(known.lot)
+            exact = order.price is not None and not is_multiple(order.price, known.tick)  # never shown as another price
+            tick = known.tick if not exact or order.price is None else order.price
+            return drawing.places(tick), drawing.places(known.lot)
         return drawing.places(order.price or Decimal(1)), drawing.places(order.order_qty)
 
 

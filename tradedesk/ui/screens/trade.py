@@ -36,6 +36,7 @@ from tradedesk.ui.header import Standing
 from tradedesk.ui.keys import READ_KEYS, TRADE_KEYS, Key, bindings
 from tradedesk.ui.names import instrument_named
 from tradedesk.ui.notices import Tone, described
+from tradedesk.ui.panes.alerts import AlertsPane
 from tradedesk.ui.panes.orders import OrdersPane
 from tradedesk.ui.panes.pane import Selection
 from tradedesk.ui.screens.watch import WatchScreen
@@ -50,6 +51,7 @@ from tradedesk.ui.ticket_model import (
     checked,
     flattening,
     is_more,
+    left_by,
     place_commands,
     prefilled,
     terms,
@@ -153,12 +155,12 @@ class TradeScreen(WatchScreen):
 
     # -- the ticket -------------------------------------------------------------------------------------------------------
 
-    def open_ticket(self, fields: Fields, amends: Order | None = None) -> None:
+    def open_ticket(self, fields: Fields, amends: Order | None = None, hint: str = "") -> None:
         if self.ticket.is_held:
             return
         self._remember_pane()
         self.body.show(has_ticket=True)
-        self.ticket.open(fields, amends=amends)
+        self.ticket.open(fields, amends=amends, hint=hint)
         self.draw(())
 
     def action_new(self) -> None:
@@ -180,7 +182,7 @@ class TradeScreen(WatchScreen):
         assert selection.instrument is not None
         made = flattening(selection.account, selection.instrument, self.view.replica)
         if isinstance(made, Fields):
-            self.open_ticket(made)
+            self.open_ticket(made, hint=left_by(made, selection.account, selection.instrument, self.view.replica))
         else:
             self.say(made)
 
@@ -312,7 +314,7 @@ class TradeScreen(WatchScreen):
         marked = [open_orders[id] for id in sorted(pane.marked()) if id in open_orders]
         chosen = marked or [open_orders[id] for id in (selected,) if id in open_orders]
         if not chosen:
-            self.say("no open order is selected")
+            self.say("select an open order to cancel: 2, then its row")
             return
         external = [order for order in chosen if order.is_external]
         self._cancel([order for order in chosen if not order.is_external])
@@ -395,12 +397,16 @@ class TradeScreen(WatchScreen):
         if not self.is_shown("alerts"):
             self.say("go to the alerts first (5): a acknowledges the one under the cursor")
             return
-        key = self.panes["alerts"].selected().alert
+        pane = self.panes["alerts"]
+        assert isinstance(pane, AlertsPane)
+        key = pane.selected().alert
         row = None if key is None else self.view.replica.alerts.get(key)
         if row is None or row.acknowledged_by is not None:
             self.say("no alert is waiting here")
             return
-        self._submit(AcknowledgeAlert(key=row.alert.key, operator=self.operator), f"acknowledging {row.alert.key}")
+        command = AcknowledgeAlert(key=row.alert.key, operator=self.operator)
+        if self._submit(command, f"acknowledging {row.alert.account or 'desk'}: {row.alert.text}"):
+            pane.go_on()
 
     def action_halt(self) -> None:
         self.ask(HaltDialog(self.tools, account=self._selected().account), self._halt)
@@ -473,12 +479,14 @@ class TradeScreen(WatchScreen):
 
     # -- small things -------------------------------------------------------------------------------------------------------
 
-    def _submit(self, command: Command, what: str) -> None:
+    def _submit(self, command: Command, what: str) -> bool:
+        """Hand a command over and say so; whether the desk took it."""
         answer = self._control.submit(command)
         if isinstance(answer, NotSubmitted):
             self.say(f"NOT SENT {what}: {answer.reason}", Tone.Alarmed, is_sticky=True)
-        else:
-            self.say(what)
+            return False
+        self.say(what)
+        return True
 
     def _selected(self) -> Selection:
         """What the operator's cursor stands on, else what was selected last."""

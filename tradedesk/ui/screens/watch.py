@@ -362,7 +362,7 @@ class WatchScreen(Screen[None]):
     def has_dialog(self) -> bool:
         return self._dialog is not None
 
-    def ask(self, dialog: Dialog[R], then: Callable[[R], None]) -> None:
+    def ask(self, dialog: Dialog[R], then: Callable[[R], object]) -> None:
         """Open a dialog, unless one is open; `then` gets its answer, unless it was no."""
         if self.has_dialog:
             return

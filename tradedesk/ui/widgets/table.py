@@ -198,6 +198,7 @@ class LiveTable(Pane, Generic[Item]):
     def _rearrange(self) -> None:
         wanted = self.filter_text.casefold()
         shown = [key for key, item in self._items.items() if not wanted or wanted in self.words(item).casefold()]
+        was_seen = 0 <= self._cursor_at - self.scroll_offset.y < self._room()
         self._keys = self.in_order(shown)
         self._marks &= set(self._items)
         if self._cursor is None:
@@ -207,6 +208,8 @@ class LiveTable(Pane, Generic[Item]):
         else:  # the row is gone: stay where it was
             self._cursor_at = min(self._cursor_at, max(0, len(self._keys) - 1))
             self._cursor = self._keys[self._cursor_at] if self._keys else None
+        if was_seen:
+            self.call_after_refresh(self._show_cursor)  # the scroll bar stands for the new rows by then
 
     def _head(self, layout: Sequence[tuple[int, Column, int]]) -> Line:
         parts = []
@@ -338,6 +341,7 @@ class LiveTable(Pane, Generic[Item]):
             self.draw_again()
 
     def on_focus(self) -> None:
+        self.call_after_refresh(self._show_cursor)  # laid out by then; a key acts on its row, which must be seen
         self.draw_again()
 
     def on_blur(self) -> None:
@@ -353,7 +357,13 @@ class LiveTable(Pane, Generic[Item]):
     def _put_cursor(self, row: int) -> None:
         self._cursor_at = min(max(0, row), len(self._keys) - 1)
         self._cursor = self._keys[self._cursor_at]
+        self._show_cursor()
+
+    def _show_cursor(self) -> None:
+        """Scroll as far as it takes to see the cursor's row."""
         top, room = self.scroll_offset.y, self._room()
+        if room == 0:
+            return
         if self._cursor_at < top:
             self.scroll_to(y=self._cursor_at, animate=False)
         elif self._cursor_at >= top + room:
