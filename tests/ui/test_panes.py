@@ -577,3 +577,21 @@ async def test_a_price_off_the_tick_is_shown_as_it_is():
         await app.drawn(pilot)
         app.frame(*working(an_order("c1", price=Decimal("60000.001"))))
         assert "60000.001" in "\n".join(app.shown()).replace(" ", "")
+
+
+async def test_profit_at_a_mark_that_is_not_live_says_so():
+    """5.9"""
+    app = PaneApp(PositionsPane(a_view(feed_state=FeedState.Stale)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.drawn(pilot)
+        assert "STALE 12s" in str(app.pane.border_title)
+
+
+@pytest.mark.parametrize("pane", [OrdersPane, PositionsPane])
+async def test_a_halted_account_carries_its_sign_in_every_row(pane):
+    app = PaneApp(pane(a_view(halted=BIRCH)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.drawn(pilot)
+        text = "\n".join(app.shown())
+        assert "■birch" in text
+        assert "■acme" not in text

@@ -43,6 +43,13 @@ def freshness(view: DeskView, instrument: InstrumentId, now: int) -> Freshness:
     return Freshness(state=state, since=since, age_ns=max(0, now - since) if since else 0, reason=reason)
 
 
+def of_marks(view: DeskView, now: int) -> Freshness | None:
+    """The oldest mark that is not live among those that open positions are valued at; None while all are live."""
+    held = {position.instrument for position in view.replica.positions.values() if position.qty}
+    old = [fresh for one in held if not (fresh := freshness(view, one, now)).is_live]
+    return max(old, key=lambda fresh: fresh.age_ns, default=None)
+
+
 def in_words(fresh: Freshness, glyphs: Glyphs) -> str:
     """The state for a pane's title: sign, word and age; empty while the feed is live."""
     match fresh.state:

@@ -13,7 +13,7 @@ from tradedesk.domain.accounts import Mode
 from tradedesk.domain.words import InstrumentId, OperatorId
 from tradedesk.ui import drawing
 from tradedesk.ui.drawing import SECOND, Cell, Glyphs, Line, Palette, fit, line_width
-from tradedesk.ui.freshness import HEARTBEAT_LATE_AFTER
+from tradedesk.ui.freshness import HEARTBEAT_LATE_AFTER, in_words, of_marks
 from tradedesk.ui.keys import Key
 from tradedesk.ui.keys import shown as key_shown
 from tradedesk.ui.panes.pane import Pane
@@ -72,7 +72,9 @@ def header_line(view: DeskView, standing: Standing, width: int, glyphs: Glyphs, 
         parts.append((1, (f"lag {_lag(standing.lag_ns)}", colours.text)))
     if width >= 120 and replica.desk is not None:
         net = f"net {drawing.signed(standing.net, 2, glyphs)} {replica.desk.reporting_currency}"
-        parts.append((6, (net, drawing.gain_style(standing.net, colours))))
+        old = of_marks(view, standing.now)
+        style = drawing.gain_style(standing.net, colours) if old is None else colours.stale
+        parts.append((6, (net if old is None else f"{net} {in_words(old, glyphs)}", style)))
     clock = _clock_cells(view, standing.now, glyphs, colours)
     gap = f" {glyphs.divider} " if width >= 120 else glyphs.divider
     for dropped in (7, 6, 5, 4, 3, 2, 1):

@@ -25,7 +25,7 @@ class HaltAsked(Struct, frozen=True, kw_only=True):
 SCOPE_WORDS = {
     HaltLevel.BlockNew: "No new order goes out, not even a reducing one. Working orders stay; cancels are allowed.",
     HaltLevel.ReduceOnly: "Only orders that shrink a position may go. Working orders stay; cancels are allowed.",
-    HaltLevel.CancelOpening: "Orders that open risk are cancelled, protective ones stay. Reducing may go on; so may cancels.",
+    HaltLevel.CancelOpening: "Orders that open risk are cancelled, protective ones stay. Reducing orders and cancels may go.",
     HaltLevel.CancelAll: "Every order of ours is cancelled. No new order goes out, not even a reducing one.",
     HaltLevel.Flatten: "Every order of ours is cancelled, then positions are traded back at market. Nothing else goes out.",
 }

@@ -164,6 +164,9 @@ def review_lines(
             verdict = (f"{glyphs.refused} DENIED", colours.crit)
         else:
             verdict = ("ok", colours.text)
+        halt = replica.halt_of(leg.account)
+        if halt is not None:
+            verdict = (f"{glyphs.halt} HALT {verdict[0]}", colours.halt)
         lines.append(((text, colours.text), verdict))
         for reason in () if made is None else made.verdict.denials:
             for number, part in enumerate(wrapped(reason, width - 13)):

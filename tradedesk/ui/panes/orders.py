@@ -69,7 +69,7 @@ class OrdersPane(LiveTable[Order]):
         filled = f"{drawing.number(item.cum_qty, qty_digits)}/" if 0 < item.cum_qty < item.order_qty else ""
         return (
             drawing.state_cell(item, now, glyphs, colours),
-            (item.account, plain_style),
+            (f"{glyphs.halt if self.view.replica.halt_of(item.account) else ''}{item.account}", plain_style),
             (side[0], colours.muted) if item.is_dead else side,
             (self._symbol(item), plain_style),
             (kind(item), colours.muted),

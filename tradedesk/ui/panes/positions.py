@@ -11,7 +11,7 @@ from tradedesk.domain.positions import Position
 from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.ui import drawing
 from tradedesk.ui.drawing import Cell, Line
-from tradedesk.ui.freshness import freshness
+from tradedesk.ui.freshness import freshness, in_words, of_marks
 from tradedesk.ui.panes.pane import Selection
 from tradedesk.ui.widgets.rows import Column, arranged
 from tradedesk.ui.widgets.table import LiveTable
@@ -102,8 +102,9 @@ class PositionsPane(LiveTable[PositionRow]):
             )
 
         qty = drawing.signed(item.qty, item.qty_digits, glyphs)
+        is_halted = item.account is not None and self.view.replica.halt_of(item.account) is not None
         return (
-            (item.account or "all", style),
+            (f"{glyphs.halt if is_halted else ''}{item.account or 'all'}", style),
             ("total" if item.is_total else item.symbol, style),
             ("" if item.is_total else qty, style),
             ("" if item.is_total else drawing.number(item.avg, item.price_digits, glyphs), colours.muted),
@@ -181,7 +182,8 @@ class PositionsPane(LiveTable[PositionRow]):
         if row is None:
             return ()
         net = drawing.signed(row.net, row.money_digits, self.glyphs)
-        return (f"net {net} {row.currency}", row.note)
+        old = None if self.view.lost is not None else of_marks(self.view, now)
+        return (f"net {net} {row.currency}", in_words(old, self.glyphs) if old is not None else "", row.note)
 
     @property
     def _currency(self) -> str:
