@@ -116,6 +116,12 @@ def boxed(field: FieldInput) -> Iterable[Widget]:
     )
 
 
+def remedy_first(reason: str) -> str:
+    """A reason as it stands beside its field, where its end may be cut: what to type instead comes first."""
+    problem, _, remedy = reason.partition("; ")
+    return f"{remedy} {problem}" if remedy.startswith("did you mean") else reason
+
+
 YES_NO = ((False, " "), (True, "x"))
 
 
@@ -269,7 +275,7 @@ class Ticket(Vertical):
         }
         for row, its_fields in rows.items():
             wrong = [problems[field] for field in its_fields if field in problems]
-            reason = "!" if self.has_class("-narrow") else f"! {wrong[0]}" if wrong else ""
+            reason = "!" if self.has_class("-narrow") else f"! {remedy_first(wrong[0])}" if wrong else ""
             self._put(f"echo-{row}", reason if wrong else beside[row], is_wrong=bool(wrong))
         self._say(problems)
         self._dress(fields)
