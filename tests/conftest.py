@@ -1,1 +1,7 @@
 """For all tests: its place here lets every room import the helpers beside it (`from paper_process import paper_process`)."""
+
+
+@pytest.fixture(autouse=True)
+def _exact_arithmetic() -> None:
+    """Each test with Python's own decimal context: a bare ccxt client changes the rounding of the thread it runs on."""
+    decimal.setcontext(decimal.Context())

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import decimal
 import json
 import os
 import signal
@@ -139,6 +140,7 @@ async def test_an_order_is_placed_amended_and_cancelled_and_the_stream_tells_it_
         assert adapter.exit_seen() == "127.0.0.2"
         assert adapter.clock_offset_ms is not None
         assert abs(adapter.clock_offset_ms) < 500
+        assert decimal.getcontext().rounding == decimal.ROUND_HALF_EVEN  # ccxt's own rounding would change it (5.10)
         age = adapter.stream_age_ns()
         assert age is not None
         assert age < WITHIN_S * 1_000_000_000
