@@ -1,5 +1,9 @@
 """For all tests: its place here lets every room import the helpers beside it (`from paper_process import paper_process`)."""
 
+import decimal
+
+import pytest
+
 
 @pytest.fixture(autouse=True)
 def _exact_arithmetic() -> None:
