@@ -85,8 +85,12 @@ def test_every_subscriber_gets_every_item_and_one_that_is_behind_harms_nobody():
 
 def test_unsubscribing_twice_or_never_having_subscribed_changes_nothing():
     bus: Bus[int] = Bus()
-    bus.unsubscribe(Inbox(1))
+    kept, never = Inbox[int](1), Inbox[int](1)
+    bus.subscribe(kept)
+    bus.unsubscribe(never)
+    bus.unsubscribe(never)
     bus.publish(1)
+    assert (kept.take(), never.take()) == ([1], [])
 
 
 async def test_many_threads_publish_and_nothing_is_lost_doubled_or_left_lying():

@@ -110,6 +110,8 @@ async def test_a_handle_can_be_awaited_late_often_and_from_several_loops(tmp_pat
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(asyncio.run, wait_for(fresh)) for _ in range(2)]:
             done.result(timeout=5)
+    assert handle.is_durable
+    assert fresh.is_durable
     journal.close()
 
 
