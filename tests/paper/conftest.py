@@ -34,7 +34,7 @@ class Venue:
         self._stack = stack
 
     async def client(self, name: str = "acme", *, address: str | None = None) -> Client:
-        account = self.running.service.accounts[name]
+        account = self.running.commons.accounts[name]
         local = (address, 0) if address else None
         session = await self._stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=local), timeout=aiohttp.ClientTimeout(10))

@@ -104,7 +104,7 @@ async def test_a_listen_key_that_is_not_kept_alive_ends_with_a_word(venue):
     key = (await client.raw("POST", "/api/v3/userDataStream", X_MBX_APIKEY=client.api_key)).body["listenKey"]
     async with client.socket(f"/ws/{key}") as socket:
         await client.public("ping")  # the socket is open on the server's side too
-        users = venue.running.service.users
+        users = venue.running.spot.users
         users.expire(users.key(key).expires)
         frame = await socket.receive()
     assert (frame["e"], frame["listenKey"]) == ("listenKeyExpired", key)

@@ -207,7 +207,7 @@ def _table(running: "Running") -> str:
         "",
         f"{'account':<12} {'from':<16} {'api key':<64}  secret",
     ]
-    for account in running.service.accounts.values():
+    for account in running.commons.accounts.values():
         addresses = ", ".join(account.addresses) or "anywhere"
         secret = account.secret if account.secret is not None else "(public key)"
         lines.append(f"{account.name:<12} {addresses:<16} {account.api_key:<64}  {secret}")

@@ -7,14 +7,15 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from tradedesk.paper.server import render
-from tradedesk.paper.server.service import Service
+from tradedesk.paper.server.render import MILLISECOND, Json
+from tradedesk.paper.server.spot import orders_json
+from tradedesk.paper.server.spot.front import SpotFront
 
 _PAGE = 1_000  # rows asked of the exchange at a time
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(service: Service, token: str) -> web.Application:
+def application(spot: SpotFront, token: str) -> web.Application:
     @web.middleware
     async def bearer_only(request: web.Request, handler: _Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "")
@@ -31,20 +32,20 @@ def application(service: Service, token: str) -> web.Application:
             after, limit = int(request.query.get("after", "0")), int(request.query.get("limit", "100000"))
         except ValueError:
             return _json({"error": "after and limit are whole numbers"}, 400)
-        rows = service.seen.after(after, limit)
+        rows = spot.commons.seen.after(after, limit)
         return _json(
-            {"schema": "paper.requests.v1", "count": service.seen.count, "requests": msgspec.to_builtins(rows)}
+            {"schema": "paper.requests.v1", "count": spot.commons.seen.count, "requests": msgspec.to_builtins(rows)}
         )
 
     async def account(request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in service.accounts:
+        if name not in spot.commons.accounts:
             return _json(
-                {"error": f"no account {name[:40]}; there are {', '.join(sorted(service.accounts)[:20])}"}, 404
+                {"error": f"no account {name[:40]}; there are {', '.join(sorted(spot.commons.accounts)[:20])}"}, 404
             )
-        now = service.settle()
-        service.distribute(now)
-        return _json(books(service, name, now), 200)
+        now = spot.settle()
+        spot.distribute(now)
+        return _json(books(spot, name, now), 200)
 
     app = web.Application(middlewares=[bearer_only])
     app.router.add_get("/requests", requests)
@@ -52,24 +53,24 @@ def application(service: Service, token: str) -> web.Application:
     return app
 
 
-def books(service: Service, name: str, now: int) -> render.Json:
+def books(spot: SpotFront, name: str, now: int) -> Json:
     """Everything the exchange holds about one account, as its own records say, in the venue's form."""
-    orders: list[render.Json] = []
-    trades: list[render.Json] = []
-    for spec in service.exchange.specs():
+    orders: list[Json] = []
+    trades: list[Json] = []
+    for spec in spot.exchange.specs():
         order_id, trade_id = 0, 0
-        while rows := service.exchange.all_orders(name, spec.symbol, order_id=order_id, limit=_PAGE):
-            orders += [render.order(row, render.MILLISECOND) for row in rows]
+        while rows := spot.exchange.all_orders(name, spec.symbol, order_id=order_id, limit=_PAGE):
+            orders += [orders_json.order(row, MILLISECOND) for row in rows]
             order_id = rows[-1].order_id + 1
-        while fills := service.exchange.my_trades(name, spec.symbol, from_id=trade_id, limit=_PAGE):
-            trades += [render.my_trade(fill, render.MILLISECOND) for fill in fills]
+        while fills := spot.exchange.my_trades(name, spec.symbol, from_id=trade_id, limit=_PAGE):
+            trades += [orders_json.my_trade(fill, MILLISECOND) for fill in fills]
             trade_id = fills[-1].trade_id + 1
     return {
         "schema": "paper.account.v1",
         "name": name,
-        "time": now // render.MILLISECOND,
-        "balances": render.balances(service.exchange.balances(name)),
-        "open_orders": [render.order(row, render.MILLISECOND) for row in service.exchange.open_orders(name)],
+        "time": now // MILLISECOND,
+        "balances": orders_json.balances(spot.exchange.balances(name)),
+        "open_orders": [orders_json.order(row, MILLISECOND) for row in spot.exchange.open_orders(name)],
         "orders": orders,
         "trades": trades,
     }

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
@@ -10,13 +10,17 @@ from tradedesk.clock import Clock
 from tradedesk.paper.accounts import Account
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.server import admin
-from tradedesk.paper.server.limits import RateLimits
+from tradedesk.paper.server.front import Commons, Front, Route
+from tradedesk.paper.server.hub import TICK
+from tradedesk.paper.server.limits import Limits, RateLimits
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.rest import RestDoor
-from tradedesk.paper.server.service import Service
+from tradedesk.paper.server.spot import routes as spot_routes
+from tradedesk.paper.server.spot.front import SpotFront
 from tradedesk.paper.server.stream_door import StreamDoor
-from tradedesk.paper.server.streams import TICK
-from tradedesk.paper.server.wsapi import PATH, ApiDoor
+from tradedesk.paper.server.wsapi import ApiDoor
+
+SPOT_SOCKET_PATH = "/ws-api/v3"
 
 _LEAST_SLEEP = 1_000_000  # ns; a busy flow is let act in batches of a millisecond, the venue's own grain
 _MOST_BODY = 64 * 1024
@@ -27,7 +31,7 @@ class Running:
 
     def __init__(
         self,
-        service: Service,
+        spot: SpotFront,
         runners: list[web.AppRunner],
         pump: asyncio.Task[None],
         *,
@@ -36,12 +40,13 @@ class Running:
         admin_port: int,
         token: str,
     ) -> None:
-        self.service = service
+        self.spot = spot
+        self.commons = spot.commons
         self.failed = pump
         shown = f"[{host}]" if ":" in host else host
         self.rest = f"http://{shown}:{port}"
         self.ws = f"ws://{shown}:{port}"
-        self.wsapi = self.ws + PATH
+        self.wsapi = self.ws + SPOT_SOCKET_PATH
         self.admin = f"http://{shown}:{admin_port}"
         self.admin_token = token
         self._runners = runners
@@ -55,7 +60,7 @@ class Running:
             "wsapi": self.wsapi,
             "admin": self.admin,
             "admin_token": self.admin_token,
-            "accounts": [_described(account) for account in self.service.accounts.values()],
+            "accounts": [_described(account) for account in self.commons.accounts.values()],
         }
 
     async def stop(self) -> None:
@@ -86,15 +91,37 @@ async def start(
 
     Clients reach it from any loopback source address.
     """
-    service = Service(exchange, accounts, clock, rates or RateLimits())
-    for spec in exchange.specs():
-        exchange.take_book_delta(spec.symbol)  # what stands from the start is in every snapshot
+    commons = Commons(accounts, clock)
+    spot = SpotFront(exchange, commons, Limits(rates or RateLimits()))
     open_sockets: set[Outbox] = set()
-    rest, streams, api = RestDoor(service), StreamDoor(service, open_sockets), ApiDoor(service, open_sockets)
+    app = _market(spot, spot_routes.REST, spot_routes.SOCKET, SPOT_SOCKET_PATH, open_sockets)
+    runners: list[web.AppRunner] = []
+    try:
+        bound = await _bind(app, runners, host, port)
+        admin_bound = await _bind(admin.application(spot, admin_token), runners, host, 0)
+    except BaseException:
+        for runner in runners:
+            await runner.cleanup()
+        raise
+    pump = asyncio.create_task(_pump((spot,), clock))
+    return Running(spot, runners, pump, host=host, port=bound, admin_port=admin_bound, token=admin_token)
+
+
+def _market(
+    front: Front,
+    rest_table: Mapping[tuple[str, str], Route],
+    socket_table: Mapping[str, Route],
+    socket_path: str,
+    open_sockets: set[Outbox],
+) -> web.Application:
+    """The doors of one market on one port: REST, streams and its WebSocket API."""
+    rest = RestDoor(front, rest_table)
+    streams = StreamDoor(front, open_sockets)
+    api = ApiDoor(front, socket_table, socket_path, open_sockets)
 
     async def route(request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket" and request.method == "GET":
-            if request.path == PATH:
+            if request.path == socket_path:
                 return await api.handle(request)
             if request.path in ("/ws", "/stream") or request.path.startswith("/ws/"):
                 return await streams.handle(request)
@@ -107,16 +134,7 @@ async def start(
     app = web.Application(client_max_size=_MOST_BODY)
     app.router.add_route("*", "/{path:.*}", route)
     app.on_shutdown.append(drop_sockets)
-    runners: list[web.AppRunner] = []
-    try:
-        bound = await _bind(app, runners, host, port)
-        admin_bound = await _bind(admin.application(service, admin_token), runners, host, 0)
-    except BaseException:
-        for runner in runners:
-            await runner.cleanup()
-        raise
-    pump = asyncio.create_task(_pump(service, clock))
-    return Running(service, runners, pump, host=host, port=bound, admin_port=admin_bound, token=admin_token)
+    return app
 
 
 async def _bind(app: web.Application, runners: list[web.AppRunner], host: str, port: int) -> int:
@@ -128,15 +146,19 @@ async def _bind(app: web.Application, runners: list[web.AppRunner], host: str, p
     return bound
 
 
-async def _pump(service: Service, clock: Clock) -> None:
-    """Move the exchange on when its flow is due and tell who listens; every 100 ms the timed streams."""
+async def _pump(fronts: Sequence[Front], clock: Clock) -> None:
+    """Move the markets on when their flow is due and tell who listens; every 100 ms the timed streams."""
     next_tick = 0
     while True:
-        now = service.settle()
-        service.distribute(now)
+        due = [next_tick]
+        for front in fronts:
+            now = front.settle()
+            front.distribute(now)
+            if now >= next_tick:
+                front.tick(now)
+            acts_at = front.next_due()
+            if acts_at is not None:
+                due.append(acts_at)
         if now >= next_tick:
-            service.tick(now)
-            next_tick = (now // TICK + 1) * TICK
-        due = service.exchange.next_due()
-        until = next_tick if due is None else min(due, next_tick)
-        await asyncio.sleep(max(until - clock.now(), _LEAST_SLEEP) / 1_000_000_000)
+            due[0] = next_tick = (now // TICK + 1) * TICK
+        await asyncio.sleep(max(min(due) - clock.now(), _LEAST_SLEEP) / 1_000_000_000)

@@ -1,18 +1,18 @@
-"""The HTTP door: `/api/v3/*` in, JSON out, with the venue's headers and status codes."""
+"""The HTTP door of one market: requests in, JSON out, with the venue's headers and status codes."""
 
 import logging
 import uuid
+from collections.abc import Mapping
 
 import orjson
 from aiohttp import web
 
 from tradedesk.paper.accounts import Account
 from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.front import Front, HalfDone, Route
 from tradedesk.paper.server.limits import TooMany
 from tradedesk.paper.server.parameters import Parameters, pairs
 from tradedesk.paper.server.render import MICROSECOND, MILLISECOND, error
-from tradedesk.paper.server.routes import REST
-from tradedesk.paper.server.service import HalfDone, Route, Service
 from tradedesk.paper.server.signature import account_of, check_signature, check_time, rest_payload
 
 log = logging.getLogger("tradedesk.paper")
@@ -37,13 +37,14 @@ def unit_of(text: str | None) -> int:
 class RestDoor:
     """Handles every path that is not a socket."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, front: Front, table: Mapping[tuple[str, str], Route]) -> None:
+        self._front = front
+        self._table = table
 
     async def handle(self, request: web.Request) -> web.Response:
-        service, peer, key = self._service, peer_of(request), request.headers.get("X-MBX-APIKEY")
+        front, peer, key = self._front, peer_of(request), request.headers.get("X-MBX-APIKEY")
         path, _, query = request.raw_path.partition("?")
-        route = REST.get((request.method, path))
+        route = self._table.get((request.method, path))
         status, refusal, values = 200, None, dict[str, str]()
         result: object
         try:
@@ -62,7 +63,7 @@ class RestDoor:
             log.exception("bug in %s %s", request.method, path)
             refusal, status = Refusal(-1000, "An unknown error occurred while processing the request.", 500), 500
             result = error(refusal)
-        service.note(
+        front.commons.note(
             peer=peer,
             key=key,
             method=request.method,
@@ -85,22 +86,22 @@ class RestDoor:
         def identify(now: int) -> Account | None:
             if route.security == "none":
                 return None
-            account = account_of(self._service.keys, key, peer)
+            account = account_of(self._front.commons.keys, key, peer)
             if route.security == "signed":
                 check_time(parameters, now)
                 check_signature(account, parameters, payload)
             return account
 
-        return self._service.perform(route, parameters, peer=peer, unit=unit, identify=identify)
+        return self._front.perform(route, parameters, peer=peer, unit=unit, identify=identify)
 
     def _headers(self, route: Route | None, peer: str, key: str | None, refusal: Refusal | None) -> dict[str, str]:
-        service = self._service
-        now = service.settle()
-        weight = str(service.limits.weight(peer, now))
+        front = self._front
+        now = front.settle()
+        weight = str(front.limits.weight(peer, now))
         headers = {"x-mbx-uuid": str(uuid.uuid4()), "X-MBX-USED-WEIGHT": weight, "X-MBX-USED-WEIGHT-1M": weight}
-        account = service.keys.get(key) if key is not None else None
+        account = front.commons.keys.get(key) if key is not None else None
         if route is not None and route.is_order and account is not None:
-            fast, day = service.limits.orders(account.name, now)
+            fast, day = front.limits.orders(account.name, now)
             headers |= {"X-MBX-ORDER-COUNT-10S": str(fast), "X-MBX-ORDER-COUNT-1D": str(day)}
         if isinstance(refusal, TooMany):
             headers["Retry-After"] = str(refusal.retry_after_s)

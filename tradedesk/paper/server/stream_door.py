@@ -8,12 +8,12 @@ import orjson
 from aiohttp import web
 
 from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.front import Front
+from tradedesk.paper.server.hub import MOST_STREAMS, StreamSocket
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.render import Json, error
 from tradedesk.paper.server.rest import unit_of
-from tradedesk.paper.server.service import Service
 from tradedesk.paper.server.sockets import serve
-from tradedesk.paper.server.streams import MOST_STREAMS, StreamSocket
 
 _METHODS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
 
@@ -35,8 +35,8 @@ def path_names(path: str) -> list[str]:
 class StreamDoor:
     """Opens market stream sockets. One instance per server."""
 
-    def __init__(self, service: Service, open_sockets: set[Outbox]) -> None:
-        self._service = service
+    def __init__(self, front: Front, open_sockets: set[Outbox]) -> None:
+        self._front = front
         self._open_sockets = open_sockets
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -57,17 +57,19 @@ class StreamDoor:
             self._note(outbox.peer, "GET", request.path)
             for name in names:
                 if name:
-                    self._service.streams.hear(socket, name)
+                    self._front.streams.hear(socket, name)
             return lambda text: self._received(socket, text)
 
         try:
             return await serve(request, self._open_sockets, opened, {"x-mbx-uuid": str(uuid.uuid4())})
         finally:
             if socket is not None:
-                self._service.streams.leave(socket)
+                self._front.streams.leave(socket)
 
     def _note(self, peer: str, method: str, path: str) -> None:
-        self._service.note(peer=peer, key=None, method=method, path=path, client_order_id=None, status=101, code=None)
+        self._front.commons.note(
+            peer=peer, key=None, method=method, path=path, client_order_id=None, status=101, code=None
+        )
 
     def _received(self, socket: StreamSocket, text: str) -> None:
         identifier: object = None
@@ -92,11 +94,11 @@ class StreamDoor:
                         2, f"Invalid request: too many parameters; a connection takes {MOST_STREAMS} streams"
                     )
                 for name in names:
-                    self._service.streams.hear(socket, name)
+                    self._front.streams.hear(socket, name)
                 return None
             case "UNSUBSCRIBE":
                 for name in _names(request):
-                    self._service.streams.unhear(socket, name)
+                    self._front.streams.unhear(socket, name)
                 return None
             case "LIST_SUBSCRIPTIONS":
                 return list(socket.names)

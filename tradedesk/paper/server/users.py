@@ -6,9 +6,8 @@ from functools import partial
 
 import orjson
 
-from tradedesk.paper.rows import AccountChanged, Execution
 from tradedesk.paper.server.outbox import Outbox
-from tradedesk.paper.server.render import Json, account_position, execution_report
+from tradedesk.paper.server.render import Json
 
 LISTEN_KEY_LIFE = 60 * 60 * 1_000_000_000  # ns without a keep-alive
 Wrap = Callable[[Json], Json]
@@ -92,13 +91,8 @@ class UserStreams:
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
-    def executed(self, event: Execution) -> None:
-        self._tell(event.row.account, lambda unit: execution_report(event, unit))
-
-    def account_changed(self, event: AccountChanged) -> None:
-        self._tell(event.account, lambda unit: account_position(event, unit))
-
-    def _tell(self, account: str, render: Callable[[int], Json]) -> None:
+    def tell(self, account: str, render: Callable[[int], Json]) -> None:
+        """Send what `render(unit)` makes to all who listen to the account."""
         for listener in self._listeners.get(account, ()):
             listener.tell(render)
 

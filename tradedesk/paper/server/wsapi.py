@@ -1,10 +1,10 @@
-"""The WebSocket API door: `/ws-api/v3`, the same operations as REST, plus sessions and user data subscriptions."""
+"""The WebSocket API door of one market: the same operations as REST, plus sessions and user data subscriptions."""
 
 import json
 import logging
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,20 +15,18 @@ from msgspec import Struct
 
 from tradedesk.paper.accounts import Account
 from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.front import Call, Front, HalfDone, Route
 from tradedesk.paper.server.limits import TooMany
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.parameters import Parameters, missing
 from tradedesk.paper.server.render import Json, error
 from tradedesk.paper.server.rest import client_order_id, peer_of, unit_of
-from tradedesk.paper.server.routes import SOCKET
-from tradedesk.paper.server.service import Call, HalfDone, Route, Service
 from tradedesk.paper.server.signature import account_of, check_signature, check_time, socket_payload
 from tradedesk.paper.server.sockets import serve
 from tradedesk.paper.server.users import Listener, terminated
 
 log = logging.getLogger("tradedesk.paper")
 
-PATH = "/ws-api/v3"
 MOST_SUBSCRIPTIONS = 1_000  # of one socket, as at the venue
 _HANDSHAKE_WEIGHT = 2
 _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
@@ -124,15 +122,17 @@ class ApiSocket:
 class ApiDoor:
     """Opens WebSocket API sockets and answers their requests. One instance per server."""
 
-    def __init__(self, service: Service, open_sockets: set[Outbox]) -> None:
-        self._service = service
+    def __init__(self, front: Front, table: Mapping[str, Route], path: str, open_sockets: set[Outbox]) -> None:
+        self._front = front
+        self._table = table
+        self._path = path
         self._open_sockets = open_sockets
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        service, peer = self._service, peer_of(request)
-        now = service.settle()
+        front, peer = self._front, peer_of(request)
+        now = front.settle()
         try:
-            service.limits.charge(peer, _HANDSHAKE_WEIGHT, now)
+            front.limits.charge(peer, _HANDSHAKE_WEIGHT, now)
             unit = unit_of(request.query.get("timeUnit"))
         except Refusal as refusal:
             retry = {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, TooMany) else {}
@@ -142,8 +142,10 @@ class ApiDoor:
         def opened(outbox: Outbox) -> Callable[[str], None]:
             nonlocal socket
             shows_limits = request.query.get("returnRateLimits", "true").lower() != "false"
-            socket = ApiSocket(outbox, unit, service.settle(), shows_limits=shows_limits)
-            service.note(peer=peer, key=None, method="GET", path=PATH, client_order_id=None, status=101, code=None)
+            socket = ApiSocket(outbox, unit, front.settle(), shows_limits=shows_limits)
+            front.commons.note(
+                peer=peer, key=None, method="GET", path=self._path, client_order_id=None, status=101, code=None
+            )
             return lambda text: outbox.put(orjson.dumps(self._answer(socket, peer, text)))
 
         try:
@@ -151,7 +153,7 @@ class ApiDoor:
         finally:
             if socket is not None:
                 for listener in socket.listeners.values():
-                    service.users.remove(listener)
+                    front.users.remove(listener)
 
     # -- one request --------------------------------------------------------------------------------------------------
 
@@ -170,17 +172,17 @@ class ApiDoor:
             answer["result"] = self._perform(socket, peer, request, parameters)
         except Refusal as caught:
             refusal = caught
-            answer |= {"status": caught.http, "error": _error(caught, self._service.settle() // socket.unit)}
+            answer |= {"status": caught.http, "error": _error(caught, self._front.settle() // socket.unit)}
         except Exception:
             log.exception("bug in %s", request.method)
             refusal = Refusal(-1000, "An unknown error occurred while processing the request.", 500)
             answer |= {"status": 500, "error": error(refusal)}
         key = request.values.get("apiKey") or (socket.account.api_key if socket.account else None)
-        self._service.note(
+        self._front.commons.note(
             peer=peer,
             key=key,
             method=request.method,
-            path=PATH,
+            path=self._path,
             client_order_id=client_order_id(request.values),
             status=refusal.http if refusal else 200,
             code=refusal.code if refusal else None,
@@ -190,7 +192,7 @@ class ApiDoor:
         return answer
 
     def _perform(self, socket: ApiSocket, peer: str, request: Request, parameters: Parameters) -> object:
-        route = SOCKET.get(request.method) or self._session_route(socket, request.method)
+        route = self._table.get(request.method) or self._session_route(socket, request.method)
         if route is None:
             raise Refusal(-1130, "Data sent for parameter 'method' is not valid.")
 
@@ -199,26 +201,26 @@ class ApiDoor:
                 parameters.text("apiKey")  # some clients always send it
                 return None
             if "apiKey" not in request.values and socket.account is not None:
-                account_of(self._service.keys, socket.account.api_key, peer)
+                account_of(self._front.commons.keys, socket.account.api_key, peer)
                 if route.security == "signed":
                     check_time(parameters, now)
                 return socket.account
-            account = account_of(self._service.keys, parameters.must("apiKey"), peer)
+            account = account_of(self._front.commons.keys, parameters.must("apiKey"), peer)
             if route.security == "signed":
                 check_time(parameters, now)
                 check_signature(account, parameters, socket_payload(request.values))
             return account
 
-        return self._service.perform(route, parameters, peer=peer, unit=socket.unit, identify=identify)
+        return self._front.perform(route, parameters, peer=peer, unit=socket.unit, identify=identify)
 
     def _limits(self, peer: str, method: str, key: str | None) -> list[Json]:
-        service = self._service
-        now = service.settle()
-        rows = [service.limits.weight_row(peer, now)]
-        route = SOCKET.get(method)
-        account = service.keys.get(key) if key is not None else None
+        front = self._front
+        now = front.settle()
+        rows = [front.limits.weight_row(peer, now)]
+        route = self._table.get(method)
+        account = front.commons.keys.get(key) if key is not None else None
         if route is not None and route.is_order and account is not None:
-            return service.limits.order_rows(account.name, now) + rows
+            return front.limits.order_rows(account.name, now) + rows
         return rows
 
     # -- sessions -----------------------------------------------------------------------------------------------------
@@ -294,7 +296,7 @@ class ApiDoor:
         wrap: Callable[[Json], Json] = lambda event: {"subscriptionId": number, "event": event}  # noqa: E731
         listener = Listener(account, socket.outbox, socket.unit, wrap)
         socket.listeners[number] = listener
-        self._service.users.add(listener)
+        self._front.users.add(listener)
         return number
 
     def _unsubscribe(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
@@ -311,7 +313,7 @@ class ApiDoor:
     def _end(self, socket: ApiSocket, number: int, now: int) -> None:
         listener = socket.listeners.pop(number)
         listener.tell(partial(terminated, now))
-        self._service.users.remove(listener)
+        self._front.users.remove(listener)
         if number == socket.by_logon:
             socket.by_logon = None
 
@@ -321,7 +323,7 @@ class ApiDoor:
 
 
 def _route(operation: Callable[[Call, Parameters], object], security: str = "none") -> Route:
-    return Route(operation=lambda _service, call, parameters: operation(call, parameters), weight=2, security=security)
+    return Route(operation=lambda _front, call, parameters: operation(call, parameters), weight=2, security=security)
 
 
 def _error(refusal: Refusal, now: int) -> Json:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from tradedesk.paper.rows import Kind, NewOrder, Refusal
-from tradedesk.paper.server import render
+from tradedesk.paper.server.front import Call, HalfDone
 from tradedesk.paper.server.parameters import Parameters, invalid
-from tradedesk.paper.server.service import Call, HalfDone, Service
+from tradedesk.paper.server.spot import orders_json
+from tradedesk.paper.server.spot.front import SpotFront
 
 _KINDS = frozenset(Kind)
 _OTHER_KINDS = ("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
@@ -53,23 +54,23 @@ def _answer_kind(parameters: Parameters, order: NewOrder) -> str:
     return asked or ("ACK" if order.kind is Kind.LIMIT_MAKER else "FULL")
 
 
-def place(service: Service, call: Call, parameters: Parameters) -> object:
+def place(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     order = _new_order(parameters)
     kind = _answer_kind(parameters, order)
     parameters.finish()
-    service.limits.check_orders(call.name, call.now)
-    row = service.exchange.place(call.name, order, call.now)
-    service.limits.add_order(call.name, call.now)
-    return render.placed(row, kind, call.unit)
+    spot.limits.check_orders(call.name, call.now)
+    row = spot.exchange.place(call.name, order, call.now)
+    spot.limits.add_order(call.name, call.now)
+    return orders_json.placed(row, kind, call.unit)
 
 
-def test(service: Service, call: Call, parameters: Parameters) -> object:
+def test(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     order = _new_order(parameters)
     _answer_kind(parameters, order)
     wants_rates = parameters.flag("computeCommissionRates")
     parameters.finish()
-    service.exchange.check(call.name, order, call.now)
-    return render.tested(service.exchange.account_spec(call.name)) if wants_rates else {}
+    spot.exchange.check(call.name, order, call.now)
+    return orders_json.tested(spot.exchange.account_spec(call.name)) if wants_rates else {}
 
 
 def test_weight(parameters: Parameters) -> int:
@@ -89,12 +90,12 @@ def _restrictions(parameters: Parameters) -> str | None:
     return parameters.choice("cancelRestrictions", ("ONLY_NEW", "ONLY_PARTIALLY_FILLED"))
 
 
-def cancel(service: Service, call: Call, parameters: Parameters) -> object:
+def cancel(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     symbol = parameters.symbol()
     order_id, client_order_id = _which(parameters)
     cancel_id, restrictions = parameters.client_order_id("newClientOrderId"), _restrictions(parameters)
     parameters.finish()
-    done = service.exchange.cancel(
+    done = spot.exchange.cancel(
         call.name,
         symbol,
         call.now,
@@ -103,16 +104,16 @@ def cancel(service: Service, call: Call, parameters: Parameters) -> object:
         new_client_order_id=cancel_id,
         restrictions=restrictions,
     )
-    return render.cancelled(done, call.unit)
+    return orders_json.cancelled(done, call.unit)
 
 
-def cancel_all(service: Service, call: Call, parameters: Parameters) -> object:
+def cancel_all(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     symbol = parameters.symbol()
     parameters.finish()
-    return [render.cancelled(done, call.unit) for done in service.exchange.cancel_all(call.name, symbol, call.now)]
+    return [orders_json.cancelled(done, call.unit) for done in spot.exchange.cancel_all(call.name, symbol, call.now)]
 
 
-def cancel_replace(service: Service, call: Call, parameters: Parameters) -> object:
+def cancel_replace(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     """Both legs fine, or HalfDone: 409 -2021 when one worked, 400 -2022 when none did."""
     order = _new_order(parameters)
     kind = _answer_kind(parameters, order)
@@ -123,8 +124,8 @@ def cancel_replace(service: Service, call: Call, parameters: Parameters) -> obje
     cancel_id, restrictions = parameters.client_order_id("cancelNewClientOrderId"), _restrictions(parameters)
     parameters.choice("orderRateLimitExceededMode", ("DO_NOTHING", "CANCEL_ONLY"))
     parameters.finish()
-    service.limits.check_orders(call.name, call.now)
-    done = service.exchange.cancel_replace(
+    spot.limits.check_orders(call.name, call.now)
+    done = spot.exchange.cancel_replace(
         call.name,
         order,
         call.now,
@@ -134,11 +135,11 @@ def cancel_replace(service: Service, call: Call, parameters: Parameters) -> obje
         cancel_client_order_id=cancel_id,
         restrictions=restrictions,
     )
-    both = render.cancel_replaced(done, kind, call.unit)
+    both = orders_json.cancel_replaced(done, kind, call.unit)
     is_placed = done.new is not None and not isinstance(done.new, Refusal)
     is_cancelled = not isinstance(done.cancel, Refusal)
     if is_placed:
-        service.limits.add_order(call.name, call.now)
+        spot.limits.add_order(call.name, call.now)
     if is_placed and is_cancelled:
         return both
     if is_placed or is_cancelled:
@@ -146,89 +147,89 @@ def cancel_replace(service: Service, call: Call, parameters: Parameters) -> obje
     raise HalfDone(-2022, "Order cancel-replace failed.", 400, both)
 
 
-def order(service: Service, call: Call, parameters: Parameters) -> object:
+def order(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     symbol = parameters.symbol()
     order_id, client_order_id = _which(parameters)
     parameters.finish()
-    row = service.exchange.order(call.name, symbol, order_id=order_id, client_order_id=client_order_id)
-    return render.order(row, call.unit)
+    row = spot.exchange.order(call.name, symbol, order_id=order_id, client_order_id=client_order_id)
+    return orders_json.order(row, call.unit)
 
 
-def open_orders(service: Service, call: Call, parameters: Parameters) -> object:
+def open_orders(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     symbol = parameters.optional_symbol()
     parameters.finish()
-    return [render.order(row, call.unit) for row in service.exchange.open_orders(call.name, symbol)]
+    return [orders_json.order(row, call.unit) for row in spot.exchange.open_orders(call.name, symbol)]
 
 
 def open_orders_weight(parameters: Parameters) -> int:
     return 6 if parameters.peek("symbol") else 80
 
 
-def all_orders(service: Service, call: Call, parameters: Parameters) -> object:
+def all_orders(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     symbol, order_id, limit = parameters.symbol(), parameters.integer("orderId"), parameters.limit("limit", 500, 1_000)
     start, end = parameters.time("startTime"), parameters.time("endTime")
     parameters.finish()
-    rows = service.exchange.all_orders(call.name, symbol, order_id=order_id, start=start, end=end, limit=limit)
-    return [render.order(row, call.unit) for row in rows]
+    rows = spot.exchange.all_orders(call.name, symbol, order_id=order_id, start=start, end=end, limit=limit)
+    return [orders_json.order(row, call.unit) for row in rows]
 
 
-def my_trades(service: Service, call: Call, parameters: Parameters) -> object:
+def my_trades(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     symbol, limit = parameters.symbol(), parameters.limit("limit", 500, 1_000)
     order_id, from_id = parameters.integer("orderId"), parameters.integer("fromId")
     start, end = parameters.time("startTime"), parameters.time("endTime")
     parameters.finish()
-    rows = service.exchange.my_trades(
+    rows = spot.exchange.my_trades(
         call.name, symbol, order_id=order_id, from_id=from_id, start=start, end=end, limit=limit
     )
-    return [render.my_trade(row, call.unit) for row in rows]
+    return [orders_json.my_trade(row, call.unit) for row in rows]
 
 
 def my_trades_weight(parameters: Parameters) -> int:
     return 5 if parameters.peek("orderId") else 20
 
 
-def account(service: Service, call: Call, parameters: Parameters) -> object:
+def account(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     omits_zero = parameters.flag("omitZeroBalances")
     parameters.finish()
-    held = service.exchange.balances(call.name)
+    held = spot.exchange.balances(call.name)
     if omits_zero:
         held = {asset: pair for asset, pair in held.items() if any(pair)}
-    spec = service.exchange.account_spec(call.name)
-    return render.account(spec, service.uids[call.name], held, call.now, call.unit)
+    spec = spot.exchange.account_spec(call.name)
+    return orders_json.account(spec, spot.commons.uids[call.name], held, call.now, call.unit)
 
 
-def commission(service: Service, call: Call, parameters: Parameters) -> object:
+def commission(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     symbol = parameters.symbol()
     parameters.finish()
-    service.exchange.spec(symbol)
-    return render.commission(service.exchange.account_spec(call.name), symbol)
+    spot.exchange.spec(symbol)
+    return orders_json.commission(spot.exchange.account_spec(call.name), symbol)
 
 
-def order_rate_limits(service: Service, call: Call, parameters: Parameters) -> object:
+def order_rate_limits(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     parameters.finish()
-    return service.limits.order_rows(call.name, call.now)
+    return spot.limits.order_rows(call.name, call.now)
 
 
 # -- listen keys (retired by the venue on 2026-02-20, still used by clients in the field) ---------------------------------
 
 
-def open_listen_key(service: Service, call: Call, parameters: Parameters) -> object:
+def open_listen_key(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     parameters.finish()
-    return {"listenKey": service.users.open_key(call.name, call.now)}
+    return {"listenKey": spot.users.open_key(call.name, call.now)}
 
 
-def keep_listen_key(service: Service, call: Call, parameters: Parameters) -> object:
-    return _with_listen_key(service, call, parameters, lambda key: service.users.keep_alive(key, call.now))
+def keep_listen_key(spot: SpotFront, call: Call, parameters: Parameters) -> object:
+    return _with_listen_key(spot, call, parameters, lambda key: spot.users.keep_alive(key, call.now))
 
 
-def close_listen_key(service: Service, call: Call, parameters: Parameters) -> object:
-    return _with_listen_key(service, call, parameters, service.users.close_key)
+def close_listen_key(spot: SpotFront, call: Call, parameters: Parameters) -> object:
+    return _with_listen_key(spot, call, parameters, spot.users.close_key)
 
 
-def _with_listen_key(service: Service, call: Call, parameters: Parameters, act: Callable[..., None]) -> object:
+def _with_listen_key(spot: SpotFront, call: Call, parameters: Parameters, act: Callable[..., None]) -> object:
     name = parameters.must("listenKey")
     parameters.finish()
-    key = service.users.key(name)
+    key = spot.users.key(name)
     if key is None or key.account != call.name:
         raise Refusal(-1125, "This listenKey does not exist.")
     act(key)

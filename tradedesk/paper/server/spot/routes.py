@@ -1,7 +1,7 @@
 """The two tables of what can be asked: by method and path over REST, by name over the WebSocket API; weights as listed 2026-07."""
 
-from tradedesk.paper.server import market_data, trading
-from tradedesk.paper.server.service import Route
+from tradedesk.paper.server.front import Route
+from tradedesk.paper.server.spot import market_data, trading
 
 _PING = Route(operation=market_data.ping, weight=1)
 _TIME = Route(operation=market_data.time, weight=1)

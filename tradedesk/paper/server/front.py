@@ -1,17 +1,18 @@
-"""What every door of the server shares: the exchange, who may use it, what was counted, and who listens."""
+"""What every door of the server shares: who may use it, what it saw, the table of operations, and who listens."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from tradedesk.clock import Clock
 from tradedesk.paper.accounts import Account
-from tradedesk.paper.exchange import Exchange
-from tradedesk.paper.rows import AccountChanged, Execution, Print, Refusal
-from tradedesk.paper.server.limits import Limits, RateLimits
+from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.hub import Hub
+from tradedesk.paper.server.limits import Limits
 from tradedesk.paper.server.parameters import Parameters, missing
-from tradedesk.paper.server.streams import StreamHub
 from tradedesk.paper.server.users import UserStreams
 
 MOST_SEEN = 50_000  # requests remembered; older ones are forgotten and counted
@@ -62,7 +63,7 @@ class Call(Struct, frozen=True, kw_only=True):
         return self.account.name
 
 
-Operation = Callable[["Service", Call, Parameters], object]
+Operation = Callable[[Any, Call, Parameters], object]  # the first is the market the table belongs to
 Weight = int | Callable[[Parameters], int]
 
 
@@ -75,39 +76,73 @@ class Route(Struct, frozen=True, kw_only=True):
     is_order: bool = False  # its weight is given back on success, and its answer shows the order count
 
 
-class Service:
-    """The server's state. Everything happens on one loop; no method awaits, so none is ever seen half done."""
+class Commons:
+    """What all markets of one exchange have in common: the clients, the clock, and the log of requests."""
 
-    def __init__(self, exchange: Exchange, accounts: Sequence[Account], clock: Clock, rates: RateLimits) -> None:
-        self.exchange = exchange
+    def __init__(self, accounts: Sequence[Account], clock: Clock) -> None:
         self.accounts: Mapping[str, Account] = {account.name: account for account in accounts}
         self.keys: Mapping[str, Account] = {account.api_key: account for account in accounts}
         self.uids: Mapping[str, int] = {account.name: _FIRST_UID + index for index, account in enumerate(accounts)}
-        self.limits = Limits(rates)
         self.seen = SeenLog()
-        self.users = UserStreams()
-        self.streams = StreamHub(exchange, self.users)
         self._clock = clock
         self._now = 0
 
-    def settle(self) -> int:
-        """Bring the exchange to the present and return it (ns); never goes back, whatever the clock does."""
+    def now(self) -> int:
+        """The present (ns); never goes back, whatever the clock does."""
         self._now = max(self._now, self._clock.now())
-        self.exchange.advance(self._now)
         return self._now
 
+    def note(
+        self,
+        *,
+        peer: str,
+        key: str | None,
+        method: str,
+        path: str,
+        client_order_id: str | None,
+        status: int,
+        code: int | None,
+    ) -> None:
+        """Remember one request."""
+        account = self.keys.get(key) if key is not None else None
+        self.seen.count += 1
+        self.seen.rows.append(
+            Seen(
+                number=self.seen.count,
+                time=self.now(),
+                peer=peer,
+                key=key,
+                account=account.name if account else None,
+                method=method[:100],
+                path=path[:200],
+                client_order_id=client_order_id,
+                status=status,
+                code=code,
+            )
+        )
+
+
+class Front(ABC):
+    """One market as its doors see it. Everything happens on one loop; no method awaits, so none is ever seen half done."""
+
+    streams: Hub
+
+    def __init__(self, commons: Commons, limits: Limits) -> None:
+        self.commons = commons
+        self.limits = limits
+        self.users = UserStreams()
+
+    @abstractmethod
+    def settle(self) -> int:
+        """Bring the market to the present and return it (ns)."""
+
+    @abstractmethod
     def distribute(self, now: int) -> None:
         """Hand what happened to those who listen."""
-        events = self.exchange.drain()
-        for event in events:
-            match event:
-                case Execution(row=row, fill=fill):
-                    if fill is not None and row.executed_qty == fill.quantity:  # its first: only unfilled orders count
-                        self.limits.give_back_order(row.account, now)
-                    self.users.executed(event)
-                case AccountChanged():
-                    self.users.account_changed(event)
-        self.streams.happened([event for event in events if isinstance(event, Print)], now)
+
+    @abstractmethod
+    def next_due(self) -> int | None:
+        """When the market acts next by itself (ns); None if it never does."""
 
     def tick(self, now: int) -> None:
         """The timed streams; called every 100 ms."""
@@ -129,35 +164,6 @@ class Service:
             return result
         finally:
             self.distribute(now)
-
-    def note(
-        self,
-        *,
-        peer: str,
-        key: str | None,
-        method: str,
-        path: str,
-        client_order_id: str | None,
-        status: int,
-        code: int | None,
-    ) -> None:
-        """Remember one request."""
-        account = self.keys.get(key) if key is not None else None
-        self.seen.count += 1
-        self.seen.rows.append(
-            Seen(
-                number=self.seen.count,
-                time=max(self._now, self._clock.now()),
-                peer=peer,
-                key=key,
-                account=account.name if account else None,
-                method=method[:100],
-                path=path[:200],
-                client_order_id=client_order_id,
-                status=status,
-                code=code,
-            )
-        )
 
 
 class HalfDone(Refusal):

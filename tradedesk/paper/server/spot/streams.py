@@ -4,22 +4,20 @@ Trades and the best bid and offer go out as they happen; the rest every 100 ms o
 for all who hear it. Names nobody knows are accepted and stay silent, as at the venue (clients open `/ws/0`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
-import orjson
 from msgspec import Struct
 
 from tradedesk.paper.candles import INTERVALS
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.rows import BookDelta, Print
-from tradedesk.paper.server import render
-from tradedesk.paper.server.outbox import Outbox
-from tradedesk.paper.server.users import Listener, UserStreams
+from tradedesk.paper.server.hub import Hub
+from tradedesk.paper.server.render import Json, number
+from tradedesk.paper.server.spot import market_json
+from tradedesk.paper.server.users import UserStreams
 
-MOST_STREAMS = 1_024  # of one socket
-TICK = 100_000_000  # ns
 _SLOW = 1_000_000_000
 
 
@@ -59,100 +57,48 @@ def parse(name: str, symbols: Mapping[str, str]) -> Ladder | Candles | Timed | N
     return None
 
 
-class StreamSocket:
-    """One market stream connection: what it hears and in which form."""
-
-    def __init__(self, outbox: Outbox, unit: int, *, is_combined: bool) -> None:
-        self.outbox = outbox
-        self.unit = unit
-        self.is_combined = is_combined
-        self.names: dict[str, Listener | None] = {}  # a listener where the name is a listen key
-
-
-class StreamHub:
-    """Who hears what. Belongs to the server's loop."""
+class SpotStreams(Hub):
+    """What is sent when, of every spot instrument."""
 
     def __init__(self, exchange: Exchange, users: UserStreams) -> None:
+        super().__init__(users)
         self._exchange = exchange
-        self._users = users
         self._symbols = {spec.symbol.lower(): spec.symbol for spec in exchange.specs()}
-        self._hearers: dict[str, dict[StreamSocket, None]] = {}
         self._timed: dict[str, Ladder | Candles | Timed] = {}
         self._best: dict[str, tuple[Decimal | None, ...]] = {}
         self._slow: dict[str, _Merged] = {}
         self._candle: dict[str, int] = {}  # stream -> open time of the candle last sent
         self._last_second = 0
 
-    # -- hearing ------------------------------------------------------------------------------------------------------
-
-    def hear(self, socket: StreamSocket, name: str) -> None:
-        if name in socket.names:
-            return
-        key = self._users.key(name)
-        if key is not None:
-            socket.names[name] = self._users.listen(
-                key,
-                socket.outbox,
-                socket.unit,
-                lambda event: {"stream": name, "data": event} if socket.is_combined else event,
-            )
-            return
-        socket.names[name] = None
-        self._hearers.setdefault(name, {})[socket] = None
+    def first_heard(self, name: str) -> None:
         timed = parse(name, self._symbols)
         if timed is not None:
             self._timed[name] = timed
 
-    def unhear(self, socket: StreamSocket, name: str) -> None:
-        if name not in socket.names:
-            return
-        listener = socket.names.pop(name)
-        if listener is not None:
-            self._users.remove(listener)
-            return
-        hearers = self._hearers[name]
-        del hearers[socket]
-        if not hearers:
-            del self._hearers[name]
-            self._timed.pop(name, None)
-            self._candle.pop(name, None)
-
-    def leave(self, socket: StreamSocket) -> None:
-        for name in list(socket.names):
-            self.unhear(socket, name)
-
-    # -- telling ------------------------------------------------------------------------------------------------------
-
-    def _publish(self, name: str, build: Callable[[int], object]) -> None:
-        frames: dict[tuple[int, bool], bytes] = {}
-        for socket in self._hearers.get(name, ()):
-            form = (socket.unit, socket.is_combined)
-            frame = frames.get(form)
-            if frame is None:
-                event = build(socket.unit)
-                frame = frames[form] = orjson.dumps({"stream": name, "data": event} if socket.is_combined else event)
-            socket.outbox.put(frame)
+    def last_left(self, name: str) -> None:
+        self._timed.pop(name, None)
+        self._candle.pop(name, None)
 
     def happened(self, prints: Sequence[Print], now: int) -> None:
         """Tell the trades of the tape, and the best bid and offer where they changed."""
         for low, symbol in self._symbols.items():
             if prints:
                 self._tell_trades(low, symbol, [row for row in prints if row.symbol == symbol], now)
-            if f"{low}@bookTicker" in self._hearers:
+            if self.is_heard(f"{low}@bookTicker"):
                 best = self._exchange.book_ticker(symbol)
                 shown = (best.bid, best.bid_qty, best.ask, best.ask_qty)
                 if self._best.get(symbol) != shown:
                     self._best[symbol] = shown
-                    self._publish(f"{low}@bookTicker", partial(render.book_ticker_event, best))
+                    self.publish(f"{low}@bookTicker", partial(market_json.book_ticker_event, best))
 
     def _tell_trades(self, low: str, symbol: str, prints: Sequence[Print], now: int) -> None:
-        if f"{low}@trade" in self._hearers:
+        if self.is_heard(f"{low}@trade"):
             for row in prints:
-                self._publish(f"{low}@trade", partial(render.trade_event, row, now))
-        if prints and f"{low}@aggTrade" in self._hearers:
+                self.publish(f"{low}@trade", partial(market_json.trade_event, row, now))
+        if prints and self.is_heard(f"{low}@aggTrade"):
             for agg in self._exchange.agg_trades(symbol, limit=min(len(prints), 1000)):
                 if agg.last_id >= prints[0].trade_id:
-                    self._publish(f"{low}@aggTrade", partial(render.agg_trade_event, symbol, agg, now))
+                    self.publish(f"{low}@aggTrade", partial(market_json.agg_trade_event, symbol, agg, now))
 
     def tick(self, now: int) -> None:
         """What goes out on the clock: every 100 ms, and every tenth time what has the slower pace."""
@@ -161,23 +107,23 @@ class StreamHub:
         for low, symbol in self._symbols.items():
             delta = self._exchange.take_book_delta(symbol)  # also when nobody hears it: what is taken later has no hole
             if delta is not None:
-                self._publish(f"{low}@depth@100ms", partial(render.depth_event, delta, now))
+                self.publish(f"{low}@depth@100ms", partial(market_json.depth_event, delta, now))
                 self._slow.setdefault(symbol, _Merged()).add(delta)
             if is_slow and symbol in self._slow:
                 merged = self._slow.pop(symbol).delta(symbol)
                 for name in (f"{low}@depth", f"{low}@depth@1000ms"):
-                    self._publish(name, partial(render.depth_event, merged, now))
+                    self.publish(name, partial(market_json.depth_event, merged, now))
         for name, timed in list(self._timed.items()):
             match timed:
                 case Ladder(symbol, count, is_fast):
                     if is_fast or is_slow:
-                        self._publish(name, partial(self._ladder, symbol, count))
+                        self.publish(name, partial(self._ladder, symbol, count))
                 case Candles(symbol, interval) if is_slow:
                     self._tell_candles(name, symbol, interval, now)
                 case Timed(symbol, kind) if is_slow:
-                    self._publish(name, partial(self._timed_event, symbol, kind, now))
-        if is_slow and "!miniTicker@arr" in self._hearers:
-            self._publish("!miniTicker@arr", partial(self._all_mini_tickers, now))
+                    self.publish(name, partial(self._timed_event, symbol, kind, now))
+        if is_slow and self.is_heard("!miniTicker@arr"):
+            self.publish("!miniTicker@arr", partial(self._all_mini_tickers, now))
 
     def _tell_candles(self, name: str, symbol: str, interval: str, now: int) -> None:
         """The present candle, and before it each one that closed since the last time."""
@@ -186,22 +132,22 @@ class StreamHub:
         for row in rows:
             if row.open_time >= since:
                 self._candle[name] = row.open_time
-                self._publish(name, partial(render.kline_event, row, now))
+                self.publish(name, partial(market_json.kline_event, row, now))
 
-    def _ladder(self, symbol: str, count: int, _unit: int) -> render.Json:
-        return render.depth(self._exchange.depth(symbol, count))
+    def _ladder(self, symbol: str, count: int, _unit: int) -> Json:
+        return market_json.depth(self._exchange.depth(symbol, count))
 
-    def _all_mini_tickers(self, now: int, unit: int) -> list[render.Json]:
+    def _all_mini_tickers(self, now: int, unit: int) -> list[Json]:
         return [self._timed_event(symbol, "miniTicker", now, unit) for symbol in self._symbols.values()]
 
-    def _timed_event(self, symbol: str, kind: str, now: int, unit: int) -> render.Json:
+    def _timed_event(self, symbol: str, kind: str, now: int, unit: int) -> Json:
         if kind == "avgPrice":
-            price = render.number(self._exchange.average_price(symbol, now))
+            price = number(self._exchange.average_price(symbol, now))
             return {"e": "avgPrice", "E": now // unit, "s": symbol, "i": "5m", "w": price, "T": now // unit}
         row = self._exchange.ticker(symbol, now)
         if kind == "miniTicker":
-            return render.mini_ticker_event(row, now, unit)
-        return render.ticker_event(row, self._exchange.book_ticker(symbol), now, unit)
+            return market_json.mini_ticker_event(row, now, unit)
+        return market_json.ticker_event(row, self._exchange.book_ticker(symbol), now, unit)
 
 
 class _Merged:

@@ -1,0 +1,1 @@
+"""The USD-M futures side of the server: its table of operations, its streams and its JSON."""

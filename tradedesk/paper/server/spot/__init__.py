@@ -1,0 +1,1 @@
+"""The spot side of the server: its table of operations, its streams and its JSON."""
