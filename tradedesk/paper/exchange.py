@@ -21,6 +21,8 @@ from tradedesk.paper.rows import (
     AccountChanged,
     AccountSpec,
     AggTrade,
+    Amended,
+    Amendment,
     BookDelta,
     BookTicker,
     Cancelled,
@@ -30,8 +32,13 @@ from tradedesk.paper.rows import (
     Execution,
     Kind,
     Kline,
+    ListCancelled,
+    ListRow,
+    Movement,
+    NewList,
     NewOrder,
     OrderRow,
+    PreventedMatch,
     Print,
     Refusal,
     Spec,
@@ -43,6 +50,10 @@ from tradedesk.paper.rules import Grid, check_client_id, check_filters, check_pa
 from tradedesk.paper.tape import Tape
 
 _ZERO = Decimal(0)
+
+
+def _not_yet() -> Refusal:
+    return Refusal(-1000, "This operation is not open yet.", 503)
 
 
 class _Instrument:
@@ -97,6 +108,7 @@ class _Order:
     __slots__ = (  # noqa: RUF023 - in the order of __init__
         "account", "instrument", "id", "client_id", "is_buy", "kind", "tif", "price", "price_shown", "lots", "orig_qty",
         "orig_quote", "locked", "filled", "quote", "status", "reason", "is_working", "time", "update_time",
+        "stp_mode",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +126,7 @@ class _Order:
         self.lots = ready.lots
         self.orig_qty = ready.lots * instrument.spec.lot
         self.orig_quote = order.quote_quantity or _ZERO
+        self.stp_mode = order.stp_mode or instrument.spec.default_stp_mode
         self.locked = ready.lock  # units of what it gives
         self.filled = 0  # lots
         self.quote = 0  # ticks x lots traded
@@ -143,7 +156,7 @@ class _Order:
             executed_qty=self.filled * instrument.spec.lot,
             cumulative_quote=from_units(self.quote * instrument.grid.tick_lot),
             status=self.status,
-            stp_mode="NONE",
+            stp_mode=self.stp_mode,
             time=self.time,
             update_time=self.update_time,
             working_time=self.time,
@@ -301,7 +314,115 @@ class Exchange:
             new = refusal
         return CancelReplaced(cancel=cancel, new=new)
 
+    def amend_keep_priority(
+        self,
+        account: str,
+        symbol: str,
+        now: int,
+        *,
+        new_qty: Decimal,
+        order_id: int | None = None,
+        client_order_id: str | None = None,
+        new_client_order_id: str | None = None,
+    ) -> Amended:
+        """Less quantity, same place in the queue. Without a new client id the exchange makes one."""
+        raise _not_yet()
+
+    # -- order lists (each raises Refusal) ----------------------------------------------------------------------------
+    def place_list(self, account: str, new: NewList, now: int) -> ListRow:
+        """The list as it stands when the request is done, its orders with the fills they had at once."""
+        raise _not_yet()
+
+    def cancel_list(
+        self,
+        account: str,
+        symbol: str,
+        now: int,
+        *,
+        order_list_id: int | None = None,
+        list_client_order_id: str | None = None,
+        new_client_order_id: str | None = None,
+    ) -> ListCancelled:
+        """By either id. -2011 if there is no such open list."""
+        raise _not_yet()
+
+    def order_list(
+        self, account: str, *, order_list_id: int | None = None, list_client_order_id: str | None = None
+    ) -> ListRow:
+        """By either id; by client id the newest with that id is meant. Raises Refusal -2018 when there is none."""
+        raise _not_yet()
+
+    def order_lists(
+        self,
+        account: str,
+        *,
+        from_id: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int = 500,
+    ) -> list[ListRow]:
+        """Oldest first: from `from_id` or `start` on, else the newest. `from_id` goes with neither time (-1128)."""
+        raise _not_yet()
+
+    def open_order_lists(self, account: str) -> list[ListRow]:
+        """Oldest first."""
+        raise _not_yet()
+
+    # -- what the venue itself does -----------------------------------------------------------------------------------
+    def set_status(self, symbol: str, status: str, now: int) -> None:
+        """TRADING, HALT, BREAK or CANCEL_ONLY: all but the first take no new orders, cancels go on. ValueError if other."""
+        raise _not_yet()
+
+    def set_spec(self, spec: Spec, now: int) -> None:
+        """Filters change under way; open orders stay as they are. ValueError if symbol, assets, tick or lot differ in
+        a way that resting orders cannot be expressed in."""
+        raise _not_yet()
+
+    def bust(self, symbol: str, trade_id: int, now: int) -> list[TradeRow]:
+        """Undo a trade of clients: balances go back, it is gone from myTrades; its order rows keep what they say.
+
+        Returns the rows removed. ValueError if no client had it, or an account no longer holds what it would give back.
+        """
+        raise _not_yet()
+
+    def move(self, account: str, asset: str, amount: Decimal, kind: str, now: int, *, reference: str = "") -> Movement:
+        """Money comes (amount above 0) or goes; -2010 if the free balance is less than what goes."""
+        raise _not_yet()
+
+    def movements(
+        self,
+        account: str,
+        *,
+        kind: str | None = None,
+        asset: str | None = None,
+        from_id: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int = 500,
+    ) -> list[Movement]:
+        """Oldest first: from `from_id` or `start` on, else the newest."""
+        raise _not_yet()
+
     # -- queries ------------------------------------------------------------------------------------------------------
+    def amendments(
+        self, account: str, symbol: str, *, order_id: int, from_execution_id: int | None = None, limit: int = 500
+    ) -> list[Amendment]:
+        """Of one order, oldest first."""
+        raise _not_yet()
+
+    def prevented_matches(
+        self,
+        account: str,
+        symbol: str,
+        *,
+        match_id: int | None = None,
+        order_id: int | None = None,
+        from_match_id: int | None = None,
+        limit: int = 500,
+    ) -> list[PreventedMatch]:
+        """Oldest first: the one of `match_id`, or those of `order_id`, from `from_match_id` on. One of the two is needed."""
+        raise _not_yet()
+
     def order(
         self, account: str, symbol: str, *, order_id: int | None = None, client_order_id: str | None = None
     ) -> OrderRow:

@@ -66,7 +66,9 @@ def check_parameters(order: NewOrder) -> None:
         if order.price is None:
             raise _missing("price")
         _not_required(order.quote_quantity, "quoteOrderQty")
-    if order.stp_mode != "NONE":
+    if order.kind not in (Kind.LIMIT, Kind.MARKET, Kind.LIMIT_MAKER):
+        raise Refusal(-2010, f"{order.kind} orders are not open yet.")
+    if order.stp_mode not in (None, "NONE"):
         raise Refusal(-2010, "This symbol does not allow the specified self-trade prevention mode.")
 
 
