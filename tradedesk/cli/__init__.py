@@ -9,9 +9,11 @@ import typer
 from tradedesk import __version__
 from tradedesk.cli.accounts import accounts_app
 from tradedesk.cli.alone import open_screen
+from tradedesk.cli.audit import audit_app
 from tradedesk.cli.bench import bench
 from tradedesk.cli.demo import demo
 from tradedesk.cli.endings import FAILED, INTERRUPTED
+from tradedesk.cli.export import export
 from tradedesk.cli.halt import halt, rearm
 from tradedesk.cli.look import alerts, fills, orders, positions, status
 from tradedesk.cli.order import order_app
@@ -34,12 +36,14 @@ for command in (
     alerts,
     halt,
     rearm,
+    export,
     selftest,
     bench,
 ):
     app.command()(command)
 app.add_typer(order_app, name="order")
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(audit_app, name="audit")
 
 
 def _version(wanted: bool) -> None:

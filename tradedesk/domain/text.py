@@ -1,6 +1,10 @@
-"""Text from outside, made safe to store, log and show (5.14): no control, format or bidi characters, and a length."""
+"""Text from outside, made safe to store, log and show (5.14): no control, format or bidi characters, and a length.
+
+And the one way in which a moment is written.
+"""
 
 import unicodedata
+from datetime import UTC, datetime
 
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 DEFAULT_LIMIT = 500  # characters; a venue's longest honest error text is a third of this
@@ -16,3 +20,9 @@ def clean(text: str, limit: int = DEFAULT_LIMIT) -> str:
     if text.isprintable():  # true for ASCII and most names: a single pass in C
         return text
     return "".join(c for c in text if unicodedata.category(c) not in _DROPPED)
+
+
+def iso_time(at: int) -> str:
+    """The moment `at` (ns since the epoch) in UTC, to the microsecond: 2026-11-24T12:00:00.000000Z."""
+    moment = datetime.fromtimestamp(at // 1_000_000_000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at // 1_000 % 1_000_000:06d}Z"

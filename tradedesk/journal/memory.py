@@ -24,7 +24,8 @@ class MemoryJournal:
 
     def replay(self) -> Iterator[DurableEvent]:
         reading = Reading()
-        yield from reading.sound(tuple(self._durable))
+        for _, event in reading.sound(tuple(self._durable)):
+            yield event
         self._reading = reading
 
     def damaged(self) -> dict[AccountId | None, str]:

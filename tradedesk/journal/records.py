@@ -65,8 +65,8 @@ class Reading:
         self.damaged: dict[str, DamagedRecord] = {}  # by chain
         self._links: dict[str, bytes] = {}
 
-    def sound(self, records: Iterable[Record]) -> Iterator[DurableEvent]:
-        """The events of sound chains, and of damaged ones up to the damage."""
+    def sound(self, records: Iterable[Record]) -> Iterator[tuple[int, DurableEvent]]:
+        """Record number and event, of sound chains, and of damaged ones up to the damage."""
         links, damaged = self._links, self.damaged
         for record in records:
             chain = record.chain
@@ -81,7 +81,7 @@ class Reading:
                 else:
                     links[chain] = record.link
                     self.count += 1
-                    yield cast(DurableEvent, event)
+                    yield record.number, cast(DurableEvent, event)
                     continue
             self._damage(chain, record.number, reason)
 

@@ -86,7 +86,8 @@ class SqliteJournal:
         self._await_writer()
         reading = Reading()
         with closing(_reader(self.path)) as connection:
-            yield from _read(connection, reading, self.path)
+            for _, event in _read(connection, reading, self.path):
+                yield event
         self._reading = reading
 
     def damaged(self) -> dict[AccountId | None, str]:
@@ -210,18 +211,26 @@ class Verification(Struct, frozen=True, kw_only=True):
     damaged: tuple[DamagedRecord, ...]
 
 
-def verify(path: Path) -> Verification:
-    """Read a whole journal and check every checksum and chain. Raises JournalError if it cannot be read at all."""
+def read(path: Path, reading: Reading) -> Iterator[tuple[int, DurableEvent]]:
+    """Record number and event of a whole journal, oldest first, beside a running desk or without one.
+
+    `reading` tells afterwards how many were sound and what is damaged. Raises JournalError if it cannot be read at all.
+    """
     if not path.is_file():
         raise JournalError(f"{path}: there is no journal; name the file journal.sqlite of a state folder")
-    reading = Reading()
     try:
         with closing(_reader(path)) as connection:
             _check_kind(connection, path)
-            for _ in _read(connection, reading, path):
-                pass
+            yield from _read(connection, reading, path)
     except _UNREADABLE as error:
         raise JournalError(f"{path}: {_words(error)}; {_REMEDY}") from None
+
+
+def verify(path: Path) -> Verification:
+    """Read a whole journal and check every checksum and chain. Raises JournalError if it cannot be read at all."""
+    reading = Reading()
+    for _ in read(path, reading):
+        pass
     return Verification(records=reading.count, damaged=tuple(reading.damaged.values()))
 
 
@@ -289,8 +298,8 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _read(connection: sqlite3.Connection, reading: Reading, path: Path) -> Iterator[DurableEvent]:
-    """The sound events. A page that SQLite itself cannot read damages the desk: nobody can say whose it was."""
+def _read(connection: sqlite3.Connection, reading: Reading, path: Path) -> Iterator[tuple[int, DurableEvent]]:
+    """The sound events with their numbers. A page that SQLite itself cannot read damages the desk: nobody can say whose it was."""
     connection.execute("BEGIN")  # records and heads of one moment, also beside a running writer
     try:
         rows = connection.execute("SELECT number, chain, format, payload, checksum, link FROM records ORDER BY number")

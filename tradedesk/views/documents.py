@@ -4,7 +4,6 @@ Exact numbers are strings, counts and times in ns are numbers, times are ISO 860
 A field is never removed or given another meaning under the same schema name.
 """
 
-from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any
 
@@ -15,6 +14,7 @@ from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.limits import Limits, effective
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Fill, Order, Request
+from tradedesk.domain.text import iso_time
 from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.views.figures import account_figures, position_figures
 from tradedesk.views.replica import AccountRow, AlertRow, MarketRow, Replica
@@ -318,5 +318,4 @@ def _time(name: str, at: int | None) -> Document:
     """The moment `at` (ns since the epoch) for people and, exact, for programs; null for None and before the first."""
     if not at:
         return {name: None, f"{name}_ns": None}
-    moment = datetime.fromtimestamp(at // 1_000_000_000, UTC)
-    return {name: f"{moment:%Y-%m-%dT%H:%M:%S}.{at // 1_000 % 1_000_000:06d}Z", f"{name}_ns": at}
+    return {name: iso_time(at), f"{name}_ns": at}

@@ -101,16 +101,20 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Replica:
-    """The state of a desk, folded from its events. Used by one thread; rows handed out are frozen."""
+    """The state of a desk, folded from its events. Used by one thread; rows handed out are frozen.
 
-    def __init__(self) -> None:
+    Dead orders and fills are bounded, as screens need them; `is_whole` keeps every one, for an export of the journal.
+    """
+
+    def __init__(self, *, is_whole: bool = False) -> None:
+        self._most_dead = None if is_whole else MAX_DEAD_ORDERS
         self.desk: ev.DeskStarted | None = None
         self.heartbeat_at = 0
         self.instruments: dict[InstrumentId, Instrument] = {}
         self.venues: dict[str, ev.VenueListed] = {}
         self.accounts: dict[AccountId, AccountRow] = {}
         self.orders: dict[ClientOrderId, Order] = {}
-        self.fills: deque[Fill] = deque(maxlen=MAX_FILLS)
+        self.fills: deque[Fill] = deque(maxlen=None if is_whole else MAX_FILLS)
         self.positions: dict[tuple[AccountId, InstrumentId], Position] = {}
         self.ledgers: dict[AccountId, dict[str, Decimal]] = {}  # opening + fills + movements, per asset (5.3)
         self.markets: dict[InstrumentId, MarketRow] = {}
@@ -292,10 +296,10 @@ class Replica:
                 self._note_dead(after)
 
     def _note_dead(self, order: Order) -> None:
-        if not order.is_dead:
+        if not order.is_dead or self._most_dead is None:
             return
         self._dead.append(order.client_order_id)
-        while len(self._dead) > MAX_DEAD_ORDERS:
+        while len(self._dead) > self._most_dead:
             oldest = self._dead.popleft()
             if oldest in self.orders and self.orders[oldest].is_dead:
                 del self.orders[oldest]
