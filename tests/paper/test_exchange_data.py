@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paper_builders import SECOND, T0, an_exchange, d, limit, market
 
-from tradedesk.paper.candles import INTERVALS, KEEP, MINUTE, Candles, next_open, opens_at
+from tradedesk.paper.candles import DAY, HOUR, INTERVALS, KEEP, MINUTE, Candles, next_open, opens_at
 from tradedesk.paper.rows import Refusal
+from tradedesk.paper.windows import before, minutes_back, window, zoned, zoned_end
 
 MIDNIGHT = 1_700_006_400 * SECOND  # 2023-11-15, a Wednesday
 
@@ -123,8 +124,65 @@ def test_the_day_ticker_covers_a_day():
     day = exchange.ticker("BTCUSDT", T0 + 3600 * SECOND)
     assert (day.open, day.high, day.low, day.last, day.last_qty) == (d(60000), d(60400), d(60000), d(60400), d("0.3"))
     assert (day.volume, day.quote_volume, day.weighted_avg, day.count) == (d("0.4"), d(24120), d(60300), 2)
-    later = exchange.ticker("BTCUSDT", T0 + 25 * 3600 * SECOND)
+    assert (day.prev_close, day.open_time) == (0, T0 + 3600 * SECOND - DAY)
+    later = exchange.ticker("BTCUSDT", T0 + 25 * 3600 * SECOND + MINUTE)
     assert (later.open, later.last, later.volume, later.count) == (d(60400), d(60400), d(0), 0)
+    assert later.prev_close == d(60400)
+
+
+_trades = st.lists(
+    st.tuples(st.integers(0, 9_000), st.integers(900, 1100), st.integers(1, 9)), min_size=1, max_size=60
+)
+
+
+def _traded(trades):
+    candles, now, plain = Candles(), MIDNIGHT, []
+    for number, (seconds, price, lots) in enumerate(trades):
+        now += seconds * SECOND
+        plain.append((now, price, lots, number))
+        candles.trade(price, lots, now, number, buyer_is_taker=number % 2 == 0)
+    return candles, now, plain
+
+
+@settings(max_examples=60, deadline=None)
+@given(_trades, st.integers(1, 3 * 1_440), st.integers(0, 100_000))
+def test_a_window_holds_the_trades_since_its_minute(trades, minutes, after):
+    candles, now, plain = _traded(trades)
+    now += after * SECOND
+    start = minutes_back(now, minutes * MINUTE)
+    whole = window(candles, start, now)
+    inside = [t for t in plain if t[0] >= start]
+    if start < now - KEEP * MINUTE:  # minutes that old are forgotten: the first hour may count as a whole
+        assert whole.lots <= sum(t[2] for t in plain if t[0] >= start - start % HOUR)
+        assert whole.lots >= sum(t[2] for t in inside)
+    else:
+        assert (whole.trades, whole.lots) == (len(inside), sum(t[2] for t in inside))
+    if inside and whole.trades == len(inside):
+        prices = [t[1] for t in inside]
+        assert (whole.open, whole.high, whole.low, whole.close) == (prices[0], max(prices), min(prices), prices[-1])
+        assert (whole.first_id, whole.last_id) == (inside[0][3], inside[-1][3])
+    earlier = [t for t in plain if t[0] < start]
+    if earlier and start >= now - KEEP * MINUTE:
+        assert before(candles, start, now) == earlier[-1][1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(_trades, st.sampled_from(INTERVALS), st.integers(-48, 56))
+def test_candles_of_another_zone_begin_with_its_days_and_hours(trades, interval, quarters):
+    candles, now, plain = _traded(trades)
+    offset = quarters * 15 * MINUTE
+    bars = zoned(candles, interval, offset, now, 2_000)
+    assert bars
+    for bar in bars:
+        local = bar.open_time + offset
+        assert opens_at(interval, local) == local
+        inside = [t for t in plain if bar.open_time <= t[0] < zoned_end(interval, offset, bar.open_time)]
+        assert (bar.trades, bar.lots) == (len(inside), sum(t[2] for t in inside))
+    for bar, later in pairwise(bars):
+        assert later.open_time == zoned_end(interval, offset, bar.open_time)
+    newest = zoned(candles, interval, offset, now, 3)
+    assert newest == bars[-3:]
+    assert zoned(candles, interval, offset, now, 2, start=bars[-1].open_time) == bars[-1:]
 
 
 def test_depth_delta_and_ticker_share_one_sequence():
@@ -139,4 +197,16 @@ def test_depth_delta_and_ticker_share_one_sequence():
     assert exchange.depth("BTCUSDT", 1).bids == ((d(59001), d("0.1")),)
     ticker = exchange.book_ticker("BTCUSDT")
     assert (ticker.update_id, ticker.bid, ticker.ask) == (before + 2, d(59001), None)
+    assert exchange.take_book_delta("BTCUSDT") is None
+
+
+def test_who_asks_is_told_only_of_books_that_changed():
+    exchange = an_exchange()
+    exchange.touched()
+    assert exchange.touched() == []
+    exchange.place("acme", limit("BUY", "0.1", "59000"), T0)
+    exchange.place("acme", limit("BUY", "0.1", "59001"), T0)
+    assert exchange.touched() == ["BTCUSDT"]
+    assert exchange.touched() == []
+    exchange.forget_book_changes("BTCUSDT")
     assert exchange.take_book_delta("BTCUSDT") is None

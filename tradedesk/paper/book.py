@@ -73,7 +73,10 @@ class _Ladder:
 class Book:
     """Two ladders, and one number that grows by one with every change of a level's quantity."""
 
-    def __init__(self, first_update_id: int) -> None:
+    def __init__(self, first_update_id: int, name: str = "", touched: dict[str, None] | None = None) -> None:
+        """`touched` is told the name whenever the book changes, so that nobody has to look at books that did not."""
+        self._name = name
+        self._touched = {} if touched is None else touched
         self.update_id = first_update_id
         self._taken_id = first_update_id
         self._bids = _Ladder(1)
@@ -239,6 +242,12 @@ class Book:
         first, self._taken_id = self._taken_id + 1, self.update_id
         return first, self.update_id, self._changes(self._bids), self._changes(self._asks)
 
+    def forget_changes(self) -> None:
+        """As a take that nobody looks at."""
+        self._taken_id = self.update_id
+        self._bids.changed.clear()
+        self._asks.changed.clear()
+
     @staticmethod
     def _changes(ladder: _Ladder) -> list[tuple[int, int]]:
         changed = sorted(ladder.changed, reverse=True)
@@ -284,3 +293,4 @@ class Book:
     def _note(self, ladder: _Ladder, rank: int) -> None:
         self.update_id += 1
         ladder.changed.add(rank)
+        self._touched[self._name] = None

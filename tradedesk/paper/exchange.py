@@ -61,10 +61,10 @@ class _Instrument:
 
     __slots__ = ("book", "grid", "spec", "tape")
 
-    def __init__(self, spec: Spec, first_id: int) -> None:
+    def __init__(self, spec: Spec, first_id: int, touched: dict[str, None]) -> None:
         self.spec = spec
         self.grid = Grid.of(spec)
-        self.book = Book(first_id)
+        self.book = Book(first_id, spec.symbol, touched)
         self.tape = Tape(spec.symbol, spec.tick, spec.lot, self.grid.tick_lot, first_id)
 
     def reference(self, now: int) -> Decimal | None:
@@ -181,7 +181,8 @@ class Exchange:
         first_id = now // 1_000_000 + 1
         self._now = now
         self._market = market
-        self._instruments = {spec.symbol: _Instrument(spec, first_id) for spec in specs}
+        self._touched: dict[str, None] = {}  # instruments whose book changed, for `touched`
+        self._instruments = {spec.symbol: _Instrument(spec, first_id, self._touched) for spec in specs}
         self._books = {symbol: instrument.book for symbol, instrument in self._instruments.items()}
         self._accounts = {spec.name: _Account(spec) for spec in accounts}
         self._ledger = Ledger(accounts)
@@ -218,6 +219,16 @@ class Exchange:
         """Executions, balance changes and prints since the last call, in the order they happened."""
         events, self._events = self._events, []
         return events
+
+    def touched(self) -> list[str]:
+        """The instruments whose book changed since the last call, each once."""
+        symbols = list(self._touched)
+        self._touched.clear()
+        return symbols
+
+    def forget_book_changes(self, symbol: str) -> None:
+        """The next delta begins with what changes from here on."""
+        self._instrument(symbol).book.forget_changes()
 
     def take_book_delta(self, symbol: str) -> BookDelta | None:
         """What changed on the book since the last take; None if nothing did. Ids join without a hole."""
@@ -541,14 +552,27 @@ class Exchange:
         start: int | None = None,
         end: int | None = None,
         limit: int = 500,
+        offset: int = 0,
     ) -> list[Kline]:
-        """Oldest first, the last one may be open. Before the start of the exchange the market's own history stands."""
+        """Oldest first, the last one may be open. Before the start of the exchange the market's own history stands.
+
+        `offset` (ns ahead of UTC) says in which zone hours, days, weeks and months begin.
+        """
         if interval not in INTERVALS:
             raise Refusal(-1120, "Invalid interval.")
-        return self._instrument(symbol).tape.klines(interval, max(now, self._now), start, end, limit)
+        return self._instrument(symbol).tape.klines(interval, max(now, self._now), start, end, limit, offset)
 
     def ticker(self, symbol: str, now: int) -> Ticker24h:
         return self._instrument(symbol).tape.ticker(max(now, self._now))
+
+    def statistics(self, symbol: str, now: int, start: int) -> Ticker24h:
+        """Over the trades from `start` on, a whole minute."""
+        return self._instrument(symbol).tape.statistics(start, max(now, self._now))
+
+    def last_price(self, symbol: str) -> Decimal:
+        """0 before any trade."""
+        instrument = self._instrument(symbol)
+        return (instrument.tape.last or 0) * instrument.spec.tick
 
     def average_price(self, symbol: str, now: int) -> Decimal:
         """Over the last five minutes; the last price if nothing traded; the middle of the book before any trade.

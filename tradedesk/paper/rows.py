@@ -390,12 +390,15 @@ class BookTicker(Struct, frozen=True, kw_only=True):
 
 
 class Ticker24h(Struct, frozen=True, kw_only=True):
+    """Statistics of a window of trades: the last day, or another."""
+
     symbol: str
     open: Decimal
     high: Decimal
     low: Decimal
     last: Decimal
     last_qty: Decimal
+    prev_close: Decimal  # of the last trade before the window; 0 if there was none
     volume: Decimal
     quote_volume: Decimal
     weighted_avg: Decimal

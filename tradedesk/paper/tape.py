@@ -6,7 +6,8 @@ Prices are turned into Decimal here and nowhere below. The last TAPE trades and 
 from collections import deque
 from decimal import Decimal
 
-from tradedesk.paper.candles import DAY, Candles, next_open
+from tradedesk.paper import windows
+from tradedesk.paper.candles import DAY, Candles
 from tradedesk.paper.ledger import from_units
 from tradedesk.paper.market import Bar
 from tradedesk.paper.rows import AggTrade, Kline, Print, Ticker24h
@@ -91,11 +92,14 @@ class Tape:
                 break
         return list(reversed(found))
 
-    def klines(self, interval: str, now: int, start: int | None, end: int | None, limit: int) -> list[Kline]:
-        return [self._kline(interval, bar, now) for bar in self.candles.bars(interval, now, limit, start, end)]
+    def klines(
+        self, interval: str, now: int, start: int | None, end: int | None, limit: int, offset: int = 0
+    ) -> list[Kline]:
+        """Cut in the zone that is `offset` ns ahead of UTC; `start` and `end` are UTC all the same."""
+        bars = windows.zoned(self.candles, interval, offset, now, limit, start, end)
+        return [self._kline(interval, bar, now, windows.zoned_end(interval, offset, bar.open_time)) for bar in bars]
 
-    def _kline(self, interval: str, bar: Bar, now: int) -> Kline:
-        ends = next_open(interval, bar.open_time)
+    def _kline(self, interval: str, bar: Bar, now: int, ends: int) -> Kline:
         return Kline(
             symbol=self._symbol,
             interval=interval,
@@ -127,23 +131,32 @@ class Tape:
         return exact.quantize(Decimal("0.00000001"))
 
     def ticker(self, now: int) -> Ticker24h:
-        """Over the running minute and the 1,439 before it. All prices are 0 before any trade, as the venue answers."""
-        day = self.candles.since("1m", now, 1_440)
-        if day is None:
-            day = Bar(open_time=now, open=0, high=0, low=0, close=0)
+        """Over the last day, as `statistics`."""
+        return self.statistics(windows.minutes_back(now, DAY), now, opened=now - DAY)
+
+    def statistics(self, start: int, now: int, *, opened: int | None = None) -> Ticker24h:
+        """Over the trades from `start` (a whole minute) on. All prices are 0 before any trade, as the venue answers.
+
+        `opened` is what it says of its beginning where that is not `start`.
+        """
+        whole = windows.window(self.candles, start, now)
+        if whole is None:
+            whole = Bar(open_time=start, open=0, high=0, low=0, close=0)
+        before = windows.before(self.candles, start, now)
         return Ticker24h(
             symbol=self._symbol,
-            open=day.open * self._tick,
-            high=day.high * self._tick,
-            low=day.low * self._tick,
-            last=day.close * self._tick,
+            open=whole.open * self._tick,
+            high=whole.high * self._tick,
+            low=whole.low * self._tick,
+            last=whole.close * self._tick,
             last_qty=self._prints[-1].quantity if self._prints else Decimal(0),
-            volume=day.lots * self._lot,
-            quote_volume=from_units(day.quote * self._quote_unit),
-            weighted_avg=self._weighted(day) if day.lots else Decimal(0),
-            open_time=max(day.open_time, now - DAY),
+            prev_close=(0 if before is None else before) * self._tick,
+            volume=whole.lots * self._lot,
+            quote_volume=from_units(whole.quote * self._quote_unit),
+            weighted_avg=self._weighted(whole) if whole.lots else Decimal(0),
+            open_time=start if opened is None else opened,
             close_time=now,
-            first_id=day.first_id,
-            last_id=day.last_id,
-            count=day.trades,
+            first_id=whole.first_id,
+            last_id=whole.last_id,
+            count=whole.trades,
         )
