@@ -8,10 +8,11 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from msgspec.structs import replace
 from paper_client import Client, Signer
 
 from tradedesk.clock import SystemClock
-from tradedesk.paper.accounts import Account, generated, specs
+from tradedesk.paper.accounts import Account, Key, generated, specs
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.market import Quiet
 from tradedesk.paper.server.app import Running, start
@@ -63,9 +64,7 @@ async def start_venue() -> AsyncIterator[Callable[..., object]]:
                 accounts.append(
                     Account(
                         name=made.name,
-                        api_key=made.api_key,
-                        secret=made.secret,
-                        addresses=() if anywhere else made.addresses,
+                        keys=(replace(made.keys[0], addresses=() if anywhere else made.addresses),),
                         balances={"USDT": Decimal(1_000_000), "BTC": Decimal(10)},
                     )
                 )
@@ -74,9 +73,7 @@ async def start_venue() -> AsyncIterator[Callable[..., object]]:
                 accounts.append(
                     Account(
                         name=name,
-                        api_key=name * 16,
-                        public_key=private.public_key(),
-                        addresses=(),
+                        keys=(Key(name=name, api_key=name * 16, public_key=private.public_key()),),
                         balances={"USDT": Decimal(1_000_000), "BTC": Decimal(10)},
                     )
                 )

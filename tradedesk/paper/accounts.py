@@ -1,11 +1,13 @@
-"""The accounts of a paper exchange: made from a seed, or read from a TOML file."""
+"""The accounts of a paper exchange and their keys: made from a seed, or read from a TOML file."""
 
 import hashlib
 import ipaddress
 import re
 import tomllib
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +23,71 @@ from tradedesk.paper.rows import AccountSpec
 API_KEY = re.compile(r"[A-Za-z0-9]{16,128}", re.ASCII)  # the venue's own keys have 64 characters
 COMMISSION = Decimal("0.001")  # of what is received, maker and taker alike
 MOST_ACCOUNTS = 5_000
+MOST_KEYS = 30  # of one account, as at the venue
 
 _NAMES = ("acme", "birch", "cedar")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 _ASSET = re.compile(r"[A-Z0-9]{1,16}", re.ASCII)
-_FIELDS = {"name", "api_key", "secret", "public_key", "addresses", "balances"}
+_KEY_FIELDS = {"api_key", "secret", "public_key", "addresses", "rights", "created", "trades_until"}
+_FIELDS = _KEY_FIELDS | {"name", "keys", "balances", "futures", "uid", "master", "pays_bnb"}
 _SIZES = (Decimal(1), Decimal("0.5"), Decimal("0.25"))  # clients differ, so an allocation by equity has something to do
 _START = {"USDT": Decimal(100_000), "BTC": Decimal(2), "ETH": Decimal(20), "SOL": Decimal(200)}
+_START_FUTURES = {"USDT": Decimal(50_000)}
 
 
-class Account(Struct, frozen=True, kw_only=True):
-    """One client of the exchange: who may sign for it, from where, and what it holds at the start."""
+class Right(StrEnum):
+    """What a key may do; the venue's switches in the words of the accounts file."""
 
-    name: str
+    READ = "read"  # enableReading
+    SPOT = "spot"  # enableSpotAndMarginTrading
+    FUTURES = "futures"  # enableFutures
+    WITHDRAW = "withdraw"  # enableWithdrawals
+    TRANSFER = "transfer"  # permitsUniversalTransfer
+
+
+USUAL_RIGHTS = frozenset(Right) - {Right.WITHDRAW}
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """One API key: who may sign with it, from where, and what for."""
+
+    name: str  # of the account it belongs to
     api_key: str
     secret: str | None = None  # HMAC; None when the key is a public one
     public_key: Ed25519PublicKey | RSAPublicKey | None = None
-    addresses: tuple[str, ...]  # source addresses that may use the key; empty allows all
-    balances: dict[str, Decimal]
+    addresses: tuple[str, ...] = ()  # source addresses that may use it; empty allows all
+    rights: frozenset[Right] = USUAL_RIGHTS
+    created: int | None = None  # ns since the epoch; None: when the exchange started
+    trades_until: int | None = None  # ns; from then on it may no longer trade. None: it always may
+
+    def may(self, right: Right, now: int) -> bool:
+        """Whether it may be used so at `now` (ns)."""
+        is_trading = right in (Right.SPOT, Right.FUTURES)
+        return right in self.rights and not (is_trading and self.trades_until is not None and now >= self.trades_until)
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """One client of the exchange: its keys, and what it holds at the start."""
+
+    name: str
+    keys: tuple[Key, ...]  # at least one; the first is the one that is shown
+    balances: dict[str, Decimal]  # spot
+    futures: dict[str, Decimal] = {}  # in the USD-M futures wallet
+    uid: int | None = None  # the venue's number of it; None: the exchange gives one
+    master: str | None = None  # the account it is a sub-account of
+    pays_bnb: bool = False  # commission in BNB, a quarter less, while there is enough of it
+
+    @property
+    def api_key(self) -> str:
+        return self.keys[0].api_key
+
+    @property
+    def secret(self) -> str | None:
+        return self.keys[0].secret
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return self.keys[0].addresses
 
 
 class AccountsError(Exception):
@@ -48,18 +97,28 @@ class AccountsError(Exception):
 def generated(count: int, seed: int) -> list[Account]:
     """`count` accounts (1 to 5000): acme, birch, cedar, then client-004 and on; from 127.0.0.2, 127.0.0.3 and on.
 
-    Keys follow from the seed: this is a toy venue, and a test that starts it again finds the same keys.
+    Keys follow from the seed: this is a toy venue, and a test that starts it again finds the same keys. They may do
+    everything but withdraw.
     """
-    return [
-        Account(
-            name=_NAMES[index] if index < len(_NAMES) else f"client-{index + 1:03}",
+    accounts = []
+    for index in range(count):
+        name = _NAMES[index] if index < len(_NAMES) else f"client-{index + 1:03}"
+        size = _SIZES[index % len(_SIZES)]
+        key = Key(
+            name=name,
             api_key=_derived(seed, index, "key"),
             secret=_derived(seed, index, "secret"),
             addresses=(f"127.0.{index // 250}.{index % 250 + 2}",),
-            balances={asset: amount * _SIZES[index % len(_SIZES)] for asset, amount in _START.items()},
         )
-        for index in range(count)
-    ]
+        accounts.append(
+            Account(
+                name=name,
+                keys=(key,),
+                balances={asset: amount * size for asset, amount in _START.items()},
+                futures={asset: amount * size for asset, amount in _START_FUTURES.items()},
+            )
+        )
+    return accounts
 
 
 def _derived(seed: int, index: int, what: str) -> str:
@@ -67,9 +126,21 @@ def _derived(seed: int, index: int, what: str) -> str:
 
 
 def specs(accounts: Sequence[Account]) -> list[AccountSpec]:
-    """The accounts as the exchange itself takes them: without keys and addresses."""
+    """The accounts as the exchange itself takes them: without keys and addresses.
+
+    A master and its sub-accounts are one trade group: self-trade prevention holds among them. Their order limits are
+    each account's own, as at the venue.
+    """
+    masters = {account.master for account in accounts if account.master is not None}
     return [
-        AccountSpec(name=account.name, balances=account.balances, maker=COMMISSION, taker=COMMISSION)
+        AccountSpec(
+            name=account.name,
+            balances=account.balances,
+            maker=COMMISSION,
+            taker=COMMISSION,
+            group=account.master or (account.name if account.name in masters else None),
+            pays_bnb=account.pays_bnb,
+        )
         for account in accounts
     ]
 
@@ -96,17 +167,45 @@ def read(path: Path) -> list[Account]:
         mistakes += wrong
         if account is not None:
             accounts.append(account)
-    for field in ("name", "api_key"):
-        values = [getattr(account, field) for account in accounts]
-        # the double key itself is not repeated: one that is a secret put in the wrong place would be shown
-        mistakes += [
-            f"{path}: accounts[{number}].{field}: is taken by accounts[{values.index(value)}]; each needs its own"
-            for number, value in enumerate(values)
-            if values.index(value) != number
-        ]
+    mistakes += _contradictions(accounts, str(path))
     if mistakes:
         raise AccountsError("\n".join(mistakes))
     return accounts
+
+
+def _contradictions(accounts: Sequence[Account], path: str) -> list[str]:
+    """What is wrong between accounts that are each fine."""
+    wrong: list[str] = []
+    # a double key itself is not repeated: one that is a secret put in the wrong place would be shown
+    for field, of in (("name", _names), ("uid", _uids), ("api_key", _api_keys)):
+        seen: dict[object, int] = {}
+        for number, account in enumerate(accounts):
+            for value in of(account):
+                if value in seen:
+                    wrong.append(
+                        f"{path}: accounts[{number}].{field}: is taken by accounts[{seen[value]}]; each needs its own"
+                    )
+                seen.setdefault(value, number)
+    by_name = {account.name: account for account in accounts}
+    for number, account in enumerate(accounts):
+        master = by_name.get(account.master) if account.master is not None else None
+        if account.master is not None and (master is None or master is account or master.master is not None):
+            wrong.append(
+                f"{path}: accounts[{number}].master: {account.master} must be another account here that has no master"
+            )
+    return wrong
+
+
+def _names(account: Account) -> list[object]:
+    return [account.name]
+
+
+def _uids(account: Account) -> list[object]:
+    return [] if account.uid is None else [account.uid]
+
+
+def _api_keys(account: Account) -> list[object]:
+    return [key.api_key for key in account.keys]
 
 
 def _account(table: dict[str, Any], where: str) -> tuple[Account | None, list[str]]:
@@ -116,6 +215,46 @@ def _account(table: dict[str, Any], where: str) -> tuple[Account | None, list[st
     name = table.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         wrong.append(f"{where}.name: must be 1 to 32 lower-case letters, digits, - or _")
+    more = table.get("keys", [])
+    if not isinstance(more, list) or len(more) >= MOST_KEYS or not all(isinstance(each, dict) for each in more):
+        wrong.append(f"{where}.keys: must be [[accounts.keys]] tables, {MOST_KEYS - 1} at most")
+        more = []
+    keys: list[Key] = []
+    if not more or _KEY_FIELDS & set(table):  # an account may have all its keys in tables of their own
+        keys += _key(table, where, str(name), wrong)
+    for number, each in enumerate(more):
+        place = f"{where}.keys[{number}]"
+        wrong += [
+            f"{place}.{field}: is not known; use {', '.join(sorted(_KEY_FIELDS))}"
+            for field in sorted(set(each) - _KEY_FIELDS)
+        ]
+        keys += _key(each, place, str(name), wrong)
+
+    uid, master, pays_bnb = table.get("uid"), table.get("master"), table.get("pays_bnb", False)
+    if uid is not None and (not isinstance(uid, int) or not 0 < uid < 10**12):
+        wrong.append(f"{where}.uid: must be a whole number above 0")
+    if master is not None and not isinstance(master, str):
+        wrong.append(f"{where}.master: must be the name of another account")
+    if not isinstance(pays_bnb, bool):
+        wrong.append(f"{where}.pays_bnb: must be true or false")
+    balances, futures = (_balances(table, field, where, wrong) for field in ("balances", "futures"))
+    if wrong:
+        return None, wrong
+    account = Account(
+        name=str(name),
+        keys=tuple(keys),
+        balances=balances,
+        futures=futures,
+        uid=uid,
+        master=master,
+        pays_bnb=pays_bnb,
+    )
+    return account, []
+
+
+def _key(table: dict[str, Any], where: str, name: str, wrong: list[str]) -> list[Key]:
+    """The key of a table, or none and what is wrong with it."""
+    before = len(wrong)
     api_key = table.get("api_key")
     if not isinstance(api_key, str) or not API_KEY.fullmatch(api_key):
         wrong.append(f"{where}.api_key: must be 16 to 128 letters and digits")
@@ -133,28 +272,47 @@ def _account(table: dict[str, Any], where: str) -> tuple[Account | None, list[st
     addresses = table.get("addresses", [])
     if not isinstance(addresses, list) or not all(_is_address(address) for address in addresses):
         wrong.append(f'{where}.addresses: must be a list of IP addresses, like ["127.0.0.2"]')
+        addresses = []
+    rights = table.get("rights", sorted(USUAL_RIGHTS))
+    if not isinstance(rights, list) or not all(right in list(Right) for right in rights):
+        wrong.append(f"{where}.rights: must be a list of {', '.join(Right)}")
+        rights = []
+    for field in ("created", "trades_until"):
+        moment = table.get(field)
+        if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
+            wrong.append(f"{where}.{field}: must be a time with its zone, like 2026-12-01T00:00:00Z")
+    if len(wrong) > before:
+        return []
+    return [
+        Key(
+            name=name,
+            api_key=str(api_key),
+            secret=secret,
+            public_key=public_key,
+            addresses=tuple(str(ipaddress.ip_address(address)) for address in addresses),
+            rights=frozenset(Right(right) for right in rights),
+            created=_ns(table.get("created")),
+            trades_until=_ns(table.get("trades_until")),
+        )
+    ]
 
+
+def _ns(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1_000) * 1_000_000
+
+
+def _balances(table: dict[str, Any], field: str, where: str, wrong: list[str]) -> dict[str, Decimal]:
     balances: dict[str, Decimal] = {}
-    given = table.get("balances", {})
+    given = table.get(field, {})
     if not isinstance(given, dict):
-        wrong.append(f'{where}.balances: must be a table, like {{ USDT = "100000" }}')
+        wrong.append(f'{where}.{field}: must be a table, like {{ USDT = "100000" }}')
         given = {}
     for asset, amount in given.items():
         try:
             balances[asset] = _amount(asset, amount)
         except ValueError as error:
-            wrong.append(f"{where}.balances.{asset}: {error}")
-    if wrong:
-        return None, wrong
-    account = Account(
-        name=str(name),
-        api_key=str(api_key),
-        secret=secret,
-        public_key=public_key,
-        addresses=tuple(addresses),
-        balances=balances,
-    )
-    return account, []
+            wrong.append(f"{where}.{field}.{asset}: {error}")
+    return balances
 
 
 def _amount(asset: str, amount: object) -> Decimal:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from tradedesk.clock import Clock
-from tradedesk.paper.accounts import Account
+from tradedesk.paper.accounts import Account, Key
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.server import admin
 from tradedesk.paper.server.front import Commons, Front, Route
@@ -73,8 +73,14 @@ class Running:
 
 
 def _described(account: Account) -> dict[str, object]:
-    secret = {} if account.secret is None else {"secret": account.secret}
-    return {"name": account.name, "api_key": account.api_key, **secret, "addresses": list(account.addresses)}
+    """The account with its first key; with all of them where it has several."""
+    keys = [_described_key(key) for key in account.keys]
+    return {"name": account.name, **keys[0], **({"keys": keys} if len(keys) > 1 else {})}
+
+
+def _described_key(key: Key) -> dict[str, object]:
+    secret = {} if key.secret is None else {"secret": key.secret}
+    return {"api_key": key.api_key, **secret, "addresses": list(key.addresses)}
 
 
 async def start(

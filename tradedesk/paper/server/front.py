@@ -8,11 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from tradedesk.clock import Clock
-from tradedesk.paper.accounts import Account
+from tradedesk.paper.accounts import Account, Key, Right
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server.hub import Hub
 from tradedesk.paper.server.limits import Limits
 from tradedesk.paper.server.parameters import Parameters, missing
+from tradedesk.paper.server.signature import check_right
 from tradedesk.paper.server.users import UserStreams
 
 MOST_SEEN = 50_000  # requests remembered; older ones are forgotten and counted
@@ -53,14 +54,14 @@ class Call(Struct, frozen=True, kw_only=True):
     peer: str
     now: int
     unit: int
-    account: Account | None  # None where none is needed
+    key: Key | None  # None where none is needed
 
     @property
     def name(self) -> str:
         """The account's name; only routes that demand a key may ask for it."""
-        if self.account is None:
+        if self.key is None:
             raise missing("apiKey")
-        return self.account.name
+        return self.key.name
 
 
 Operation = Callable[[Any, Call, Parameters], object]  # the first is the market the table belongs to
@@ -74,6 +75,7 @@ class Route(Struct, frozen=True, kw_only=True):
     weight: Weight
     security: str = "none"  # none, key, signed
     is_order: bool = False  # its weight is given back on success, and its answer shows the order count
+    right: Right | None = None  # what the key must be allowed; None: to trade for orders, to read for all else
 
 
 class Commons:
@@ -81,11 +83,15 @@ class Commons:
 
     def __init__(self, accounts: Sequence[Account], clock: Clock) -> None:
         self.accounts: Mapping[str, Account] = {account.name: account for account in accounts}
-        self.keys: Mapping[str, Account] = {account.api_key: account for account in accounts}
-        self.uids: Mapping[str, int] = {account.name: _FIRST_UID + index for index, account in enumerate(accounts)}
+        self.keys = {key.api_key: key for account in accounts for key in account.keys}  # keys.py changes it
+        self.uids: Mapping[str, int] = {
+            account.name: _FIRST_UID + index if account.uid is None else account.uid
+            for index, account in enumerate(accounts)
+        }
         self.seen = SeenLog()
         self._clock = clock
         self._now = 0
+        self.started = self.now()
 
     def now(self) -> int:
         """The present (ns); never goes back, whatever the clock does."""
@@ -104,7 +110,7 @@ class Commons:
         code: int | None,
     ) -> None:
         """Remember one request."""
-        account = self.keys.get(key) if key is not None else None
+        known = self.keys.get(key) if key is not None else None
         self.seen.count += 1
         self.seen.rows.append(
             Seen(
@@ -112,7 +118,7 @@ class Commons:
                 time=self.now(),
                 peer=peer,
                 key=key,
-                account=account.name if account else None,
+                account=known.name if known else None,
                 method=method[:100],
                 path=path[:200],
                 client_order_id=client_order_id,
@@ -126,6 +132,7 @@ class Front(ABC):
     """One market as its doors see it. Everything happens on one loop; no method awaits, so none is ever seen half done."""
 
     streams: Hub
+    trade_right = Right.SPOT  # what a key must be allowed to trade here
 
     def __init__(self, commons: Commons, limits: Limits) -> None:
         self.commons = commons
@@ -150,15 +157,17 @@ class Front(ABC):
         self.users.expire(now)
 
     def perform(
-        self, route: Route, parameters: Parameters, *, peer: str, unit: int, identify: Callable[[int], Account | None]
+        self, route: Route, parameters: Parameters, *, peer: str, unit: int, identify: Callable[[int], Key | None]
     ) -> object:
         """Do what `route` says for whoever `identify(now)` finds. Raises Refusal, after what happened was handed out."""
         now = self.settle()
         weight = route.weight if isinstance(route.weight, int) else route.weight(parameters)
         try:
             self.limits.charge(peer, weight, now)
-            account = identify(now)
-            result = route.operation(self, Call(peer=peer, now=now, unit=unit, account=account), parameters)
+            key = identify(now)
+            if key is not None:
+                check_right(key, route.right or (self.trade_right if route.is_order else Right.READ), now)
+            result = route.operation(self, Call(peer=peer, now=now, unit=unit, key=key), parameters)
             if route.is_order:
                 self.limits.refund(peer, weight, now)
             return result

@@ -1,83 +1,203 @@
-"""How much a client may ask: request weight and raw requests per address, orders per account, in the venue's fixed windows."""
+"""How much a client may ask: weight and raw requests per address, unfilled orders per account, and bans for who goes on.
+
+The windows are the venue's fixed ones: they begin and end on the clock (UTC), not with a client's first request. Weight and
+requests are counted by peer address, orders by account, each sub-account for itself. One `Limits` belongs to one market:
+spot and futures count, refuse and ban apart, as hosts of the venue do; what differs between them are the numbers and texts
+of `RateLimits` (`FUTURES` has those of USD-M).
+"""
 
 from msgspec import Struct
 
 from tradedesk.paper.rows import Refusal
 
 SECOND = 1_000_000_000  # ns
+MINUTE = 60 * SECOND
+SHORTEST_BAN = 2 * MINUTE
+LONGEST_BAN = 3 * 24 * 60 * MINUTE  # also how long after its ban an address counts as a repeater
+
+_MOST_KEYS = 20_000  # of one window; whoever comes beyond them shares one count
+_MOST_OFFENDERS = 10_000  # addresses remembered with their bans; the one that was free the longest is forgotten first
+_OTHERS = "others"
 
 
 class RateLimits(Struct, frozen=True, kw_only=True):
-    """The limits the exchange announces and holds; the defaults are the venue's (2026-07-17)."""
+    """The limits a market announces and holds; the defaults are spot's (2026-07-17). None: there is no such limit."""
 
     weight_per_minute: int = 6_000  # per address
-    raw_per_5_minutes: int = 300_000  # per address
+    raw_per_5_minutes: int | None = 300_000  # per address
     orders_per_10_seconds: int = 100  # per account
-    orders_per_day: int = 200_000  # per account
+    orders_per_minute: int | None = None  # per account
+    orders_per_day: int | None = 200_000  # per account
+    refusals_before_ban: int = 10  # 429s within a minute that an address is forgiven; the venue names no number
+    too_much: str = (  # {address} and {limit}
+        "Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
+        "Please use WebSocket Streams for live updates to avoid polling the API."
+    )
+    banned: str = (  # {until} in ms since the epoch
+        "Way too much request weight used; IP banned until {until}. "
+        "Please use WebSocket Streams for live updates to avoid bans."
+    )
+
+
+FUTURES = RateLimits(
+    weight_per_minute=2_400,
+    raw_per_5_minutes=None,
+    orders_per_10_seconds=300,
+    orders_per_minute=1_200,
+    orders_per_day=None,
+    too_much=(
+        "Too many requests; current limit of IP({address}) is {limit} requests per minute. "
+        "Please use the websocket for live updates to avoid polling the API."
+    ),
+    banned=(
+        "Way too many requests; IP({address}) banned until {until}. "
+        "Please use the websocket for live updates to avoid bans."
+    ),
+)
 
 
 class TooMany(Refusal):
-    """Over a limit. `retry_after_s` is when the window ends, whole seconds, at least 1."""
+    """Over a limit (429) or banned (418). `until` is when it ends (ns since the epoch)."""
 
-    def __init__(self, code: int, message: str, retry_after_s: int) -> None:
-        super().__init__(code, message, 429)
-        self.retry_after_s = retry_after_s
+    def __init__(self, code: int, message: str, now: int, until: int, http: int = 429) -> None:
+        super().__init__(code, message, http)
+        self.until = until
+        self.retry_after_s = max(1, -(-(until - now) // SECOND))  # the Retry-After header: whole seconds, rounded up
 
 
 class Window:
     """Counts per key within the present stretch of `length_ns`; a new stretch begins from nothing, so it cannot grow."""
 
-    def __init__(self, length_ns: int, limit: int) -> None:
+    def __init__(self, length_ns: int, limit: int, interval: str, number: int) -> None:
         self.limit = limit
+        self.interval = interval  # SECOND, MINUTE, DAY; `number` of them
+        self.number = number
         self._length_ns = length_ns
         self._stretch = -1
         self._counts: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        """As the headers have it: 10S, 1M, 1D."""
+        return f"{self.number}{self.interval[0]}"
 
     def _turn(self, now: int) -> None:
         if now // self._length_ns != self._stretch:
             self._stretch = now // self._length_ns
             self._counts.clear()
 
+    def _slot(self, key: str) -> str:
+        return key if key in self._counts or len(self._counts) < _MOST_KEYS else _OTHERS
+
     def count(self, key: str, now: int) -> int:
         self._turn(now)
-        return self._counts.get(key, 0)
+        return self._counts.get(self._slot(key), 0)
 
-    def add(self, key: str, now: int, amount: int) -> None:
-        """Negative amounts give back, never below nothing."""
-        self._counts[key] = max(0, self.count(key, now) + amount)
+    def add(self, key: str, now: int, amount: int) -> int:
+        """The count after it. Negative amounts give back, never below nothing."""
+        self._turn(now)
+        slot = self._slot(key)
+        after = self._counts[slot] = max(0, self._counts.get(slot, 0) + amount)
+        return after
 
-    def left_s(self, now: int) -> int:
-        """Whole seconds until the window ends, rounded up."""
-        return -(-(self._length_ns - now % self._length_ns) // SECOND)
+    def ends(self, now: int) -> int:
+        return (now // self._length_ns + 1) * self._length_ns
+
+    def row(self) -> dict[str, object]:
+        return {"interval": self.interval, "intervalNum": self.number, "limit": self.limit}
+
+
+class Ban(Struct, frozen=True, kw_only=True):
+    """One address that went on after it had been told to wait."""
+
+    address: str
+    until: int  # ns since the epoch
+    number: int  # how many bans it has had in a row, this one included
+
+
+def ban_length(number: int) -> int:
+    """ns of the `number`-th ban in a row: two minutes, twice as long each time, three days at most."""
+    return min(SHORTEST_BAN << min(number - 1, 16), LONGEST_BAN)
+
+
+class Bans:
+    """Which addresses are banned, and which have been: a repeater's next ban is longer."""
+
+    def __init__(self) -> None:
+        self._bans: dict[str, Ban] = {}  # the one that ended the longest ago need not be first: see _forget
+
+    def of(self, address: str, now: int) -> Ban | None:
+        """The ban that holds now."""
+        ban = self._bans.get(address)
+        return ban if ban is not None and now < ban.until else None
+
+    def impose(self, address: str, now: int, length_ns: int | None = None) -> Ban:
+        """A ban from now on, of the length that the address has earned unless one is given."""
+        last = self._bans.pop(address, None)
+        number = last.number + 1 if last is not None and now < last.until + LONGEST_BAN else 1
+        ban = Ban(address=address, until=now + (ban_length(number) if length_ns is None else length_ns), number=number)
+        if len(self._bans) >= _MOST_OFFENDERS:
+            self._forget()
+        self._bans[address] = ban
+        return ban
+
+    def lift(self, address: str) -> bool:
+        """End a ban and forget that it was. False if there was none."""
+        return self._bans.pop(address, None) is not None
+
+    def holding(self, now: int) -> list[Ban]:
+        return [ban for ban in self._bans.values() if now < ban.until]
+
+    def _forget(self) -> None:
+        del self._bans[min(self._bans.values(), key=lambda ban: ban.until).address]
 
 
 class Limits:
-    """All counters of one exchange."""
+    """All counters of one market."""
 
     def __init__(self, rates: RateLimits) -> None:
         self.rates = rates
-        self._weight = Window(60 * SECOND, rates.weight_per_minute)
-        self._raw = Window(300 * SECOND, rates.raw_per_5_minutes)
-        self._fast = Window(10 * SECOND, rates.orders_per_10_seconds)
-        self._day = Window(86_400 * SECOND, rates.orders_per_day)
+        self.bans = Bans()
+        self._weight = Window(MINUTE, rates.weight_per_minute, "MINUTE", 1)
+        self._raw = (
+            None if rates.raw_per_5_minutes is None else Window(5 * MINUTE, rates.raw_per_5_minutes, "MINUTE", 5)
+        )
+        self._refused = Window(MINUTE, rates.refusals_before_ban, "MINUTE", 1)
+        self._orders = [Window(10 * SECOND, rates.orders_per_10_seconds, "SECOND", 10)]
+        if rates.orders_per_minute is not None:
+            self._orders.append(Window(MINUTE, rates.orders_per_minute, "MINUTE", 1))
+        if rates.orders_per_day is not None:
+            self._orders.append(Window(24 * 60 * MINUTE, rates.orders_per_day, "DAY", 1))
+
+    # -- per address --------------------------------------------------------------------------------------------------
+
+    def refuse_banned(self, peer: str, now: int) -> None:
+        """Raises TooMany (418) while the address is banned: it is asked before anything of a request is looked at."""
+        ban = self.bans.of(peer, now)
+        if ban is not None:
+            text = self.rates.banned.format(address=peer, until=ban.until // 1_000_000)
+            raise TooMany(-1003, text, now, ban.until, 418)
 
     def charge(self, peer: str, weight: int, now: int) -> None:
-        """Count one request of this weight. Raises TooMany (-1003); what was refused counts too, as at the venue."""
-        self._raw.add(peer, now, 1)
-        self._weight.add(peer, now, weight)
-        if self._weight.count(peer, now) > self._weight.limit:
-            raise TooMany(
-                -1003,
-                f"Too much request weight used; current limit is {self._weight.limit} request weight per 1 MINUTE. "
-                "Please use WebSocket Streams for live updates to avoid polling the API.",
-                self._weight.left_s(now),
-            )
-        if self._raw.count(peer, now) > self._raw.limit:
-            raise TooMany(
-                -1003,
-                f"Too many requests; current limit is {self._raw.limit} requests per 5 MINUTE.",
-                self._raw.left_s(now),
-            )
+        """Count one request of this weight; what is refused counts too, as at the venue.
+
+        Raises TooMany: 429 over a limit, 418 when the address is banned or has now been refused once too often.
+        """
+        self.refuse_banned(peer, now)
+        used = self._weight.add(peer, now, weight)
+        raw = 0 if self._raw is None else self._raw.add(peer, now, 1)
+        if used > self._weight.limit:
+            text = self.rates.too_much.format(address=peer, limit=self._weight.limit)
+            self._refuse(peer, now, text, self._weight)
+        if self._raw is not None and raw > self._raw.limit:
+            text = f"Too many requests; current limit is {self._raw.limit} requests per 5 MINUTE."
+            self._refuse(peer, now, text, self._raw)
+
+    def _refuse(self, peer: str, now: int, text: str, window: Window) -> None:
+        if self._refused.add(peer, now, 1) > self._refused.limit:
+            self.bans.impose(peer, now)
+            self.refuse_banned(peer, now)
+        raise TooMany(-1003, text, now, window.ends(now))
 
     def refund(self, peer: str, weight: int, now: int) -> None:
         """Give back the weight of an order request that succeeded (free since April 2026)."""
@@ -87,49 +207,56 @@ class Limits:
         """What `peer` used in the present minute."""
         return self._weight.count(peer, now)
 
-    def check_orders(self, account: str, now: int) -> None:
-        """Raises TooMany (-1015) if the account may place no further order now."""
-        for window, per in ((self._fast, "10 SECOND"), (self._day, "1 DAY")):
-            if window.count(account, now) >= window.limit:
+    def weight_headers(self, peer: str, now: int) -> dict[str, str]:
+        """Of every answer, refusals and bans included."""
+        used = str(self.weight(peer, now))
+        return {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
+
+    # -- per account --------------------------------------------------------------------------------------------------
+
+    def check_orders(self, account: str, now: int, count: int = 1) -> None:
+        """Raises TooMany (-1015) if the account may not place `count` further orders now (a list counts its orders)."""
+        for window in self._orders:
+            if window.count(account, now) + count > window.limit:
                 raise TooMany(
                     -1015,
-                    f"Too many new orders; current limit is {window.limit} orders per {per}.",
-                    window.left_s(now),
+                    f"Too many new orders; current limit is {window.limit} orders per {window.number} {window.interval}.",
+                    now,
+                    window.ends(now),
                 )
 
-    def add_order(self, account: str, now: int) -> None:
-        self._fast.add(account, now, 1)
-        self._day.add(account, now, 1)
+    def add_order(self, account: str, now: int, count: int = 1) -> None:
+        for window in self._orders:
+            window.add(account, now, count)
 
-    def give_back_order(self, account: str, now: int) -> None:
-        """An order of the account traded: only unfilled orders count."""
-        self._fast.add(account, now, -1)
-        self._day.add(account, now, -1)
+    def give_back_order(self, account: str, now: int, count: int = 1) -> None:
+        """An order of the account traded: only unfilled orders count (spot)."""
+        for window in self._orders:
+            window.add(account, now, -count)
 
-    def orders(self, account: str, now: int) -> tuple[int, int]:
-        """Orders counted in the present ten seconds and the present day."""
-        return self._fast.count(account, now), self._day.count(account, now)
+    def orders(self, account: str, now: int) -> list[int]:
+        """Orders counted in the present windows, the shortest first."""
+        return [window.count(account, now) for window in self._orders]
+
+    def order_headers(self, account: str, now: int) -> dict[str, str]:
+        """Of answers to order requests: X-MBX-ORDER-COUNT-10S and its kin."""
+        return {f"X-MBX-ORDER-COUNT-{window.name}": str(window.count(account, now)) for window in self._orders}
+
+    # -- as clients see them ------------------------------------------------------------------------------------------
 
     def weight_row(self, peer: str, now: int) -> dict[str, object]:
         """The row of a WebSocket API answer."""
-        return {**self._row("REQUEST_WEIGHT", "MINUTE", 1, self._weight.limit), "count": self.weight(peer, now)}
+        return {"rateLimitType": "REQUEST_WEIGHT", **self._weight.row(), "count": self.weight(peer, now)}
 
     def order_rows(self, account: str, now: int) -> list[dict[str, object]]:
-        fast, day = self.orders(account, now)
         return [
-            {**self._row("ORDERS", "SECOND", 10, self._fast.limit), "count": fast},
-            {**self._row("ORDERS", "DAY", 1, self._day.limit), "count": day},
+            {"rateLimitType": "ORDERS", **window.row(), "count": window.count(account, now)} for window in self._orders
         ]
 
     def announced(self) -> list[dict[str, object]]:
         """The rateLimits of exchangeInfo."""
-        return [
-            self._row("REQUEST_WEIGHT", "MINUTE", 1, self._weight.limit),
-            self._row("ORDERS", "SECOND", 10, self._fast.limit),
-            self._row("ORDERS", "DAY", 1, self._day.limit),
-            self._row("RAW_REQUESTS", "MINUTE", 5, self._raw.limit),
-        ]
-
-    @staticmethod
-    def _row(kind: str, interval: str, number: int, limit: int) -> dict[str, object]:
-        return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
+        rows: list[dict[str, object]] = [{"rateLimitType": "REQUEST_WEIGHT", **self._weight.row()}]
+        rows += [{"rateLimitType": "ORDERS", **window.row()} for window in self._orders]
+        if self._raw is not None:
+            rows.append({"rateLimitType": "RAW_REQUESTS", **self._raw.row()})
+        return rows

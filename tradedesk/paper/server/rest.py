@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import orjson
 from aiohttp import web
 
-from tradedesk.paper.accounts import Account
+from tradedesk.paper.accounts import Key
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server.front import Front, HalfDone, Route
 from tradedesk.paper.server.limits import TooMany
 from tradedesk.paper.server.parameters import Parameters, pairs
 from tradedesk.paper.server.render import MICROSECOND, MILLISECOND, error
-from tradedesk.paper.server.signature import account_of, check_signature, check_time, rest_payload
+from tradedesk.paper.server.signature import check_signature, check_time, key_of, rest_payload
 
 log = logging.getLogger("tradedesk.paper")
 
@@ -48,6 +48,7 @@ class RestDoor:
         status, refusal, values = 200, None, dict[str, str]()
         result: object
         try:
+            front.limits.refuse_banned(peer, front.settle())
             body = await _body(request)
             if route is None:
                 raise Refusal(-5000, f"Path {path[:100]}, Method {request.method} is invalid", 404)
@@ -83,26 +84,24 @@ class RestDoor:
     def _perform(
         self, route: Route, parameters: Parameters, *, peer: str, key: str | None, payload: bytes, unit: int
     ) -> object:
-        def identify(now: int) -> Account | None:
+        def identify(now: int) -> Key | None:
             if route.security == "none":
                 return None
-            account = account_of(self._front.commons.keys, key, peer)
+            known = key_of(self._front.commons.keys, key, peer)
             if route.security == "signed":
                 check_time(parameters, now)
-                check_signature(account, parameters, payload)
-            return account
+                check_signature(known, parameters, payload)
+            return known
 
         return self._front.perform(route, parameters, peer=peer, unit=unit, identify=identify)
 
     def _headers(self, route: Route | None, peer: str, key: str | None, refusal: Refusal | None) -> dict[str, str]:
         front = self._front
         now = front.settle()
-        weight = str(front.limits.weight(peer, now))
-        headers = {"x-mbx-uuid": str(uuid.uuid4()), "X-MBX-USED-WEIGHT": weight, "X-MBX-USED-WEIGHT-1M": weight}
-        account = front.commons.keys.get(key) if key is not None else None
-        if route is not None and route.is_order and account is not None:
-            fast, day = front.limits.orders(account.name, now)
-            headers |= {"X-MBX-ORDER-COUNT-10S": str(fast), "X-MBX-ORDER-COUNT-1D": str(day)}
+        headers = {"x-mbx-uuid": str(uuid.uuid4()), **front.limits.weight_headers(peer, now)}
+        known = front.commons.keys.get(key) if key is not None else None
+        if route is not None and route.is_order and known is not None:
+            headers |= front.limits.order_headers(known.name, now)
         if isinstance(refusal, TooMany):
             headers["Retry-After"] = str(refusal.retry_after_s)
         return headers

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -13,29 +14,45 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tradedesk.paper.accounts import API_KEY, Account
+from tradedesk.paper.accounts import API_KEY, Key, Right
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server.parameters import Parameters, to_ns
 
 _WINDOW = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?", re.ASCII)
-_STAMP = re.compile(r"[0-9]{1,18}", re.ASCII)
+_STAMP = re.compile(r"[0-9]{1,20}", re.ASCII)
 _AHEAD = 1_000_000_000  # ns a client's clock may be ahead
 _DEFAULT_WINDOW = 5_000_000_000
 _LARGEST_WINDOW = 60_000_000_000
 
 
-def account_of(keys: Mapping[str, Account], api_key: str | None, peer: str) -> Account:
-    """The account of a key used from `peer`. Raises -2014 or -2015, both HTTP 401."""
+def key_of(keys: Mapping[str, Key], api_key: str | None, peer: str) -> Key:
+    """The key, used from `peer`. Raises -2014 or -2015, both HTTP 401: a revoked key is one the venue does not know."""
     if api_key is None or not API_KEY.fullmatch(api_key):
         raise Refusal(-2014, "API-key format invalid.", 401)
-    account = keys.get(api_key)
-    if account is None or (account.addresses and peer not in account.addresses):
-        raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-    return account
+    key = keys.get(api_key)
+    if key is None or (key.addresses and peer not in key.addresses):
+        raise _not_permitted()
+    return key
 
 
-def check_time(parameters: Parameters, now: int) -> None:
-    """Take `timestamp` and `recvWindow`; raises -1021 unless the request is fresh. `now` in ns."""
+def check_right(key: Key, right: Right, now: int) -> None:
+    """Raises unless the key may be used so at `now` (ns): -2015, for money that leaves -1002; both HTTP 401."""
+    if key.may(right, now):
+        return
+    if right in (Right.WITHDRAW, Right.TRANSFER):
+        raise Refusal(-1002, "You are not authorized to execute this request.", 401)
+    raise _not_permitted()
+
+
+def _not_permitted() -> Refusal:
+    return Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+
+
+def check_time(parameters: Parameters, now: int) -> int:
+    """Take `timestamp` and `recvWindow`; raises -1021 unless the request is fresh at `now` (ns).
+
+    Returns until when (ns, included) it stays so: the venue looks again (`check_still_fresh`) before its engine has it.
+    """
     stamp = parameters.must("timestamp")
     if not _STAMP.fullmatch(stamp):
         raise Refusal(-1100, "Illegal characters found in parameter 'timestamp'; legal range is '^[0-9]{1,20}$'.")
@@ -47,34 +64,40 @@ def check_time(parameters: Parameters, now: int) -> None:
                 -1100,
                 "Illegal characters found in parameter 'recvWindow'; legal range is '^[0-9]{1,5}(\\.[0-9]{1,3})?$'.",
             )
-        window = round(float(text) * 1_000_000)
+        window = int(Decimal(text) * 1_000_000)
         if window > _LARGEST_WINDOW:
             raise Refusal(-1131, "recvWindow must be less than 60000.")
     sent = to_ns(int(stamp))
     if sent >= now + _AHEAD:
         raise Refusal(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
-    if now - sent > window:
+    check_still_fresh(sent + window, now)
+    return sent + window
+
+
+def check_still_fresh(fresh_until: int, now: int) -> None:
+    """Raises -1021 if a request that was fresh waited too long on its way to the engine. Both in ns."""
+    if now > fresh_until:
         raise Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
 
 
-def check_signature(account: Account, parameters: Parameters, payload: bytes) -> None:
-    """Take `signature`; raises -1102 if it is absent, -1022 unless it is this account's over exactly these bytes."""
+def check_signature(key: Key, parameters: Parameters, payload: bytes) -> None:
+    """Take `signature`; raises -1102 if it is absent, -1022 unless it is this key's over exactly these bytes."""
     signature = parameters.must("signature")
-    if not _is_signed(account, signature, payload):
+    if not _is_signed(key, signature, payload):
         raise Refusal(-1022, "Signature for this request is not valid.")
 
 
-def _is_signed(account: Account, signature: str, payload: bytes) -> bool:
-    if account.secret is not None:
-        expected = hmac.new(account.secret.encode(), payload, hashlib.sha256).hexdigest()
+def _is_signed(key: Key, signature: str, payload: bytes) -> bool:
+    if key.secret is not None:
+        expected = hmac.new(key.secret.encode(), payload, hashlib.sha256).hexdigest()
         return hmac.compare_digest(expected.encode(), signature.lower().encode())
     try:
         raw = base64.b64decode(signature, validate=True)
-        match account.public_key:
-            case Ed25519PublicKey() as key:
-                key.verify(raw, payload)
-            case RSAPublicKey() as key:
-                key.verify(raw, payload, PKCS1v15(), SHA256())
+        match key.public_key:
+            case Ed25519PublicKey() as public:
+                public.verify(raw, payload)
+            case RSAPublicKey() as public:
+                public.verify(raw, payload, PKCS1v15(), SHA256())
             case _:
                 return False
     except (binascii.Error, ValueError, InvalidSignature):

@@ -13,7 +13,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
-from tradedesk.paper.accounts import Account
+from tradedesk.paper.accounts import Key
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server.front import Call, Front, HalfDone, Route
 from tradedesk.paper.server.limits import TooMany
@@ -21,7 +21,7 @@ from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.parameters import Parameters, missing
 from tradedesk.paper.server.render import Json, error
 from tradedesk.paper.server.rest import client_order_id, peer_of, unit_of
-from tradedesk.paper.server.signature import account_of, check_signature, check_time, socket_payload
+from tradedesk.paper.server.signature import check_signature, check_time, key_of, socket_payload
 from tradedesk.paper.server.sockets import serve
 from tradedesk.paper.server.users import Listener, terminated
 
@@ -112,7 +112,7 @@ class ApiSocket:
         self.unit = unit
         self.connected = connected  # ns
         self.shows_limits = shows_limits
-        self.account: Account | None = None
+        self.key: Key | None = None
         self.authorized = 0  # ns
         self.by_logon: int | None = None  # the subscription that ends with the logon
         self.listeners: dict[int, Listener] = {}
@@ -172,12 +172,12 @@ class ApiDoor:
             answer["result"] = self._perform(socket, peer, request, parameters)
         except Refusal as caught:
             refusal = caught
-            answer |= {"status": caught.http, "error": _error(caught, self._front.settle() // socket.unit)}
+            answer |= {"status": caught.http, "error": _error(caught, self._front.settle(), socket.unit)}
         except Exception:
             log.exception("bug in %s", request.method)
             refusal = Refusal(-1000, "An unknown error occurred while processing the request.", 500)
             answer |= {"status": 500, "error": error(refusal)}
-        key = request.values.get("apiKey") or (socket.account.api_key if socket.account else None)
+        key = request.values.get("apiKey") or (socket.key.api_key if socket.key else None)
         self._front.commons.note(
             peer=peer,
             key=key,
@@ -196,20 +196,20 @@ class ApiDoor:
         if route is None:
             raise Refusal(-1130, "Data sent for parameter 'method' is not valid.")
 
-        def identify(now: int) -> Account | None:
+        def identify(now: int) -> Key | None:
             if route.security == "none":
                 parameters.text("apiKey")  # some clients always send it
                 return None
-            if "apiKey" not in request.values and socket.account is not None:
-                account_of(self._front.commons.keys, socket.account.api_key, peer)
+            if "apiKey" not in request.values and socket.key is not None:
+                known = key_of(self._front.commons.keys, socket.key.api_key, peer)
                 if route.security == "signed":
                     check_time(parameters, now)
-                return socket.account
-            account = account_of(self._front.commons.keys, parameters.must("apiKey"), peer)
+                return known
+            known = key_of(self._front.commons.keys, parameters.must("apiKey"), peer)
             if route.security == "signed":
                 check_time(parameters, now)
-                check_signature(account, parameters, socket_payload(request.values))
-            return account
+                check_signature(known, parameters, socket_payload(request.values))
+            return known
 
         return self._front.perform(route, parameters, peer=peer, unit=socket.unit, identify=identify)
 
@@ -218,9 +218,9 @@ class ApiDoor:
         now = front.settle()
         rows = [front.limits.weight_row(peer, now)]
         route = self._table.get(method)
-        account = front.commons.keys.get(key) if key is not None else None
-        if route is not None and route.is_order and account is not None:
-            return front.limits.order_rows(account.name, now) + rows
+        known = front.commons.keys.get(key) if key is not None else None
+        if route is not None and route.is_order and known is not None:
+            return front.limits.order_rows(known.name, now) + rows
         return rows
 
     # -- sessions -----------------------------------------------------------------------------------------------------
@@ -247,9 +247,9 @@ class ApiDoor:
 
     def _logon(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
         parameters.finish()
-        if call.account is None or not isinstance(call.account.public_key, Ed25519PublicKey):
+        if call.key is None or not isinstance(call.key.public_key, Ed25519PublicKey):
             raise Refusal(-4056, "HMAC_SHA256 API key is not supported.")
-        socket.account, socket.authorized = call.account, call.now
+        socket.key, socket.authorized = call.key, call.now
         return self._session(socket, call)
 
     def _status(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
@@ -258,15 +258,15 @@ class ApiDoor:
 
     def _logout(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
         parameters.finish()
-        socket.account, socket.authorized = None, 0
+        socket.key, socket.authorized = None, 0
         if socket.by_logon is not None:
             self._end(socket, socket.by_logon, call.now)
         return self._session(socket, call)
 
     def _session(self, socket: ApiSocket, call: Call) -> Json:
         return {
-            "apiKey": socket.account.api_key if socket.account else None,
-            "authorizedSince": socket.authorized // call.unit if socket.account else None,
+            "apiKey": socket.key.api_key if socket.key else None,
+            "authorizedSince": socket.authorized // call.unit if socket.key else None,
             "connectedSince": socket.connected // call.unit,
             "returnRateLimits": socket.shows_limits,
             "serverTime": call.now // call.unit,
@@ -277,11 +277,11 @@ class ApiDoor:
 
     def _subscribe_by_logon(self, socket: ApiSocket, parameters: Parameters) -> object:
         parameters.finish()
-        if socket.account is None:
+        if socket.key is None:
             raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
         if socket.by_logon is not None:
             raise Refusal(-2035, "Subscription Active")
-        socket.by_logon = self._subscribe(socket, socket.account.name)
+        socket.by_logon = self._subscribe(socket, socket.key.name)
         return {"subscriptionId": socket.by_logon}
 
     def _subscribe_signed(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
@@ -326,10 +326,10 @@ def _route(operation: Callable[[Call, Parameters], object], security: str = "non
     return Route(operation=lambda _front, call, parameters: operation(call, parameters), weight=2, security=security)
 
 
-def _error(refusal: Refusal, now: int) -> Json:
+def _error(refusal: Refusal, now: int, unit: int) -> Json:
     body = error(refusal)
     if isinstance(refusal, HalfDone):
         body["data"] = refusal.both
     elif isinstance(refusal, TooMany):
-        body["data"] = {"serverTime": now, "retryAfter": now + refusal.retry_after_s * 1000}
+        body["data"] = {"serverTime": now // unit, "retryAfter": refusal.until // unit}
     return body
