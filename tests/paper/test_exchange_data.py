@@ -130,9 +130,7 @@ def test_the_day_ticker_covers_a_day():
     assert later.prev_close == d(60400)
 
 
-_trades = st.lists(
-    st.tuples(st.integers(0, 9_000), st.integers(900, 1100), st.integers(1, 9)), min_size=1, max_size=60
-)
+_trades = st.lists(st.tuples(st.integers(0, 9_000), st.integers(900, 1100), st.integers(1, 9)), min_size=1, max_size=60)
 
 
 def _traded(trades):

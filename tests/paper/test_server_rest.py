@@ -270,7 +270,7 @@ async def test_depth_has_its_limit_and_its_shape(venue):
     [
         ({"interval": "7m"}, -1120),
         ({}, -1102),
-        ({"interval": "1m", "timeZone": "8"}, -1130),
+        ({"interval": "1m", "timeZone": "15"}, -1130),
         ({"interval": "1m", "limit": "x"}, -1100),
     ],
 )

@@ -527,9 +527,13 @@ class Exchange:
         ask, ask_qty = asks[0] if asks else (None, None)
         return BookTicker(symbol=symbol, update_id=book.update_id, bid=bid, bid_qty=bid_qty, ask=ask, ask_qty=ask_qty)
 
-    def recent_trades(self, symbol: str, limit: int = 500) -> list[Print]:
-        """Oldest first."""
-        return self._instrument(symbol).tape.prints(limit)
+    def recent_trades(self, symbol: str, limit: int = 500, from_id: int | None = None) -> list[Print]:
+        """Oldest first: from `from_id` on, else the newest. Of the tape, which remembers the last 10,000."""
+        return self._instrument(symbol).tape.prints(limit, from_id)
+
+    def last_trade_time(self, symbol: str) -> int:
+        """0 before any trade since the start."""
+        return self._instrument(symbol).tape.last_time
 
     def agg_trades(
         self,

@@ -5,6 +5,7 @@ Prices are turned into Decimal here and nowhere below. The last TAPE trades and 
 
 from collections import deque
 from decimal import Decimal
+from itertools import islice
 
 from tradedesk.paper import windows
 from tradedesk.paper.candles import DAY, Candles
@@ -76,8 +77,19 @@ class Tape:
             )
         )
 
-    def prints(self, limit: int) -> list[Print]:
-        return list(self._prints)[-limit:]
+    @property
+    def last_time(self) -> int:
+        """When the last trade was, ns; 0 before any since the start."""
+        return self._prints[-1].time if self._prints else 0
+
+    def prints(self, limit: int, from_id: int | None = None) -> list[Print]:
+        """Oldest first: from `from_id` on (or the oldest remembered after it), else the newest."""
+        if from_id is None:
+            newest = list(islice(reversed(self._prints), limit))
+            newest.reverse()
+            return newest
+        skipped = max(0, from_id - self._prints[0].trade_id) if self._prints else 0  # ids have no holes
+        return list(islice(self._prints, skipped, skipped + limit))
 
     def aggregates(self, from_id: int | None, start: int | None, end: int | None, limit: int) -> list[AggTrade]:
         from_start = from_id is not None or start is not None

@@ -2,34 +2,39 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from tradedesk.paper.rows import (
     AggTrade,
     BookDelta,
     BookTicker,
     Depth,
+    Kind,
     Kline,
     Print,
     Spec,
     Ticker24h,
 )
-from tradedesk.paper.server.render import ZERO, Json, number
+from tradedesk.paper.server.render import Json, number
 from tradedesk.paper.server.render import number_or_zero as _or_zero
 
 # -- instruments ----------------------------------------------------------------------------------------------------------
 
 
-def exchange_info(specs: Sequence[Spec], rate_limits: list[Json], now: int, unit: int) -> Json:
+def exchange_info(specs: Sequence[Spec], rate_limits: list[Json], now: int, unit: int, *, shows_sets: bool) -> Json:
+    rows = [_symbol(spec) for spec in specs]
     return {
         "timezone": "UTC",
         "serverTime": now // unit,
         "rateLimits": rate_limits,
         "exchangeFilters": [],
-        "symbols": [_symbol(spec) for spec in specs],
+        "symbols": rows if shows_sets else [{**row, "permissionSets": []} for row in rows],
     }
 
 
+@lru_cache(maxsize=4_096)
 def _symbol(spec: Spec) -> Json:
+    """One instrument. Made once for each state of its rules: whoever gets it must not change it."""
     return {
         "symbol": spec.symbol,
         "status": spec.status,
@@ -40,60 +45,84 @@ def _symbol(spec: Spec) -> Json:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-        "icebergAllowed": False,
-        "ocoAllowed": False,
-        "otoAllowed": False,
+        "orderTypes": [kind.value for kind in Kind],
+        "icebergAllowed": spec.iceberg_parts > 0,
+        "ocoAllowed": True,
+        "otoAllowed": True,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
+        "allowTrailingStop": spec.max_trailing_above > 0 or spec.max_trailing_below > 0,
         "cancelReplaceAllowed": True,
-        "amendAllowed": False,
+        "amendAllowed": spec.max_amends > 0,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": number(spec.min_price),
-                "maxPrice": number(spec.max_price),
-                "tickSize": number(spec.tick),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": number(spec.min_qty),
-                "maxQty": number(spec.max_qty),
-                "stepSize": number(spec.lot),
-            },
-            {
-                "filterType": "MARKET_LOT_SIZE",
-                "minQty": ZERO,
-                "maxQty": number(spec.max_market_qty),
-                "stepSize": ZERO,
-            },
-            {
-                "filterType": "PERCENT_PRICE_BY_SIDE",
-                "bidMultiplierUp": str(spec.bid_multiplier_up),
-                "bidMultiplierDown": str(spec.bid_multiplier_down),
-                "askMultiplierUp": str(spec.ask_multiplier_up),
-                "askMultiplierDown": str(spec.ask_multiplier_down),
-                "avgPriceMins": 5,
-            },
-            {
-                "filterType": "NOTIONAL",
-                "minNotional": number(spec.min_notional),
-                "applyMinToMarket": True,
-                "maxNotional": number(spec.max_notional),
-                "applyMaxToMarket": False,
-                "avgPriceMins": 5,
-            },
-            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": spec.max_orders},
-        ],
+        "filters": _filters(spec),
         "permissions": [],
         "permissionSets": [["SPOT"]],
-        "defaultSelfTradePreventionMode": "NONE",
-        "allowedSelfTradePreventionModes": ["NONE"],
+        "defaultSelfTradePreventionMode": spec.default_stp_mode,
+        "allowedSelfTradePreventionModes": list(spec.stp_modes),
     }
+
+
+def _filters(spec: Spec) -> list[Json]:
+    filters: list[Json] = [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": number(spec.min_price),
+            "maxPrice": number(spec.max_price),
+            "tickSize": number(spec.tick),
+        },
+        {
+            "filterType": "LOT_SIZE",
+            "minQty": number(spec.min_qty),
+            "maxQty": number(spec.max_qty),
+            "stepSize": number(spec.lot),
+        },
+        {"filterType": "ICEBERG_PARTS", "limit": spec.iceberg_parts},
+        {
+            "filterType": "MARKET_LOT_SIZE",
+            "minQty": number(spec.min_market_qty),
+            "maxQty": number(spec.max_market_qty),
+            "stepSize": number(spec.market_lot),
+        },
+        {
+            "filterType": "TRAILING_DELTA",
+            "minTrailingAboveDelta": spec.min_trailing_above,
+            "maxTrailingAboveDelta": spec.max_trailing_above,
+            "minTrailingBelowDelta": spec.min_trailing_below,
+            "maxTrailingBelowDelta": spec.max_trailing_below,
+        },
+        {
+            "filterType": "PERCENT_PRICE_BY_SIDE",
+            "bidMultiplierUp": str(spec.bid_multiplier_up),
+            "bidMultiplierDown": str(spec.bid_multiplier_down),
+            "askMultiplierUp": str(spec.ask_multiplier_up),
+            "askMultiplierDown": str(spec.ask_multiplier_down),
+            "avgPriceMins": 5,
+        },
+        {
+            "filterType": "NOTIONAL",
+            "minNotional": number(spec.min_notional),
+            "applyMinToMarket": True,
+            "maxNotional": number(spec.max_notional),
+            "applyMaxToMarket": False,
+            "avgPriceMins": 5,
+        },
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": spec.max_orders},
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": spec.max_order_lists},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": spec.max_algo_orders},
+        {"filterType": "MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders": spec.max_iceberg_orders},
+        {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": spec.max_amends},
+    ]
+    if spec.max_position:
+        filters.append({"filterType": "MAX_POSITION", "maxPosition": number(spec.max_position)})
+    return filters
+
+
+def execution_rules(specs: Sequence[Spec]) -> Json:
+    """No instrument of ours bounds the price at which an order may trade beyond its filters."""
+    return {"symbolRules": [{"symbol": spec.symbol, "rules": []} for spec in specs]}
 
 
 # -- market data ----------------------------------------------------------------------------------------------------------
@@ -160,12 +189,13 @@ def book_ticker(row: BookTicker) -> Json:
 
 
 def ticker(row: Ticker24h, best: BookTicker, unit: int) -> Json:
+    """ticker/24hr."""
     return {
         "symbol": row.symbol,
         "priceChange": number(row.last - row.open),
         "priceChangePercent": _percent(row),
         "weightedAvgPrice": number(row.weighted_avg),
-        "prevClosePrice": number(row.open),
+        "prevClosePrice": number(row.prev_close),
         "lastPrice": number(row.last),
         "lastQty": number(row.last_qty),
         "bidPrice": _or_zero(best.bid),
@@ -185,10 +215,33 @@ def ticker(row: Ticker24h, best: BookTicker, unit: int) -> Json:
     }
 
 
-MINI_TICKER = (
-    "symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume", "openTime", "closeTime", "firstId",
-    "lastId", "count",
-)  # fmt: skip
+def mini_ticker(row: Ticker24h, unit: int) -> Json:
+    """Any of the tickers with type=MINI."""
+    return {
+        "symbol": row.symbol,
+        "openPrice": number(row.open),
+        "highPrice": number(row.high),
+        "lowPrice": number(row.low),
+        "lastPrice": number(row.last),
+        "volume": number(row.volume),
+        "quoteVolume": number(row.quote_volume),
+        "openTime": row.open_time // unit,
+        "closeTime": row.close_time // unit,
+        "firstId": row.first_id,
+        "lastId": row.last_id,
+        "count": row.count,
+    }
+
+
+def window_ticker(row: Ticker24h, unit: int) -> Json:
+    """ticker and ticker/tradingDay: no best prices, no last quantity."""
+    change: Json = {
+        "symbol": row.symbol,
+        "priceChange": number(row.last - row.open),
+        "priceChangePercent": _percent(row),
+        "weightedAvgPrice": number(row.weighted_avg),
+    }
+    return change | mini_ticker(row, unit)
 
 
 def _percent(row: Ticker24h) -> str:
@@ -275,7 +328,7 @@ def ticker_event(row: Ticker24h, best: BookTicker, now: int, unit: int) -> Json:
         "p": number(row.last - row.open),
         "P": _percent(row),
         "w": number(row.weighted_avg),
-        "x": number(row.open),
+        "x": number(row.prev_close),
         "c": number(row.last),
         "Q": number(row.last_qty),
         "b": _or_zero(best.bid),
@@ -307,3 +360,42 @@ def mini_ticker_event(row: Ticker24h, now: int, unit: int) -> Json:
         "v": number(row.volume),
         "q": number(row.quote_volume),
     }
+
+
+def window_ticker_event(row: Ticker24h, window: str, now: int, unit: int) -> Json:
+    """`window` is 1h, 4h or 1d."""
+    return {
+        "e": f"{window}Ticker",
+        "E": now // unit,
+        "s": row.symbol,
+        "p": number(row.last - row.open),
+        "P": _percent(row),
+        "o": number(row.open),
+        "h": number(row.high),
+        "l": number(row.low),
+        "c": number(row.last),
+        "w": number(row.weighted_avg),
+        "v": number(row.volume),
+        "q": number(row.quote_volume),
+        "O": row.open_time // unit,
+        "C": row.close_time // unit,
+        "F": row.first_id,
+        "L": row.last_id,
+        "n": row.count,
+    }
+
+
+def average_event(symbol: str, price: Decimal, traded_at: int, now: int, unit: int) -> Json:
+    return {
+        "e": "avgPrice",
+        "E": now // unit,
+        "s": symbol,
+        "i": "5m",
+        "w": number(price),
+        "T": traded_at // unit,
+    }
+
+
+def reference_price_event(symbol: str, now: int, unit: int) -> Json:
+    """No instrument of ours has one: PERCENT_PRICE_BY_SIDE goes by the average price."""
+    return {"e": "referencePrice", "s": symbol, "r": None, "t": now // unit}

@@ -13,6 +13,10 @@ _AGGREGATES = Route(operation=market_data.agg_trades, weight=4)
 _KLINES = Route(operation=market_data.klines, weight=2)
 _AVERAGE = Route(operation=market_data.average_price, weight=2)
 _TICKER_24H = Route(operation=market_data.ticker_24h, weight=market_data.ticker_24h_weight)
+_TICKER_WINDOW = Route(operation=market_data.ticker_window, weight=market_data.ticker_window_weight)
+_TRADING_DAY = Route(operation=market_data.ticker_trading_day, weight=market_data.ticker_window_weight)
+_RULES = Route(operation=market_data.execution_rules, weight=market_data.execution_rules_weight)
+_REFERENCE = Route(operation=market_data.reference_price, weight=2)
 _TICKER_PRICE = Route(operation=market_data.ticker_price, weight=market_data.ticker_weight)
 _TICKER_BOOK = Route(operation=market_data.ticker_book, weight=market_data.ticker_weight)
 
@@ -44,6 +48,11 @@ REST = {
     ("GET", "/api/v3/uiKlines"): _KLINES,
     ("GET", "/api/v3/avgPrice"): _AVERAGE,
     ("GET", "/api/v3/ticker/24hr"): _TICKER_24H,
+    ("GET", "/api/v3/ticker"): _TICKER_WINDOW,
+    ("GET", "/api/v3/ticker/tradingDay"): _TRADING_DAY,
+    ("GET", "/api/v3/executionRules"): _RULES,
+    ("GET", "/api/v3/referencePrice"): _REFERENCE,
+    ("GET", "/api/v3/referencePrice/calculation"): _REFERENCE,
     ("GET", "/api/v3/ticker/price"): _TICKER_PRICE,
     ("GET", "/api/v3/ticker/bookTicker"): _TICKER_BOOK,
     ("POST", "/api/v3/order"): _PLACE,
@@ -75,6 +84,11 @@ SOCKET = {
     "uiKlines": _KLINES,
     "avgPrice": _AVERAGE,
     "ticker.24hr": _TICKER_24H,
+    "ticker": _TICKER_WINDOW,
+    "ticker.tradingDay": _TRADING_DAY,
+    "executionRules": _RULES,
+    "referencePrice": _REFERENCE,
+    "referencePrice.calculation": _REFERENCE,
     "ticker.price": _TICKER_PRICE,
     "ticker.book": _TICKER_BOOK,
     "order.place": _PLACE,
