@@ -59,6 +59,7 @@ class Key(Struct, frozen=True, kw_only=True):
     rights: frozenset[Right] = USUAL_RIGHTS
     created: int | None = None  # ns since the epoch; None: when the exchange started
     trades_until: int | None = None  # ns; from then on it may no longer trade. None: it always may
+    is_revoked: bool = False  # the venue no longer knows it
 
     def may(self, right: Right, now: int) -> bool:
         """Whether it may be used so at `now` (ns)."""
@@ -273,10 +274,12 @@ def _key(table: dict[str, Any], where: str, name: str, wrong: list[str]) -> list
     if not isinstance(addresses, list) or not all(_is_address(address) for address in addresses):
         wrong.append(f'{where}.addresses: must be a list of IP addresses, like ["127.0.0.2"]')
         addresses = []
-    rights = table.get("rights", sorted(USUAL_RIGHTS))
+    rights = table.get("rights", list(USUAL_RIGHTS))
     if not isinstance(rights, list) or not all(right in list(Right) for right in rights):
         wrong.append(f"{where}.rights: must be a list of {', '.join(Right)}")
         rights = []
+    if Right.WITHDRAW in rights and not addresses:
+        wrong.append(f"{where}.rights: withdraw needs a list of addresses, as at the venue")
     for field in ("created", "trades_until"):
         moment = table.get(field)
         if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):

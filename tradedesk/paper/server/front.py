@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -78,6 +79,10 @@ class Route(Struct, frozen=True, kw_only=True):
     right: Right | None = None  # what the key must be allowed; None: to trade for orders, to read for all else
 
 
+FuturesWallet = Callable[[str, str, Decimal, int], int]
+"""(account, asset, amount, now in ns) -> the transfer's id: into the USD-M wallet, or out of it where amount is below 0."""
+
+
 class Commons:
     """What all markets of one exchange have in common: the clients, the clock, and the log of requests."""
 
@@ -92,6 +97,7 @@ class Commons:
         self._clock = clock
         self._now = 0
         self.started = self.now()
+        self.futures_wallet: FuturesWallet | None = None  # set where the futures market is served too
 
     def now(self) -> int:
         """The present (ns); never goes back, whatever the clock does."""

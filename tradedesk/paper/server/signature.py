@@ -26,11 +26,11 @@ _LARGEST_WINDOW = 60_000_000_000
 
 
 def key_of(keys: Mapping[str, Key], api_key: str | None, peer: str) -> Key:
-    """The key, used from `peer`. Raises -2014 or -2015, both HTTP 401: a revoked key is one the venue does not know."""
+    """The key, used from `peer`. Raises -2014 or -2015, both HTTP 401: unknown, revoked or from elsewhere is one."""
     if api_key is None or not API_KEY.fullmatch(api_key):
         raise Refusal(-2014, "API-key format invalid.", 401)
     key = keys.get(api_key)
-    if key is None or (key.addresses and peer not in key.addresses):
+    if key is None or key.is_revoked or (key.addresses and peer not in key.addresses):
         raise _not_permitted()
     return key
 
