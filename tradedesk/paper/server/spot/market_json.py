@@ -57,7 +57,7 @@ def _symbol(spec: Spec) -> Json:
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": _filters(spec),
+        "filters": filters(spec),
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": spec.default_stp_mode,
@@ -65,8 +65,9 @@ def _symbol(spec: Spec) -> Json:
     }
 
 
-def _filters(spec: Spec) -> list[Json]:
-    filters: list[Json] = [
+def filters(spec: Spec) -> list[Json]:
+    """Every rule an order on the instrument is held to."""
+    rows: list[Json] = [
         {
             "filterType": "PRICE_FILTER",
             "minPrice": number(spec.min_price),
@@ -116,8 +117,8 @@ def _filters(spec: Spec) -> list[Json]:
         {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": spec.max_amends},
     ]
     if spec.max_position:
-        filters.append({"filterType": "MAX_POSITION", "maxPosition": number(spec.max_position)})
-    return filters
+        rows.append({"filterType": "MAX_POSITION", "maxPosition": number(spec.max_position)})
+    return rows
 
 
 def execution_rules(specs: Sequence[Spec]) -> Json:
