@@ -2,16 +2,21 @@
 
 from decimal import Decimal
 from itertools import pairwise
+from math import log, sqrt
+from statistics import correlation, pstdev
 
 import pytest
 from paper_builders import SECOND, T0, an_account, d, limit, market, recorded
 
 from tradedesk.paper.candles import next_open
+from tradedesk.paper.driver import Driver
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.figures import BTCUSDT
 from tradedesk.paper.fit import SHARES, draw, mean, measure, quantiles
+from tradedesk.paper.listing import start_price
 from tradedesk.paper.rows import Status
-from tradedesk.paper.synthetic import MOST_RESTING, START, Synthetic, default_specs
+from tradedesk.paper.rules import Grid
+from tradedesk.paper.synthetic import FUTURES, MOST_RESTING, Synthetic, activity, default_specs
 
 SPECS = default_specs()
 
@@ -66,7 +71,7 @@ def test_no_book_empties_crosses_or_grows_without_bound(seed):
         for spec in SPECS:
             best = exchange.book_ticker(spec.symbol)
             assert best.bid < best.ask
-            assert abs(best.bid / START[spec.symbol] - 1) < Decimal("0.05")
+            assert abs(best.bid / start_price(spec.symbol) - 1) < Decimal("0.05")
         sizes.append(sum(len(book) for book in exchange._books.values()))
     assert max(sizes) < 1.3 * sizes[0] < 3 * MOST_RESTING
 
@@ -82,6 +87,93 @@ def test_the_same_seed_is_the_same_market_however_often_it_is_looked_at():
     other = an_open_market(6)
     other.advance(T0 + 20 * SECOND)
     assert other.recent_trades("BTCUSDT") != once.recent_trades("BTCUSDT")
+
+
+def middle(exchange, symbol):
+    best = exchange.book_ticker(symbol)
+    return log((best.bid + best.ask) / 2)
+
+
+def test_the_driver_is_a_pure_function_of_seed_and_time_and_spreads_like_a_random_walk():
+    driver = Driver(1)
+    later = driver.offset("BTC", T0 + 3_600 * SECOND)
+    driver.offset("ETH", T0)
+    assert driver.offset("BTC", T0 + 3_600 * SECOND) == later == Driver(1).offset("BTC", T0 + 3_600 * SECOND)
+    assert Driver(2).offset("BTC", T0) != Driver(1).offset("BTC", T0)
+    for seconds in (20, 300, 3_600):
+        steps = [
+            driver.offset("BTC", T0 + (n + 1) * seconds * SECOND) - driver.offset("BTC", T0 + n * seconds * SECOND)
+            for n in range(400)
+        ]
+        assert pstdev(steps) / sqrt(seconds) == pytest.approx(1, rel=0.3)
+
+
+def test_instruments_move_together_and_not_alike():
+    specs = default_specs(4)
+    exchange = an_open_market(1, specs)
+    minutes = {spec.symbol: [] for spec in specs}
+    for minute in range(22):
+        exchange.advance(T0 + minute * 60 * SECOND)
+        exchange.drain()
+        for symbol, seen in minutes.items():
+            seen.append(middle(exchange, symbol))
+    moves = {symbol: [b - a for a, b in pairwise(seen)] for symbol, seen in minutes.items()}
+    alike = [correlation(moves["BTCUSDT"], moves[spec.symbol]) for spec in specs[1:]]
+    assert 0.35 < sum(alike) / len(alike) < 0.9
+    assert max(alike) < 0.98
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_perpetual_stays_within_a_small_basis_of_its_spot_pair(seed):
+    tenth = SPECS[0].__class__(
+        **{f: getattr(SPECS[0], f) for f in SPECS[0].__struct_fields__} | {"tick": d("0.1"), "lot": d("0.001")}
+    )
+    spot = an_open_market(seed, SPECS[:1])
+    perpetual = Exchange([tenth], (), Synthetic([tenth], seed, kind=FUTURES), now=T0)
+    apart = []
+    for step in range(1, 301):
+        for exchange in (spot, perpetual):
+            exchange.advance(T0 + step * 2 * SECOND)
+            exchange.drain()
+        apart.append(abs(middle(perpetual, "BTCUSDT") - middle(spot, "BTCUSDT")))
+    assert max(apart) < 0.003
+    assert 0 < sum(apart) / len(apart) < 0.001
+    assert spot.recent_trades("BTCUSDT") != perpetual.recent_trades("BTCUSDT")
+
+
+def test_two_hundred_instruments_are_busy_by_rank_and_bounded_in_all():
+    specs = default_specs(200)
+    assert len({spec.symbol for spec in specs}) == 200
+    assert [spec.symbol for spec in specs[:3]] == [spec.symbol for spec in SPECS]
+    for spec in specs:
+        Grid.of(spec)  # every price x quantity is a whole number of the exchange's units
+    shares = [activity(spec.symbol, 200) for spec in specs]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) < 5
+
+    exchange = an_open_market(1, specs)
+    assert sum(len(book) for book in exchange._books.values()) < 50_000
+    exchange.advance(T0 + 60 * SECOND)
+    events = exchange.drain()
+    assert len(events) < 60 * 200  # prints a second over all of them
+    traded = {event.symbol for event in events}
+    assert len(traded) > 150
+    for spec in specs:
+        best = exchange.book_ticker(spec.symbol)
+        assert best.bid < best.ask <= best.bid + 20 * spec.tick
+        assert len(exchange.depth(spec.symbol, 5).bids) >= 3
+
+
+def test_the_history_is_made_when_somebody_looks_and_is_the_same_each_time():
+    market = Synthetic(SPECS, 4)
+    minutes = market.history("ETHUSDT", T0, 60 * SECOND)
+    assert list(market.history("ETHUSDT", T0))[-len(minutes) :] == list(minutes)
+    exchange = an_open_market(4)
+    exchange.advance(T0 + 200 * SECOND)
+    late, early = an_open_market(4), exchange.klines("ETHUSDT", "5m", T0 + 200 * SECOND)
+    late.klines("ETHUSDT", "5m", T0)
+    late.advance(T0 + 200 * SECOND)
+    assert late.klines("ETHUSDT", "5m", T0 + 200 * SECOND) == early  # looked at before or after it traded
 
 
 def test_takers_of_the_flow_are_told_apart_in_the_aggregates():
@@ -114,7 +206,7 @@ def test_a_chart_opened_at_the_start_is_full_and_ends_at_the_start_price():
     for spec in SPECS:
         candles = exchange.klines(spec.symbol, "1m", T0, limit=1_000)
         assert len(candles) == 1_000
-        assert candles[-1].close == START[spec.symbol]
+        assert candles[-1].close == start_price(spec.symbol)
         for before, after in pairwise(candles):
             assert after.open_time == next_open("1m", before.open_time)
             assert after.open == before.close
@@ -123,7 +215,7 @@ def test_a_chart_opened_at_the_start_is_full_and_ends_at_the_start_price():
         for interval in ("5m", "1h", "4h", "1d"):
             assert len(exchange.klines(spec.symbol, interval, T0)) >= 240
         assert exchange.ticker(spec.symbol, T0).volume > 0
-        assert exchange.average_price(spec.symbol, T0) == pytest.approx(START[spec.symbol], rel=Decimal("0.01"))
+        assert exchange.average_price(spec.symbol, T0) == pytest.approx(start_price(spec.symbol), rel=Decimal("0.01"))
 
 
 def test_a_client_at_the_touch_is_filled_by_the_flow():

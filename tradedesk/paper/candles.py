@@ -1,12 +1,14 @@
 """Candles of one instrument in every interval the venue lists, built as trades come in; whole ticks and lots.
 
-A trade touches only the candle of its second; when the second is over it is folded into the longer ones. Of each interval
-the last KEEP candles stay.
+A trade touches only the candle of its second; when the second is over it is folded into the few intervals that are always
+kept. The others, and the past from before the start, are made of these when somebody first asks: most instruments are
+never looked at in most intervals. Of each interval the last KEEP candles stay.
 """
 
 import datetime
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable, Iterable
 from copy import copy
 from itertools import islice
 
@@ -24,6 +26,7 @@ FIXED = {  # ns; each starts at a multiple of its length since the epoch, the we
     "1d": DAY, "3d": 3 * DAY, "1w": 7 * DAY,
 }  # fmt: skip
 INTERVALS = (*FIXED, "1M")
+_ALWAYS = ("1s", "1m", "1h", "1d")  # each of the others is made of the longest of these that is not above it
 _MONDAY = 4 * DAY  # 1970-01-05
 
 
@@ -98,18 +101,26 @@ def merge(bar: Bar, later: Bar) -> None:
     bar.last_id = later.last_id
 
 
-class Candles:
-    """All intervals of one instrument."""
+Past = Callable[[int], Iterable[tuple[int, Bar]]]
 
-    def __init__(self) -> None:
-        self._series = {interval: _Series(interval) for interval in INTERVALS}
+
+class Candles:
+    """All intervals of one instrument.
+
+    `past(longest)` gives the candles from before the start, oldest first, as (length in ns, candle), at least those of
+    lengths up to `longest`; one counts in every interval that is not shorter. It is asked again for each interval.
+    """
+
+    def __init__(self, past: Past | None = None) -> None:
+        self._loaded: list[tuple[int, Bar]] = []
+        self._past: Past = past or (lambda _: self._loaded)
+        self._series = {interval: _Series(interval) for interval in _ALWAYS}
+        self._whole: set[str] = set()  # those that have their past
         self._second: Bar | None = None  # the running one; in no series yet
 
     def load(self, length: int, bar: Bar) -> None:
-        """A candle from before the start, oldest first; it counts in every interval at least as long."""
-        for series in self._series.values():
-            if series.length >= length:
-                series.fold(bar)
+        """A candle from before the start, oldest first, where there is no `past` to ask. Before any look."""
+        self._loaded.append((length, bar))
 
     def trade(self, price: int, lots: int, at: int, trade_id: int, buyer_is_taker: bool) -> None:
         second = self._second
@@ -163,7 +174,7 @@ class Candles:
         if second is not None and now >= second.open_time + SECOND:
             self._fold(second)
             self._second = None
-        series = self._series[interval]
+        series = self._made(interval)
         series.roll(now)
         if series.open is None and self._second is not None:  # the first trade ever, in this very second
             series.fold(
@@ -177,6 +188,21 @@ class Candles:
             )
         return series
 
+    def _made(self, interval: str) -> _Series:
+        """The series with its past, from the first look on."""
+        if interval in self._whole:
+            return self._series[interval]
+        made = _Series(interval)
+        for length, bar in self._past(made.length):
+            if length <= made.length:
+                made.fold(bar)
+        source = self._series.get(interval) or self._series[_source(interval)]
+        for bar in (*source.closed, *((source.open,) if source.open else ())):
+            made.fold(bar)
+        self._series[interval] = made
+        self._whole.add(interval)
+        return made
+
     def _with_second(self, bar: Bar) -> Bar:
         second = self._second
         if second is None:
@@ -188,6 +214,11 @@ class Candles:
     def _fold(self, second: Bar) -> None:
         for series in self._series.values():
             series.fold(second)
+
+
+def _source(interval: str) -> str:
+    length = FIXED.get(interval, 28 * DAY)
+    return next(name for name in reversed(_ALWAYS) if FIXED[name] <= length)
 
 
 def _open_time(bar: Bar) -> int:

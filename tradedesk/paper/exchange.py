@@ -10,6 +10,7 @@ trades stay for the life of the exchange. Events wait until `drain`: whoever cal
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 from msgspec import Struct
 
@@ -193,8 +194,7 @@ class Exchange:
         self._next_cancel = first_id
         self._next_taker = -1  # tells the flow's takers apart; clients' are told by their order ids
         for symbol, instrument in self._instruments.items():
-            for length, bar in market.history(symbol, now):
-                instrument.tape.load(length, bar)
+            instrument.tape.begin(partial(market.history, symbol, now))
         for action in market.opening(now):
             self._perform(action)
 

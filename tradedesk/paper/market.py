@@ -92,8 +92,11 @@ class Market(Protocol):
     def opening(self, now: int) -> Iterable[Action]:
         """What stands on the books when the exchange opens at `now`. Called once, first."""
 
-    def history(self, symbol: str, now: int) -> Sequence[tuple[int, Bar]]:
-        """Candles before `now`, oldest first, each as (length in ns, candle); none if there is no past."""
+    def history(self, symbol: str, now: int, longest: int = ...) -> Sequence[tuple[int, Bar]]:
+        """Candles before `now`, oldest first, each as (length in ns, candle); none if there is no past.
+
+        Those up to `longest` (ns) are enough. Asked when somebody looks, with the `now` of the start, and perhaps again.
+        """
 
     def next_due(self) -> int | None:
         """When it acts next; None if it never does."""
@@ -115,7 +118,7 @@ class Quiet:
     def opening(self, now: int) -> Iterable[Action]:
         return ()
 
-    def history(self, symbol: str, now: int) -> Sequence[tuple[int, Bar]]:
+    def history(self, symbol: str, now: int, longest: int = 0) -> Sequence[tuple[int, Bar]]:
         return ()
 
     def next_due(self) -> int | None:

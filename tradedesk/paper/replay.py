@@ -63,7 +63,7 @@ class Replay:
         yield from self._levels(now, self._snapshot)
         self._next = next(self._records, None)
 
-    def history(self, symbol: str, now: int) -> Sequence[tuple[int, Bar]]:
+    def history(self, symbol: str, now: int, longest: int = 0) -> Sequence[tuple[int, Bar]]:
         """A recording has no past."""
         return ()
 

@@ -1,83 +1,102 @@
-"""The synthetic market: seeded order flow for several instruments, driven by the figures of a recording.
+"""The synthetic market: seeded order flow for many instruments, driven by the figures of a recording.
 
 Each instrument has a fair bid that stands still and jumps, as the recorded touch does: jumps are drawn from the recording
-and lean back to an anchor that wanders slowly about the start price. Makers keep the touch at the fair price, one tick
-wide but for the moments the recording needed to close it; orders arrive, by distance from the touch, at the recorded
-rates and leave again so that the recorded number of levels stands (Little's law); takers come in the recorded bursts,
-sizes and runs of one side. A client's order in the way of the fair price is traded down by what takers bring and holds
-the price until it is gone.
+and lean back to an anchor, the start price moved by the common `driver`, so that instruments rise and fall together and
+the futures contract of a base asset stays within a small basis of its spot pair. Makers keep the touch at the fair price,
+one tick wide but for the moments the recording needed to close it; orders arrive, by distance from the touch, at the
+recorded rates and leave again so that the recorded number of levels stands (Little's law); takers come in the recorded
+bursts, sizes and runs of one side. A client's order in the way of the fair price is traded down by what takers bring and
+holds the price until it is gone.
 
-Other instruments than the recorded one are scaled: distances by price, sizes by value and a share of the activity.
+Other instruments than the recorded one are scaled: distances by price, sizes by value and a share of the activity. The
+shares fall with the rank as a power law and, beyond the first three, add up to no more than _TAIL however many there are:
+so do the events a second, the orders on the books and the work.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from heapq import heappop, heappush
-from math import sqrt, tanh
+from heapq import heapify, heappop, heappush, heapreplace
+from math import exp, sqrt, tanh
 from random import Random
 
+from tradedesk.paper import listing
 from tradedesk.paper.book import Book
+from tradedesk.paper.candles import DAY
+from tradedesk.paper.driver import Driver
 from tradedesk.paper.figures import BTCUSDT
 from tradedesk.paper.fit import Band, Fit, draw, mean
 from tradedesk.paper.market import Action, Bar, Rest, Take, Withdraw
-from tradedesk.paper.past import past
+from tradedesk.paper.past import Common, past
 from tradedesk.paper.rows import Spec
 
 SECOND = 1_000_000_000  # ns
 MOST_RESTING = 6_000  # orders on one book; arrivals beyond are turned away (the figures need about 2,300)
 
-START = {"BTCUSDT": Decimal("61837.63"), "ETHUSDT": Decimal("2683.50"), "SOLUSDT": Decimal("163.20")}
-ACTIVITY = {"BTCUSDT": 1.0, "ETHUSDT": 0.6, "SOLUSDT": 0.4}  # arrivals, and sizes by value, against the recorded ones
+_BUSIEST = {"BTCUSDT": 1.0, "ETHUSDT": 0.6, "SOLUSDT": 0.4}  # arrivals against the recorded ones
+_TAIL = 2.0  # what the activities of all others add up to, at most
+_STEEPNESS = 1.1  # of the power law
+_LEAST_ACTIVITY = 0.005
+_LEAST_SIZE = 0.05  # of the recorded sizes, by value
+_LEAST_DEPTH = 0.06  # of the recorded number of levels
 
 # Far orders come a tenth (a fiftieth) as often as recorded and stay ten (fifty) times as long: the same depth for less work.
 _PATIENCE = {1_000: 10.0, 10_000: 50.0}  # by the near edge of the band
 _TOUCH_SHARE = 0.55  # of the touch that the makers of the fair price bring; the rest joins behind them
-_ANCHOR_STEP = 0.25  # of the ten-second deviation, per jump
-_ANCHOR_PULL = 0.0005  # towards the start price, per jump
+_DRIVEN = 0.7  # of the recorded deviation that the driver brings; the jumps about the anchor bring the rest
+_LEAN = 1.0  # ten-second deviations away from the anchor at which jumps go three quarters of the way they can lean
+_BASIS = 0.0006  # of the price; the futures market's distance from the driver, seldom more
+
+SPOT, FUTURES = "spot", "usdm"
+
+default_specs = listing.default_specs  # the instruments that a synthetic market knows by itself
 
 
-def default_specs() -> list[Spec]:
-    """The instruments of the demo, with the filters the venue publishes for them (exchangeInfo of 2024-08)."""
-    return [
-        _spec("BTC", "USDT", lot="0.00001", max_qty="9000", max_market_qty="100"),
-        _spec("ETH", "USDT", lot="0.0001", max_qty="9000", max_market_qty="2000"),
-        _spec("SOL", "USDT", lot="0.001", max_qty="90000", max_market_qty="10000"),
-    ]
-
-
-def _spec(base: str, quote: str, *, lot: str, max_qty: str, max_market_qty: str) -> Spec:
-    return Spec(
-        symbol=base + quote,
-        base=base,
-        quote=quote,
-        tick=Decimal("0.01"),
-        min_price=Decimal("0.01"),
-        max_price=Decimal(1_000_000),
-        lot=Decimal(lot),
-        min_qty=Decimal(lot),
-        max_qty=Decimal(max_qty),
-        max_market_qty=Decimal(max_market_qty),
-        min_notional=Decimal(5),
-        max_notional=Decimal(9_000_000),
-        bid_multiplier_up=Decimal(5),
-        bid_multiplier_down=Decimal("0.2"),
-        ask_multiplier_up=Decimal(5),
-        ask_multiplier_down=Decimal("0.2"),
-        max_orders=200,
-    )
+def activity(symbol: str, count: int) -> float:
+    """Arrivals of an instrument against the recorded ones, in a market of `count` instruments."""
+    known = _BUSIEST.get(symbol)
+    if known is not None:
+        return known
+    place = listing.rank(symbol)
+    whole = sum((number + 1) ** -_STEEPNESS for number in range(3, max(count, 4)))
+    share = ((place if place is not None and place < count else count) + 1) ** -_STEEPNESS
+    return float(max(_LEAST_ACTIVITY, min(0.4, _TAIL * share / whole)))
 
 
 class Synthetic:
-    """A Market that never ends. `prices` (symbol -> start price) adds to START or replaces its entries."""
+    """A Market that never ends. `prices` (symbol -> start price) goes before the listed ones.
+
+    `kind` tells the futures market from the spot market of the same seed: another flow, led by the same driver.
+    """
 
     def __init__(
-        self, specs: Sequence[Spec], seed: int, *, prices: Mapping[str, Decimal] | None = None, fit: Fit = BTCUSDT
+        self,
+        specs: Sequence[Spec],
+        seed: int,
+        *,
+        prices: Mapping[str, Decimal] | None = None,
+        fit: Fit = BTCUSDT,
+        kind: str = SPOT,
     ) -> None:
-        starts = {**START, **(prices or {})}
-        missing = [spec.symbol for spec in specs if spec.symbol not in starts]
+        starts = {spec.symbol: (prices or {}).get(spec.symbol) or listing.start_price(spec.symbol) for spec in specs}
+        missing = [symbol for symbol, start in starts.items() if start is None]
         if missing:
             raise ValueError(f"synthetic market: no start price for {', '.join(missing)}; give one in `prices`")
-        self._flows = {spec.symbol: _Flow(spec, seed, starts[spec.symbol], fit) for spec in specs}
+        driver = Driver(seed)
+        self._common = Common(seed)
+        self._flows = {
+            spec.symbol: _Flow(
+                spec,
+                f"{seed}:{spec.symbol}" if kind == SPOT else f"{seed}:{kind}:{spec.symbol}",
+                start,
+                fit,
+                activity=activity(spec.symbol, len(specs)),
+                driver=driver,
+                basis=_BASIS if kind == FUTURES else 0.0,
+            )
+            for spec in specs
+            if (start := starts[spec.symbol]) is not None
+        }
+        self._due: list[tuple[int, int, _Flow]] = []  # heap of (when, place, flow)
 
     @property
     def ended(self) -> bool:
@@ -86,19 +105,20 @@ class Synthetic:
     def opening(self, now: int) -> Iterable[Action]:
         for flow in self._flows.values():
             yield from flow.opening(now)
+        self._due = [(flow.due(), place, flow) for place, flow in enumerate(self._flows.values())]
+        heapify(self._due)
 
-    def history(self, symbol: str, now: int) -> Sequence[tuple[int, Bar]]:
-        return self._flows[symbol].history(now)
+    def history(self, symbol: str, now: int, longest: int = DAY) -> Sequence[tuple[int, Bar]]:
+        return self._flows[symbol].history(now, longest, self._common)
 
     def next_due(self) -> int | None:
-        return min((flow.due() for flow in self._flows.values()), default=None)
+        return self._due[0][0] if self._due else None
 
     def act(self, now: int, books: Mapping[str, Book]) -> Iterator[Action]:
-        while self._flows:
-            flow = min(self._flows.values(), key=_Flow.due)
-            if flow.due() > now:
-                return
+        while self._due and self._due[0][0] <= now:
+            _, place, flow = self._due[0]
             yield from flow.act(books[flow.symbol])
+            heapreplace(self._due, (flow.due(), place, flow))
 
     def taken(self, symbol: str, is_buy: bool, price: int, lots: int) -> None:
         """The makers see it on the book and mend it."""
@@ -107,21 +127,35 @@ class Synthetic:
 class _Flow:
     """One instrument. Four clocks (takers, arrivals, jumps, mending) and the departures of orders; the earliest acts."""
 
-    def __init__(self, spec: Spec, seed: int, start: Decimal, fit: Fit) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        seed: str,
+        start: Decimal,
+        fit: Fit,
+        *,
+        activity: float,
+        driver: Driver,
+        basis: float,
+    ) -> None:
         self.symbol = spec.symbol
+        self._base = spec.base
         self._seed = seed
         self._fit = fit
-        self._rng = Random(f"{seed}:{spec.symbol}")
-        self._start = int(start / spec.tick)
+        self._rng = Random(seed)
+        self._start = max(1, int(start / spec.tick))
         recorded = Decimal(fit.price) * Decimal(fit.tick)
-        self._activity = ACTIVITY.get(spec.symbol, 0.5)
+        self._activity = activity
+        self._restless = max(0.05, sqrt(activity)) if activity < 0.4 else 1.0  # jumps against the recorded ones
         self._stretch = self._start / fit.price  # our ticks per recorded tick
-        self._size = (
-            float(recorded * Decimal(fit.lot) / (start * spec.lot)) * self._activity
-        )  # our lots per recorded lot
+        self._size = float(recorded * Decimal(fit.lot) / (start * spec.lot)) * max(_LEAST_SIZE, activity)
+        self._depth = min(1.0, max(_LEAST_DEPTH, 2.5 * activity))  # levels against the recorded ones
         self._arrivals = [band.adds_per_s / _PATIENCE.get(band.near, 1.0) for band in fit.bands]
+        self._driver = driver
+        self._driven = _DRIVEN * fit.sd_10s / fit.price / sqrt(10)  # one unit of the driver as a share of the price
+        self._basis = basis
+        self._opened_at = 0
         self._fair = self._start  # the fair bid; the fair offer is one tick above
-        self._anchor = float(self._start)
         self._taker_buys = True
         self._next_key = -1
         self._touch: dict[bool, list[int]] = {True: [], False: []}  # keys of what makers hold at the fair price
@@ -130,27 +164,30 @@ class _Flow:
         self._mend_at: int | None = None
 
     # -- the start ----------------------------------------------------------------------------------------------------
-    def history(self, now: int) -> list[tuple[int, Bar]]:
+    def history(self, now: int, longest: int, common: Common) -> list[tuple[int, Bar]]:
         takes = self._fit.takes_per_s * self._activity * 60
         return past(
-            Random(f"{self._seed}:{self.symbol}:past"),
+            Random(f"{self._seed}:past"),
             now,
             self._start,
+            longest=longest,
             minute_sd=self._fit.sd_10s / self._fit.price * sqrt(6) * 0.6,
             lots=takes * mean(self._fit.take_lots) * self._size,
             trades=takes * 2.5,
+            common=common,
+            share=self._driver.shares(self._base)[0],
         )
 
     def opening(self, now: int) -> Iterator[Action]:
         """The recorded number of levels, by band, and a touch."""
-        self._take_at = self._rest_at = self._jump_at = now + 1
+        self._opened_at = self._take_at = self._rest_at = self._jump_at = now + 1
         self._schedule_take(now)
         self._schedule_rest(now)
         self._schedule_jump(now)
         for is_buy in (True, False):
             yield self._make_touch(is_buy, now)
         for band in self._fit.bands[1:]:
-            for number in range(round(band.levels)):
+            for number in range(round(band.levels * self._depth)):
                 rest = self._arrival(band, number % 2 == 0, now)
                 if rest is not None:
                     yield rest
@@ -198,7 +235,7 @@ class _Flow:
         self._rest_at = at + self._wait(SECOND / sum(self._arrivals) / self._activity)
 
     def _schedule_jump(self, at: int) -> None:
-        self._jump_at = at + self._wait(SECOND / self._fit.moves_per_s)
+        self._jump_at = at + self._wait(SECOND / self._fit.moves_per_s / self._restless)
 
     def _wait(self, mean_ns: float) -> int:
         return 1 + int(self._rng.expovariate(1 / mean_ns))
@@ -207,6 +244,12 @@ class _Flow:
     def _own(self, is_buy: bool) -> int:
         """The fair price of one side."""
         return self._fair if is_buy else self._fair + 1
+
+    def _anchor(self, at: int) -> float:
+        """Where the driver has led the fair price, in ticks."""
+        offset = self._driver.offset(self._base, at) - self._driver.offset(self._base, self._opened_at)
+        basis = self._basis * self._driver.basis(self._base, at) if self._basis else 0.0
+        return self._start * exp(self._driven * offset + basis)
 
     def _key(self) -> int:
         self._next_key -= 1
@@ -228,7 +271,7 @@ class _Flow:
         distance = 0
         if band.near:
             distance = max(1, round(rng.uniform(band.near, band.far) * self._stretch))
-            stay = band.levels / band.adds_per_s * _PATIENCE.get(band.near, 1.0)
+            stay = band.levels * self._depth / band.adds_per_s * _PATIENCE.get(band.near, 1.0)
         else:  # levels do not tell how long one order stays at the touch; how much stands there does
             joined = 2 * mean(self._fit.touch_lots) * (1 - _TOUCH_SHARE)
             stay = joined / (band.adds_per_s * mean(band.lots))
@@ -264,10 +307,12 @@ class _Flow:
     def _jump(self, at: int, book: Book) -> Iterator[Action]:
         """The fair price moves: a taker comes, makers in the way withdraw, those left behind follow."""
         fit, rng = self._fit, self._rng
-        sd = fit.sd_10s * self._stretch
-        self._anchor += rng.gauss(0, _ANCHOR_STEP * sd) + (self._start - self._anchor) * _ANCHOR_PULL
-        rises = rng.random() < 0.5 + 0.25 * tanh((self._anchor - self._fair) / (3 * sd))
-        ticks = max(1, round(draw(fit.move_ticks, rng.random()) * self._stretch))
+        gap = (self._anchor(at) - self._fair) / (fit.sd_10s * self._stretch)
+        rises = rng.random() < 0.5 + 0.5 * tanh(gap / _LEAN)
+        way = draw(fit.move_ticks, rng.random()) * self._stretch / self._restless**0.5
+        ticks = int(way + rng.random())  # a way that is finer than the tick is gone now and then
+        if not ticks:
+            return
         target = max(self._fair + (ticks if rises else -ticks), self._start // 10, 1)
 
         yield self._taker(rises, at, target, room=0)

@@ -1,19 +1,21 @@
 """The trades of one instrument and what is derived from them: tape, aggregates, candles, day ticker, average price.
 
-Prices are turned into Decimal here and nowhere below. The last TAPE trades and aggregates stay.
+Prices are turned into Decimal here and nowhere below. At least the last TAPE trades and their aggregates stay, as plain
+numbers: 32 bytes a trade, so that hundreds of instruments may each fill their tape.
 """
 
+from array import array
 from collections import deque
 from decimal import Decimal
-from itertools import islice
 
 from tradedesk.paper import windows
-from tradedesk.paper.candles import DAY, Candles
+from tradedesk.paper.candles import DAY, Candles, Past
 from tradedesk.paper.ledger import from_units
 from tradedesk.paper.market import Bar
 from tradedesk.paper.rows import AggTrade, Kline, Print, Ticker24h
 
 TAPE = 10_000
+_WIDTH = 4  # numbers a trade: time, price, lots, aggregate x 2 + whether the buyer is the maker
 AVERAGE_MINUTES = 5  # avgPriceMins of the venue
 
 
@@ -27,82 +29,99 @@ class Tape:
         self._quote_unit = quote_unit  # units of 1e-8 quote per tick x lot
         self._next_trade_id = first_trade_id
         self._next_agg_id = first_trade_id
-        self._prints: deque[Print] = deque(maxlen=TAPE)
-        self._aggs: deque[AggTrade] = deque(maxlen=TAPE)
+        self._numbers = array("q")
         self._agg_order = 0  # the taker's order of the newest aggregate
+        self._past: Past = lambda _: ()
         self.candles = Candles()
-        self.last: int | None = None  # ticks
+        self._last: int | None = None  # ticks
 
-    def load(self, length: int, bar: Bar) -> None:
-        """A candle from before the start, oldest first."""
-        self.candles.load(length, bar)
-        self.last = bar.close
+    def begin(self, past: Past) -> None:
+        """Where candles from before the start come from, when somebody looks."""
+        self._past = past
+        self.candles = Candles(past)
+
+    @property
+    def last(self) -> int | None:
+        """The last price in ticks; None before any."""
+        if self._last is None:
+            for _, bar in self._past(DAY):
+                self._last = bar.close
+        return self._last
 
     def trade(self, price: int, lots: int, at: int, buyer_is_maker: bool, taker_order: int) -> Print:
         """Record one trade. `taker_order` tells apart whose trades at one price are one aggregate."""
         trade_id = self._next_trade_id
         self._next_trade_id += 1
-        self.last = price
+        numbers = self._numbers
+        if not numbers or taker_order != self._agg_order or price != numbers[-3]:
+            self._next_agg_id += 1
+        self._agg_order = taker_order
+        self._last = price
         self.candles.trade(price, lots, at, trade_id, not buyer_is_maker)
-        printed = Print(
+        numbers.extend((at, price, lots, self._next_agg_id * 2 + buyer_is_maker))
+        if len(numbers) > (TAPE + TAPE // 4) * _WIDTH:
+            del numbers[: TAPE // 4 * _WIDTH]
+        return self._print(trade_id, len(numbers) - _WIDTH)
+
+    def _print(self, trade_id: int, at: int) -> Print:
+        """The trade whose numbers begin at index `at`."""
+        time, price, lots, aggregate = self._numbers[at : at + _WIDTH]
+        return Print(
             symbol=self._symbol,
             trade_id=trade_id,
             price=price * self._tick,
             quantity=lots * self._lot,
-            time=at,
-            buyer_is_maker=buyer_is_maker,
-        )
-        self._prints.append(printed)
-        self._aggregate(printed, taker_order)
-        return printed
-
-    def _aggregate(self, printed: Print, taker_order: int) -> None:
-        quantity, first_id = printed.quantity, printed.trade_id
-        if self._aggs and taker_order == self._agg_order and self._aggs[-1].price == printed.price:
-            before = self._aggs.pop()
-            quantity, first_id = before.quantity + quantity, before.first_id
-        else:
-            self._next_agg_id += 1
-        self._agg_order = taker_order
-        self._aggs.append(
-            AggTrade(
-                symbol=self._symbol,
-                agg_id=self._next_agg_id,
-                price=printed.price,
-                quantity=quantity,
-                first_id=first_id,
-                last_id=printed.trade_id,
-                time=printed.time,
-                buyer_is_maker=printed.buyer_is_maker,
-            )
+            time=time,
+            buyer_is_maker=bool(aggregate & 1),
         )
 
     @property
     def last_time(self) -> int:
         """When the last trade was, ns; 0 before any since the start."""
-        return self._prints[-1].time if self._prints else 0
+        return self._numbers[-_WIDTH] if self._numbers else 0
 
     def prints(self, limit: int, from_id: int | None = None) -> list[Print]:
         """Oldest first: from `from_id` on (or the oldest remembered after it), else the newest."""
-        if from_id is None:
-            newest = list(islice(reversed(self._prints), limit))
-            newest.reverse()
-            return newest
-        skipped = max(0, from_id - self._prints[0].trade_id) if self._prints else 0  # ids have no holes
-        return list(islice(self._prints, skipped, skipped + limit))
+        after = self._next_trade_id
+        oldest = after - len(self._numbers) // _WIDTH
+        first = max(oldest, after - limit if from_id is None else from_id)
+        begin = (first - oldest) * _WIDTH
+        return [self._print(first + n, begin + n * _WIDTH) for n in range(min(limit, after - first))]
 
     def aggregates(self, from_id: int | None, start: int | None, end: int | None, limit: int) -> list[AggTrade]:
         from_start = from_id is not None or start is not None
         found: deque[AggTrade] = deque(maxlen=limit)  # newest first, so that asking for the newest looks at no others
-        for agg in reversed(self._aggs):
+        last, index = self._next_trade_id - 1, len(self._numbers) - _WIDTH
+        while index >= 0:
+            agg, begin = self._aggregate(index, last)
             if (from_id is not None and agg.agg_id < from_id) or (start is not None and agg.time < start):
                 break
+            last, index = agg.first_id - 1, begin - _WIDTH
             if end is not None and agg.time > end:
                 continue
             found.append(agg)
             if not from_start and len(found) == limit:
                 break
         return list(reversed(found))
+
+    def _aggregate(self, index: int, last_id: int) -> tuple[AggTrade, int]:
+        """The aggregate whose last trade's numbers begin at `index`, and where those of its first do."""
+        time, price, lots, mark = self._numbers[index : index + _WIDTH]
+        begin = index
+        while begin >= _WIDTH and self._numbers[begin - 1] == mark:
+            begin -= _WIDTH
+            lots += self._numbers[begin + 2]
+        agg = AggTrade(
+            symbol=self._symbol,
+            agg_id=mark // 2,
+            price=price * self._tick,
+            quantity=lots * self._lot,
+            first_id=last_id - (index - begin) // _WIDTH,
+            last_id=last_id,
+            time=time,
+            buyer_is_maker=bool(mark & 1),
+        )
+        return agg, begin
 
     def klines(
         self, interval: str, now: int, start: int | None, end: int | None, limit: int, offset: int = 0
@@ -136,7 +155,8 @@ class Tape:
         recent = self.candles.since("1m", now, AVERAGE_MINUTES)
         if recent is not None and recent.lots:
             return self._weighted(recent)
-        return None if self.last is None else self.last * self._tick
+        last = self.last
+        return None if last is None else last * self._tick
 
     def _weighted(self, bar: Bar) -> Decimal:
         exact = bar.quote * self._tick / bar.lots
@@ -161,7 +181,7 @@ class Tape:
             high=whole.high * self._tick,
             low=whole.low * self._tick,
             last=whole.close * self._tick,
-            last_qty=self._prints[-1].quantity if self._prints else Decimal(0),
+            last_qty=self._numbers[-2] * self._lot if self._numbers else Decimal(0),
             prev_close=(0 if before is None else before) * self._tick,
             volume=whole.lots * self._lot,
             quote_volume=from_units(whole.quote * self._quote_unit),
