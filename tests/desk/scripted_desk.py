@@ -13,6 +13,7 @@ from typing import Any
 
 from scripted_account import WITHIN_S, ScriptedVenue, a_quote, client
 
+from tradedesk.access.lease import Lease
 from tradedesk.clock import SystemClock
 from tradedesk.config import DeskSettings, Home, OperatorSettings, Settings, VenueSettings, find_home, private_folder
 from tradedesk.desk.desk import Desk, Parts
@@ -99,7 +100,9 @@ def home_in(folder: Path) -> Home:
     return home
 
 
-def a_desk(home: Home, venues: dict[str, ScriptedVenue], store: Store) -> Desk:
+def a_desk(
+    home: Home, venues: dict[str, ScriptedVenue], store: Store, leases: dict[AccountId, Lease] | None = None
+) -> Desk:
     clock, chance = SystemClock(), Random(1)
     return Desk(
         settings_of(venues),
@@ -108,6 +111,7 @@ def a_desk(home: Home, venues: dict[str, ScriptedVenue], store: Store) -> Desk:
         parts=Parts(
             adapters={AccountId(name): venue.adapter for name, venue in venues.items()},
             feeds={VenueId("binance"): lambda publish: QuotesOnly()},  # type: ignore[dict-item, return-value]
+            leases=leases or {},
         ),
         new_id=lambda account: client_order_id(clock.now(), chance.getrandbits(40)),
         clock=clock,
@@ -116,16 +120,22 @@ def a_desk(home: Home, venues: dict[str, ScriptedVenue], store: Store) -> Desk:
 
 
 @contextmanager
-def running(folder: Path, venues: dict[str, ScriptedVenue] | None = None) -> Iterator[Running]:
+def running(
+    folder: Path,
+    venues: dict[str, ScriptedVenue] | None = None,
+    leases: dict[AccountId, Lease] | None = None,
+    *,
+    is_ready: Callable[[Running], bool] = Running.are_ready,
+) -> Iterator[Running]:
     """A desk in this folder with every account ready; stopped at the end. Venues may be handed on to the next one."""
     known = venues if venues is not None else {name: ScriptedVenue(name) for name in ("acme", "birch")}
     store = SqliteJournal(home_in(folder).journal, clock=SystemClock(), on_failure=lambda reason: None)
     store.open()
-    desk = a_desk(home_in(folder), known, store)
+    desk = a_desk(home_in(folder), known, store, leases)
     desk.start()
     try:
         found = Running(desk, known)
-        assert found.until(found.are_ready), found.view.replica.accounts
+        assert found.until(lambda: is_ready(found)), found.view.replica.accounts
         yield found
     finally:
         desk.stop()

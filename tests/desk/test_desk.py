@@ -13,6 +13,7 @@ from order_builders import a_fill, a_report, a_trade
 from scripted_account import ScriptedVenue, SyncedJournal, an_intent
 from scripted_desk import Caller, Running, a_desk, home_in, running, settings_of
 
+from tradedesk.access.lease import Lease
 from tradedesk.access.operators import Operator
 from tradedesk.clock import SystemClock
 from tradedesk.config import Home
@@ -21,7 +22,7 @@ from tradedesk.desk import hub as hub_module
 from tradedesk.desk.client import RemoteControl
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import HaltLevel
-from tradedesk.domain.commands import Command, HaltTrading, Rearm, Submitted
+from tradedesk.domain.commands import CancelOrder, Command, HaltTrading, NotSubmitted, Rearm, Submitted
 from tradedesk.domain.orders import OrdStatus
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, VenueId
 from tradedesk.journal.sqlite import SqliteJournal
@@ -70,6 +71,59 @@ def recorded(home: Home) -> list[ev.DurableEvent]:
 
 def venues(*names: str) -> dict[str, ScriptedVenue]:
     return {name: ScriptedVenue(name) for name in names or ("acme",)}
+
+
+# ---- one desk, one account ------------------------------------------------------------------------------------------
+
+
+def leases(folder: Path, home: str) -> dict[AccountId, Lease]:
+    return {ACME: Lease("k" * 64, "http://127.0.0.1:1", Path(home), folder / "leases")}
+
+
+def watches(found: Running) -> bool:
+    row = found.view.replica.accounts.get(ACME)
+    return row is not None and row.state == "Blocked"
+
+
+def orders_sent(venue: ScriptedVenue) -> list[str]:
+    return [call for call in venue.calls if call.startswith(("place", "cancel", "replace"))]
+
+
+def test_a_second_desk_watches_the_account_and_says_who_drives_it(tmp_path: Path) -> None:
+    shared = venues()
+    with running(tmp_path / "first", shared, leases(tmp_path, "/first")) as first:
+        rests(first, "mine")
+        with running(tmp_path / "second", shared, leases(tmp_path, "/second"), is_ready=watches) as second:
+            reason = second.view.replica.accounts[ACME].reason
+            assert reason.startswith(f"driven by the desk of process {os.getpid()} (/first) since ")
+            assert reason.endswith("; this desk only watches it until it is started again")
+            assert second.until(lambda: status(second, "mine") is OrdStatus.New), "it does not see the other's order"
+            sent = orders_sent(shared["acme"])
+            for command in (
+                an_intent("theirs"),
+                CancelOrder(account=ACME, client_order_id=ClientOrderId("mine"), operator=OperatorId("")),
+            ):
+                reply = second.desk.control(me(second)).submit(command)
+                assert isinstance(reply, NotSubmitted)
+                assert reply.reason == f"account acme is {reason}; nothing was sent"
+            submit(second, a_halt())  # its latch is its own; it may cancel nothing of an account it does not drive
+            assert second.until(lambda: second.view.replica.halts)
+            rests(first, "still")
+            assert orders_sent(shared["acme"]) == [*sent, "place still"]
+    with running(tmp_path / "third", shared, leases(tmp_path, "/third")) as third:
+        assert third.view.replica.accounts[ACME].state == "Ready"
+
+
+def test_an_order_does_not_leave_once_another_has_taken_the_lease_over(tmp_path: Path) -> None:
+    held = leases(tmp_path, "/first")
+    with running(tmp_path / "first", venues(), held) as found:
+        rests(found, "before")
+        [file] = (tmp_path / "leases").iterdir()
+        file.write_bytes(file.read_bytes().replace(b'"fence":1', b'"fence":2'))
+        submit(found, an_intent("after"))
+        assert found.until(lambda: status(found, "after") is OrdStatus.Denied)
+        order = found.view.replica.orders[ClientOrderId("after")]
+        assert order.requests[0].reasons == ("another desk drives this account now",)
 
 
 # ---- one desk, one folder ----------------------------------------------------------------------------------------------
@@ -300,10 +354,12 @@ def test_a_desk_whose_socket_cannot_be_made_does_not_start(tmp_path: Path) -> No
         ({"url": None, "egress": None}, "venues.binance.egress: is missing; set the source address of its market data"),
     ],
 )
-def test_settings_that_no_desk_can_be_made_of_get_a_sentence(change: dict[str, str | None], sentence: str) -> None:
+def test_settings_that_no_desk_can_be_made_of_get_a_sentence(
+    change: dict[str, str | None], sentence: str, tmp_path: Path
+) -> None:
     settings = settings_of()
     venue = msgspec.structs.replace(settings.venues[VenueId("binance")], **change)
     settings = msgspec.structs.replace(settings, venues={venue.id: venue})
     with pytest.raises(building.CannotBuild) as failed:
-        building.real_parts(settings, None, SystemClock())  # type: ignore[arg-type]
+        building.real_parts(settings, None, SystemClock(), home_in(tmp_path))  # type: ignore[arg-type]
     assert str(failed.value) == sentence

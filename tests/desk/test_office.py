@@ -56,6 +56,7 @@ class Taker:
     """Takes posts as a worker does, and notes how the latch stood when they came."""
 
     def __init__(self, account: AccountId, latch: HaltLatch) -> None:
+        self.watches: str | None = None
         self.posts: list[object] = []
         self.latched: list[bool] = []
         self.is_open = True

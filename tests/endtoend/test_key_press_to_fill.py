@@ -42,7 +42,7 @@ def running(tmp_path: Path) -> Iterator[tuple[Desk, Home]]:
         private_folder(home.log)
         log_file = log.open_log(home.log / "tradedesk.log")
         settings, clock = load(home.config), SystemClock()
-        parts = real_parts(settings, open_vault(home.vault, home.passphrase), clock)
+        parts = real_parts(settings, open_vault(home.vault, home.passphrase), clock, home)
         desk = build(settings, home, parts, clock=clock)
         desk.start()
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 from msgspec import Struct
 
+from tradedesk.access.lease import Lease, LeaseError
 from tradedesk.accounts.core import Core, Outgoing, Quotes
 from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
@@ -99,6 +100,7 @@ class Worker:
         random: Random,
         log: Log,
         damage: str | None = None,
+        lease: Lease | None = None,
     ) -> None:
         self.account = account
         self._build_adapter = adapter
@@ -112,6 +114,8 @@ class Worker:
         self._random = random
         self._log = log
         self._damage = damage
+        self._lease = lease
+        self.watches: str | None = None  # why this desk only watches the account: another one drives it
         self._urgent: Inbox[Post] = Inbox(URGENT, self._wake)
         self._answers: Inbox[Message] = Inbox(NEWS, self._wake)  # never dropped: each has its request in flight
         self._news: Inbox[PrivateNews] = Inbox(NEWS, self._wake)
@@ -143,6 +147,8 @@ class Worker:
         self._stopping.set()
         self._wake()
         self._thread.join(timeout=STOP_GRACE_S + 10)
+        if self._lease is not None and not self._thread.is_alive():  # a thread that hangs may still hold a socket
+            self._lease.release()
 
     @property
     def is_open(self) -> bool:
@@ -159,7 +165,21 @@ class Worker:
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
+    def _take_lease(self) -> None:
+        """One desk at a time drives an account; a second one opens it read-only and says who holds it."""
+        if self._lease is None:
+            return
+        try:
+            holder = self._lease.take(self._clock.now())
+            reason = None if holder is None else f"driven by {holder}"
+        except LeaseError as error:
+            reason = str(error)
+        if reason is not None:
+            self.watches = f"{reason}; this desk only watches it until it is started again"
+            self._log.warning("account_watched", account=self.account.id, why=reason)
+
     def _run(self) -> None:
+        self._take_lease()
         attempts = 0
         while not self._stopping.is_set():
             self._failure = None
@@ -263,7 +283,9 @@ class Worker:
             self.account, manager, store=self._store, publish=self._publish, quotes=self._quotes, halt=self._halt
         )
         self._core.recover(now, self._clock.monotonic())
-        if self._blocked is not None:
+        if self.watches is not None:
+            self._core.set_state(AccountState.Blocked, self.watches, now)
+        elif self._blocked is not None:
             self._core.set_state(AccountState.Blocked, self._blocked, now)
         self._core.set_state(AccountState.Reconciling, "comparing with the venue", now)
         self._heeded = None
@@ -385,6 +407,8 @@ class Worker:
     def _last_check(self, approved: Approved) -> str | None:
         if self._core is None:
             return "the account's worker is stopping"
+        if self._lease is not None and not self._lease.is_ours():
+            return "another desk drives this account now"
         return self._core.last_check(approved, self._clock.now())
 
     async def _send(self, core: Core, adapter: Adapter, approved: Approved) -> None:
@@ -409,6 +433,9 @@ class Worker:
             self._ack_ms = Decimal((self._clock.monotonic() - started) // 1000) / 1000
 
     async def _cancel(self, adapter: Adapter, effect: SendCancel) -> None:
+        if self.watches is not None:
+            self._answers.offer(NotSent(request_id=effect.ticket.request_id, reason=self.watches))
+            return
         answer: Answer = Unproven(request_id=effect.ticket.request_id, cause="the cancel was interrupted")
         try:
             answer = await adapter.cancel(effect.ticket)

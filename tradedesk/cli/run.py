@@ -45,7 +45,7 @@ def desk_of(home: "Home", passphrase_file: Path | None, vault: "Vault | None" = 
         end(f"{home.log}: the log cannot be written ({error.strerror}); make room or give the folder back to this user")
     try:
         opened = vault or open_vault(home.vault, passphrase_file or _found(home.passphrase) or _asked(home.vault))
-        desk = building.build(settings, home, building.real_parts(settings, opened, clock), clock=clock)
+        desk = building.build(settings, home, building.real_parts(settings, opened, clock, home), clock=clock)
         desk.start()
     except (VaultError, JournalError, ConfigError, building.CannotBuild) as error:
         log_file.close()

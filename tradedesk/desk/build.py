@@ -8,6 +8,7 @@ from collections.abc import Callable
 from random import Random, SystemRandom
 
 from tradedesk.access.egress import Egress
+from tradedesk.access.lease import Lease
 from tradedesk.access.vault import Secret, Vault
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, VenueSettings, private_folder
@@ -31,7 +32,7 @@ class CannotBuild(Exception):
 Connect = Callable[[LastCheck], Adapter]
 
 
-def real_parts(settings: Settings, vault: Vault, clock: Clock) -> Parts:
+def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Parts:
     """Adapters and feeds over real sockets, each with its own exit and, of the vault, its own secret alone.
 
     Raises CannotBuild or VaultError.
@@ -45,12 +46,13 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock) -> Parts:
             raise CannotBuild(f"venues.{venue.id}.egress: is missing; set the source address of its market data")
     chance = SystemRandom()
     markets = {venue.id: Markets(venue.instruments) for venue in settings.venues.values()}
+    secrets_of = {account.id: vault.get(account.secret, account.venue) for account in settings.accounts.values()}
     return Parts(
         adapters={
             account.id: _adapter(
                 account,
                 settings.venues[account.venue],
-                vault.get(account.secret, account.venue),
+                secrets_of[account.id],
                 markets[account.venue],
                 clock,
                 chance,
@@ -58,7 +60,16 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock) -> Parts:
             for account in settings.accounts.values()
         },
         feeds={venue.id: _feed(venue, markets[venue.id], clock, chance) for venue in settings.venues.values()},
+        leases={
+            account.id: Lease(secrets_of[account.id].api_key, _place(settings.venues[account.venue]), home.state)
+            for account in settings.accounts.values()
+        },
     )
+
+
+def _place(venue: VenueSettings) -> str:
+    """What tells one exchange from another: where it is reached."""
+    return venue.url or venue.exchange
 
 
 def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk:

@@ -12,6 +12,7 @@ import uvloop
 from msgspec import Struct
 
 from tradedesk import __version__, log
+from tradedesk.access.lease import Lease
 from tradedesk.access.operators import Operator, Role, operator_for
 from tradedesk.accounts.worker import Worker
 from tradedesk.clock import Clock
@@ -39,6 +40,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     adapters: dict[AccountId, Callable[[LastCheck], Adapter]]
     feeds: dict[VenueId, Callable[[Callable[[ev.Event], None]], FeedHost]]
+    leases: dict[AccountId, Lease] = {}  # of accounts that another desk of this machine could drive as well
 
 
 class Desk:
@@ -102,6 +104,7 @@ class Desk:
                 random=random,
                 log=self._log,
                 damage=damaged.get(account.id) or damaged.get(None),
+                lease=parts.leases.get(account.id),
             )
             for account in settings.accounts.values()
         }

@@ -130,6 +130,8 @@ class Office:
         worker = self._workers[account]
         if not worker.is_open:
             return NotSubmitted(reason=f"account {account} is not connected to its venue yet; nothing was sent")
+        if worker.watches is not None and not isinstance(message, Preview | ReconcileNow):
+            return NotSubmitted(reason=f"account {account} is {worker.watches}; nothing was sent")
         if not worker.post(message):
             return NotSubmitted(reason=f"account {account} has too many commands waiting; nothing was sent, try again")
         return Submitted(client_order_id=getattr(message, "client_order_id", None))

@@ -115,7 +115,7 @@ def _desk(home: Any, stamps: Stamps) -> "Desk":
     log.open_log(home.log / "tradedesk.log")
     vault = open_vault(home.vault, home.passphrase)
     settings, clock = load(home.config), SystemClock()
-    parts = building.real_parts(settings, vault, clock)
+    parts = building.real_parts(settings, vault, clock, home)
     stamped = {account: stamps.around(connect) for account, connect in parts.adapters.items()}
     return building.build(settings, home, msgspec.structs.replace(parts, adapters=stamped), clock=clock)
 
