@@ -156,7 +156,7 @@ async def test_an_order_test_checks_everything_and_changes_nothing(venue):
         ({"symbol": "btcusdt"}, -1100, "symbol"),
         ({"side": "HOLD"}, -1117, "side"),
         ({"type": "HOPE"}, -1116, "orderType"),
-        ({"type": "STOP_LOSS", "stopPrice": "1"}, -2010, "not supported"),
+        ({"type": "STOP_LOSS", "stopPrice": "1"}, -1106, "price"),
         ({"timeInForce": "GTX"}, -1115, "timeInForce"),
         ({"timeInForce": None}, -1102, "timeInForce"),
         ({"price": None}, -1102, "price"),

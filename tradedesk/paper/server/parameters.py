@@ -17,6 +17,8 @@ _COMPILED = {
     pattern: re.compile(pattern.removesuffix("$") + r"\Z", re.ASCII) for pattern in (_NUMBER, _INTEGER, CLIENT_ORDER_ID)
 }
 LARGEST = Decimal(10) ** 12  # above any price or quantity of any symbol, below what would format to pages
+_LARGEST_LONG = 2**63 - 1
+_HOUR = 3_600 * 1_000_000_000  # ns
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
@@ -91,13 +93,29 @@ class Parameters:
             raise Refusal(-1111, f"Parameter '{name}' has too much precision.")
         return value
 
+    def must_decimal(self, name: str) -> Decimal:
+        value = self.decimal(name)
+        if value is None:
+            raise missing(name)
+        return value
+
     def integer(self, name: str) -> int | None:
+        """From 0 to the largest of 64 bits (-1100, -1108)."""
         text = self.text(name)
         if text is None:
             return None
         if not _COMPILED[_INTEGER].match(text):
             raise _illegal(name, _INTEGER)
-        return int(text)
+        value = int(text)
+        if value > _LARGEST_LONG:
+            raise Refusal(-1108, f"Parameter '{name}' overflowed.")
+        return value
+
+    def must_integer(self, name: str) -> int:
+        value = self.integer(name)
+        if value is None:
+            raise missing(name)
+        return value
 
     def limit(self, name: str, default: int, most: int) -> int:
         """A row count from 1; what is above `most` gives `most` rows, as the venue does."""
@@ -105,6 +123,13 @@ class Parameters:
         if value == 0:
             raise invalid(name)
         return min(default if value is None else value, most)
+
+    def span(self, most_hours: int | None = None) -> tuple[int | None, int | None]:
+        """`startTime` and `endTime` in ns; -1127 if both are sent and further apart than the endpoint allows."""
+        start, end = self.time("startTime"), self.time("endTime")
+        if most_hours is not None and start is not None and end is not None and end - start > most_hours * _HOUR:
+            raise Refusal(-1127, f"More than {most_hours} hours between startTime and endTime.")
+        return start, end
 
     def time(self, name: str) -> int | None:
         """A moment in ns since the epoch; sent in ms, or in µs when it has 16 digits."""

@@ -3,10 +3,10 @@
 from functools import partial
 
 from tradedesk.paper.exchange import Exchange
-from tradedesk.paper.rows import AccountChanged, Execution, Print
+from tradedesk.paper.rows import AccountChanged, BalanceMoved, Execution, ListChanged, Print
 from tradedesk.paper.server.front import Commons, Front
 from tradedesk.paper.server.limits import Limits
-from tradedesk.paper.server.spot import orders_json
+from tradedesk.paper.server.spot import user_events
 from tradedesk.paper.server.spot.streams import SpotStreams
 
 
@@ -17,8 +17,13 @@ class SpotFront(Front):
         super().__init__(commons, limits)
         self.exchange = exchange
         self.streams: SpotStreams = SpotStreams(exchange, self.users)
+        self._updated: dict[str, int] = {}  # by account, when a balance last changed (ns)
         for spec in exchange.specs():
             exchange.take_book_delta(spec.symbol)  # what stands from the start is in every snapshot
+
+    def updated(self, account: str) -> int:
+        """When a balance of the account last changed (ns); when the exchange began if none did."""
+        return self._updated.get(account, self.commons.started)
 
     def settle(self) -> int:
         now = self.commons.now()
@@ -35,7 +40,12 @@ class SpotFront(Front):
                 case Execution(row=row, fill=fill):
                     if fill is not None and row.executed_qty == fill.quantity:  # its first: only unfilled orders count
                         self.limits.give_back_order(row.account, now)
-                    self.users.tell(row.account, partial(orders_json.execution_report, event))
+                    self.users.tell(row.account, partial(user_events.execution_report, event))
                 case AccountChanged():
-                    self.users.tell(event.account, partial(orders_json.account_position, event))
+                    self._updated[event.account] = event.time
+                    self.users.tell(event.account, partial(user_events.account_position, event))
+                case ListChanged():
+                    self.users.tell(event.row.account, partial(user_events.list_status, event))
+                case BalanceMoved():
+                    self.users.tell(event.movement.account, partial(user_events.balance_update, event))
         self.streams.happened([event for event in events if isinstance(event, Print)], now)

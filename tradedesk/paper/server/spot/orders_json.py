@@ -1,19 +1,24 @@
-"""Spot orders, fills and accounts as the venue writes them in JSON, and the events of the user data stream."""
+"""Spot orders, order lists, fills and accounts as the venue writes them in JSON."""
 
 from decimal import Decimal
 
 from tradedesk.paper.rows import (
-    AccountChanged,
     AccountSpec,
+    Amended,
+    Amendment,
     Cancelled,
     CancelReplaced,
-    Execution,
+    Kind,
+    ListCancelled,
+    ListRow,
     OrderRow,
+    PreventedMatch,
     Refusal,
-    Status,
     TradeRow,
 )
 from tradedesk.paper.server.render import ZERO, Json, error, number
+
+_TRIGGERED = (Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT, Kind.TAKE_PROFIT_LIMIT)
 
 # -- orders ---------------------------------------------------------------------------------------------------------------
 
@@ -32,26 +37,49 @@ def _order_body(row: OrderRow) -> Json:
     }
 
 
+def _conditional(row: OrderRow, unit: int) -> Json:
+    """What only some orders have, in every answer that shows one."""
+    fields: Json = {}
+    if row.kind in _TRIGGERED:
+        fields["stopPrice"] = number(row.stop_price)
+    if row.trailing_delta is not None:
+        fields["trailingDelta"] = row.trailing_delta
+        fields["trailingTime"] = -1 if row.trailing_time is None else row.trailing_time // unit
+    if row.iceberg_qty:
+        fields["icebergQty"] = number(row.iceberg_qty)
+    if row.prevented_match_id is not None:
+        fields["preventedMatchId"] = row.prevented_match_id
+        fields["preventedQuantity"] = number(row.prevented_quantity)
+    if row.strategy_id is not None:
+        fields["strategyId"] = row.strategy_id
+    if row.strategy_type is not None:
+        fields["strategyType"] = row.strategy_type
+    if row.expiry_reason is not None:
+        fields["expiryReason"] = row.expiry_reason
+    return fields
+
+
+def _working(row: OrderRow, unit: int) -> int:
+    return -1 if row.working_time < 0 else row.working_time // unit
+
+
 def order(row: OrderRow, unit: int) -> Json:
     """As queries show it."""
     return {
         "symbol": row.symbol,
         "orderId": row.order_id,
-        "orderListId": -1,
+        "orderListId": row.order_list_id,
         "clientOrderId": row.client_order_id,
         **_order_body(row),
         "stopPrice": ZERO,
         "icebergQty": ZERO,
         "time": row.time // unit,
         "updateTime": row.update_time // unit,
-        "isWorking": True,  # true for whatever was not held back, as at the venue, finished orders included
+        "isWorking": row.working_time >= 0,  # stays true when the order is finished, as at the venue
         "workingTime": _working(row, unit),
+        **_conditional(row, unit),
         "selfTradePreventionMode": row.stp_mode,
     }
-
-
-def _working(row: OrderRow, unit: int) -> int:
-    return -1 if row.working_time < 0 else row.working_time // unit
 
 
 def placed(row: OrderRow, kind: str, unit: int) -> Json:
@@ -59,40 +87,60 @@ def placed(row: OrderRow, kind: str, unit: int) -> Json:
     answer: Json = {
         "symbol": row.symbol,
         "orderId": row.order_id,
-        "orderListId": -1,
+        "orderListId": row.order_list_id,
         "clientOrderId": row.client_order_id,
         "transactTime": row.update_time // unit,
     }
-    if kind != "ACK":
-        answer |= _order_body(row)
-        answer["workingTime"] = _working(row, unit)
-        if kind == "FULL":
-            answer["fills"] = [
-                {
-                    "price": number(fill.price),
-                    "qty": number(fill.quantity),
-                    "commission": number(fill.commission),
-                    "commissionAsset": fill.commission_asset,
-                    "tradeId": fill.trade_id,
-                }
-                for fill in row.fills
-            ]
-        answer["selfTradePreventionMode"] = row.stp_mode
-    return answer
+    if kind == "ACK":
+        return answer
+    answer |= _order_body(row)
+    answer["workingTime"] = _working(row, unit)
+    if kind == "FULL":
+        answer["fills"] = [
+            {
+                "price": number(fill.price),
+                "qty": number(fill.quantity),
+                "commission": number(fill.commission),
+                "commissionAsset": fill.commission_asset,
+                "tradeId": fill.trade_id,
+            }
+            for fill in row.fills
+        ]
+    return answer | _conditional(row, unit) | {"selfTradePreventionMode": row.stp_mode}
 
 
 def cancelled(done: Cancelled, unit: int) -> Json:
+    """One order, or the whole list that it took with it."""
+    return _cancelled_order(done, unit) if done.order_list is None else cancelled_list(done.order_list, unit)
+
+
+def _cancelled_order(done: Cancelled, unit: int) -> Json:
     row = done.order
     return {
         "symbol": row.symbol,
         "origClientOrderId": row.client_order_id,
         "orderId": row.order_id,
-        "orderListId": -1,
+        "orderListId": row.order_list_id,
         "clientOrderId": done.cancel_client_order_id,
         "transactTime": row.update_time // unit,
         **_order_body(row),
+        **_conditional(row, unit),
         "selfTradePreventionMode": row.stp_mode,
     }
+
+
+def all_cancelled(done: list[Cancelled], unit: int) -> list[Json]:
+    """Each order once, each list once however many of its legs there are."""
+    reports: list[Json] = []
+    shown: set[int] = set()
+    for each in done:
+        if each.order_list is not None:
+            list_id = each.order_list.row.order_list_id
+            if list_id in shown:
+                continue
+            shown.add(list_id)
+        reports.append(cancelled(each, unit))
+    return reports
 
 
 def cancel_replaced(done: CancelReplaced, kind: str, unit: int) -> Json:
@@ -112,12 +160,88 @@ def cancel_replaced(done: CancelReplaced, kind: str, unit: int) -> Json:
     }
 
 
+def amended(done: Amended, unit: int) -> Json:
+    row = done.order
+    answer: Json = {
+        "transactTime": done.amendment.time // unit,
+        "executionId": done.amendment.execution_id,
+        "amendedOrder": {
+            "symbol": row.symbol,
+            "orderId": row.order_id,
+            "orderListId": row.order_list_id,
+            "origClientOrderId": done.amendment.orig_client_order_id,
+            "clientOrderId": row.client_order_id,
+            "price": number(row.price),
+            "qty": number(row.orig_qty),
+            "executedQty": number(row.executed_qty),
+            "preventedQty": number(row.prevented_quantity),
+            "quoteOrderQty": number(row.orig_quote_qty),
+            "cumulativeQuoteQty": number(row.cumulative_quote),
+            "status": row.status,
+            "timeInForce": row.time_in_force,
+            "type": row.kind,
+            "side": row.side,
+            "workingTime": _working(row, unit),
+            **_conditional(row, unit),
+            "selfTradePreventionMode": row.stp_mode,
+        },
+    }
+    if done.order_list is not None:
+        shown = order_list(done.order_list, unit)
+        del shown["listStatusType"], shown["transactionTime"]
+        answer["listStatus"] = shown
+    return answer
+
+
+def amendment(row: Amendment, unit: int) -> Json:
+    return {
+        "symbol": row.symbol,
+        "orderId": row.order_id,
+        "executionId": row.execution_id,
+        "origClientOrderId": row.orig_client_order_id,
+        "newClientOrderId": row.new_client_order_id,
+        "origQty": number(row.orig_qty),
+        "newQty": number(row.new_qty),
+        "time": row.time // unit,
+    }
+
+
+# -- order lists ----------------------------------------------------------------------------------------------------------
+
+
+def order_list(row: ListRow, unit: int) -> Json:
+    """As queries show it."""
+    return {
+        "orderListId": row.order_list_id,
+        "contingencyType": row.contingency_type,
+        "listStatusType": row.list_status_type,
+        "listOrderStatus": row.list_order_status,
+        "listClientOrderId": row.list_client_order_id,
+        "transactionTime": row.transaction_time // unit,
+        "symbol": row.symbol,
+        "orders": [
+            {"symbol": leg.symbol, "orderId": leg.order_id, "clientOrderId": leg.client_order_id} for leg in row.orders
+        ],
+    }
+
+
+def placed_list(row: ListRow, kind: str, unit: int) -> Json:
+    return order_list(row, unit) | {"orderReports": [placed(leg, kind, unit) for leg in row.orders]}
+
+
+def cancelled_list(done: ListCancelled, unit: int) -> Json:
+    return order_list(done.row, unit) | {"orderReports": [_cancelled_order(leg, unit) for leg in done.orders]}
+
+
+# -- trades ---------------------------------------------------------------------------------------------------------------
+
+
 def my_trade(row: TradeRow, unit: int) -> Json:
     return {
         "symbol": row.symbol,
         "id": row.trade_id,
         "orderId": row.order_id,
-        "orderListId": -1,
+        "orderListId": row.order_list_id,
         "price": number(row.price),
         "qty": number(row.quantity),
         "quoteQty": number(row.price * row.quantity),
@@ -130,6 +254,25 @@ def my_trade(row: TradeRow, unit: int) -> Json:
     }
 
 
+def prevented_match(row: PreventedMatch, unit: int) -> Json:
+    answer: Json = {
+        "symbol": row.symbol,
+        "preventedMatchId": row.match_id,
+        "takerOrderId": row.taker_order_id,
+        "makerSymbol": row.symbol,
+        "makerOrderId": row.maker_order_id,
+        "tradeGroupId": row.trade_group_id,
+        "selfTradePreventionMode": row.stp_mode,
+        "price": number(row.price),
+    }
+    if row.taker_prevented_qty:
+        answer["takerPreventedQuantity"] = number(row.taker_prevented_qty)
+    if row.maker_prevented_qty:
+        answer["makerPreventedQuantity"] = number(row.maker_prevented_qty)
+    answer["transactTime"] = row.time // unit
+    return answer
+
+
 # -- accounts -------------------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +283,8 @@ def balances(held: dict[str, tuple[Decimal, Decimal]]) -> list[Json]:
     ]
 
 
-def account(spec: AccountSpec, uid: int, held: dict[str, tuple[Decimal, Decimal]], now: int, unit: int) -> Json:
+def account(spec: AccountSpec, uid: int, held: dict[str, tuple[Decimal, Decimal]], updated: int, unit: int) -> Json:
+    """`updated` is when a balance last changed, ns."""
     return {
         "makerCommission": int(spec.maker * 10_000),  # hundredths of a percent
         "takerCommission": int(spec.taker * 10_000),
@@ -148,12 +292,12 @@ def account(spec: AccountSpec, uid: int, held: dict[str, tuple[Decimal, Decimal]
         "sellerCommission": 0,
         "commissionRates": _rates(spec),
         "canTrade": True,
-        "canWithdraw": False,
-        "canDeposit": False,
+        "canWithdraw": True,
+        "canDeposit": True,
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
-        "updateTime": now // unit,
+        "updateTime": updated // unit,
         "accountType": "SPOT",
         "balances": balances(held),
         "permissions": ["SPOT"],
@@ -165,6 +309,15 @@ def _rates(spec: AccountSpec) -> Json:
     return {"maker": number(spec.maker), "taker": number(spec.taker), "buyer": ZERO, "seller": ZERO}
 
 
+def _discount(spec: AccountSpec) -> Json:
+    return {
+        "enabledForAccount": spec.pays_bnb,
+        "enabledForSymbol": True,
+        "discountAsset": "BNB",
+        "discount": "0.75000000",  # what is left of the commission
+    }
+
+
 def commission(spec: AccountSpec, symbol: str) -> Json:
     none = {"maker": ZERO, "taker": ZERO, "buyer": ZERO, "seller": ZERO}
     return {
@@ -172,82 +325,16 @@ def commission(spec: AccountSpec, symbol: str) -> Json:
         "standardCommission": _rates(spec),
         "specialCommission": none,
         "taxCommission": none,
-        "discount": {
-            "enabledForAccount": False,
-            "enabledForSymbol": False,
-            "discountAsset": "BNB",
-            "discount": "0.75000000",
-        },
+        "discount": _discount(spec),
     }
 
 
 def tested(spec: AccountSpec) -> Json:
     """The answer to order/test that asked for commission rates."""
+    none = {"maker": ZERO, "taker": ZERO}
     return {
         "standardCommissionForOrder": {"maker": number(spec.maker), "taker": number(spec.taker)},
-        "specialCommissionForOrder": {"maker": ZERO, "taker": ZERO},
-        "taxCommissionForOrder": {"maker": ZERO, "taker": ZERO},
-        "discount": {
-            "enabledForAccount": False,
-            "enabledForSymbol": False,
-            "discountAsset": "BNB",
-            "discount": "0.75000000",
-        },
-    }
-
-
-# -- events of the user data stream ---------------------------------------------------------------------------------------
-
-
-def execution_report(event: Execution, unit: int) -> Json:
-    row, fill = event.row, event.fill
-    is_cancel = event.what == "CANCELED"
-    report: Json = {
-        "e": "executionReport",
-        "E": event.time // unit,
-        "s": row.symbol,
-        "c": event.cancel_client_order_id if is_cancel else row.client_order_id,
-        "S": row.side,
-        "o": row.kind,
-        "f": row.time_in_force,
-        "q": number(row.orig_qty),
-        "p": number(row.price),
-        "P": ZERO,
-        "F": ZERO,
-        "g": -1,
-        "C": row.client_order_id if is_cancel else "",
-        "x": event.what,
-        "X": row.status,
-        "r": "NONE",
-        "i": row.order_id,
-        "l": number(fill.quantity) if fill else ZERO,
-        "z": number(row.executed_qty),
-        "L": number(fill.price) if fill else ZERO,
-        "n": number(fill.commission) if fill else "0",
-        "N": fill.commission_asset if fill else None,
-        "T": event.time // unit,
-        "t": fill.trade_id if fill else -1,
-        "I": event.execution_id,
-        "w": row.is_working and row.status in (Status.NEW, Status.PARTIALLY_FILLED),
-        "m": fill.is_maker if fill else False,
-        "M": fill is not None,
-        "O": row.time // unit,
-        "Z": number(row.cumulative_quote),
-        "Y": number(fill.price * fill.quantity) if fill else ZERO,
-        "Q": number(row.orig_quote_qty),
-        "V": row.stp_mode,
-    }
-    if row.working_time >= 0:
-        report["W"] = row.working_time // unit
-    if row.expiry_reason is not None:
-        report["eR"] = row.expiry_reason
-    return report
-
-
-def account_position(event: AccountChanged, unit: int) -> Json:
-    return {
-        "e": "outboundAccountPosition",
-        "E": event.time // unit,
-        "u": event.time // unit,
-        "B": [{"a": asset, "f": number(free), "l": number(locked)} for asset, (free, locked) in event.balances.items()],
+        "specialCommissionForOrder": none,
+        "taxCommissionForOrder": none,
+        "discount": _discount(spec),
     }

@@ -1,7 +1,8 @@
 """The two tables of what can be asked: by method and path over REST, by name over the WebSocket API; weights as listed 2026-07."""
 
+from tradedesk.paper.accounts import Right
 from tradedesk.paper.server.front import Route
-from tradedesk.paper.server.spot import market_data, trading
+from tradedesk.paper.server.spot import account, history, lists, market_data, trading
 
 _PING = Route(operation=market_data.ping, weight=1)
 _TIME = Route(operation=market_data.time, weight=1)
@@ -21,20 +22,36 @@ _TICKER_PRICE = Route(operation=market_data.ticker_price, weight=market_data.tic
 _TICKER_BOOK = Route(operation=market_data.ticker_book, weight=market_data.ticker_weight)
 
 _PLACE = Route(operation=trading.place, weight=1, security="signed", is_order=True)
-_TEST = Route(operation=trading.test, weight=trading.test_weight, security="signed")
+_TEST = Route(operation=trading.test, weight=trading.test_weight, security="signed", right=Right.SPOT)
 _CANCEL = Route(operation=trading.cancel, weight=1, security="signed", is_order=True)
 _CANCEL_ALL = Route(operation=trading.cancel_all, weight=1, security="signed", is_order=True)
 _CANCEL_REPLACE = Route(operation=trading.cancel_replace, weight=1, security="signed", is_order=True)
-_ORDER = Route(operation=trading.order, weight=4, security="signed")
-_OPEN_ORDERS = Route(operation=trading.open_orders, weight=trading.open_orders_weight, security="signed")
-_ALL_ORDERS = Route(operation=trading.all_orders, weight=20, security="signed")
-_MY_TRADES = Route(operation=trading.my_trades, weight=trading.my_trades_weight, security="signed")
-_ACCOUNT = Route(operation=trading.account, weight=20, security="signed")
-_COMMISSION = Route(operation=trading.commission, weight=20, security="signed")
-_ORDER_LIMITS = Route(operation=trading.order_rate_limits, weight=40, security="signed")
-_OPEN_KEY = Route(operation=trading.open_listen_key, weight=2, security="key")
-_KEEP_KEY = Route(operation=trading.keep_listen_key, weight=2, security="key")
-_CLOSE_KEY = Route(operation=trading.close_listen_key, weight=2, security="key")
+_AMEND = Route(operation=trading.amend, weight=4, security="signed", right=Right.SPOT)
+_SOR = Route(operation=trading.routed, weight=1, security="signed", is_order=True)
+_SOR_TEST = Route(operation=trading.routed, weight=trading.test_weight, security="signed", right=Right.SPOT)
+_OCO = Route(operation=lists.place_oco, weight=1, security="signed", is_order=True)
+_OLD_OCO = Route(operation=lists.place_old_oco, weight=1, security="signed", is_order=True)
+_OTO = Route(operation=lists.place_oto, weight=1, security="signed", is_order=True)
+_OTOCO = Route(operation=lists.place_otoco, weight=1, security="signed", is_order=True)
+_OPO = Route(operation=lists.place_opo, weight=1, security="signed", is_order=True)
+_CANCEL_LIST = Route(operation=lists.cancel, weight=1, security="signed", is_order=True)
+_LIST = Route(operation=lists.order_list, weight=4, security="signed")
+_ALL_LISTS = Route(operation=lists.all_lists, weight=20, security="signed")
+_OPEN_LISTS = Route(operation=lists.open_lists, weight=6, security="signed")
+_ORDER = Route(operation=history.order, weight=4, security="signed")
+_OPEN_ORDERS = Route(operation=history.open_orders, weight=history.open_orders_weight, security="signed")
+_ALL_ORDERS = Route(operation=history.all_orders, weight=20, security="signed")
+_MY_TRADES = Route(operation=history.my_trades, weight=history.my_trades_weight, security="signed")
+_AMENDMENTS = Route(operation=history.amendments, weight=4, security="signed")
+_PREVENTED = Route(operation=history.prevented_matches, weight=history.prevented_matches_weight, security="signed")
+_ALLOCATIONS = Route(operation=history.allocations, weight=20, security="signed")
+_ACCOUNT = Route(operation=account.account, weight=20, security="signed")
+_COMMISSION = Route(operation=account.commission, weight=20, security="signed")
+_FILTERS = Route(operation=account.filters, weight=40, security="signed")
+_ORDER_LIMITS = Route(operation=account.order_rate_limits, weight=40, security="signed")
+_OPEN_KEY = Route(operation=account.open_listen_key, weight=2, security="key")
+_KEEP_KEY = Route(operation=account.keep_listen_key, weight=2, security="key")
+_CLOSE_KEY = Route(operation=account.close_listen_key, weight=2, security="key")
 
 REST = {
     ("GET", "/api/v3/ping"): _PING,
@@ -58,12 +75,29 @@ REST = {
     ("POST", "/api/v3/order"): _PLACE,
     ("POST", "/api/v3/order/test"): _TEST,
     ("POST", "/api/v3/order/cancelReplace"): _CANCEL_REPLACE,
+    ("PUT", "/api/v3/order/amend/keepPriority"): _AMEND,
+    ("GET", "/api/v3/order/amendments"): _AMENDMENTS,
+    ("POST", "/api/v3/sor/order"): _SOR,
+    ("POST", "/api/v3/sor/order/test"): _SOR_TEST,
+    ("POST", "/api/v3/order/oco"): _OLD_OCO,
+    ("POST", "/api/v3/orderList/oco"): _OCO,
+    ("POST", "/api/v3/orderList/oto"): _OTO,
+    ("POST", "/api/v3/orderList/otoco"): _OTOCO,
+    ("POST", "/api/v3/orderList/opo"): _OPO,
+    ("POST", "/api/v3/orderList/opoco"): _OPO,
+    ("GET", "/api/v3/orderList"): _LIST,
+    ("DELETE", "/api/v3/orderList"): _CANCEL_LIST,
+    ("GET", "/api/v3/allOrderList"): _ALL_LISTS,
+    ("GET", "/api/v3/openOrderList"): _OPEN_LISTS,
     ("GET", "/api/v3/order"): _ORDER,
     ("DELETE", "/api/v3/order"): _CANCEL,
     ("GET", "/api/v3/openOrders"): _OPEN_ORDERS,
     ("DELETE", "/api/v3/openOrders"): _CANCEL_ALL,
     ("GET", "/api/v3/allOrders"): _ALL_ORDERS,
     ("GET", "/api/v3/myTrades"): _MY_TRADES,
+    ("GET", "/api/v3/myPreventedMatches"): _PREVENTED,
+    ("GET", "/api/v3/myAllocations"): _ALLOCATIONS,
+    ("GET", "/api/v3/myFilters"): _FILTERS,
     ("GET", "/api/v3/account"): _ACCOUNT,
     ("GET", "/api/v3/account/commission"): _COMMISSION,
     ("GET", "/api/v3/rateLimit/order"): _ORDER_LIMITS,
@@ -96,10 +130,27 @@ SOCKET = {
     "order.status": _ORDER,
     "order.cancel": _CANCEL,
     "order.cancelReplace": _CANCEL_REPLACE,
+    "order.amend.keepPriority": _AMEND,
+    "order.amendments": _AMENDMENTS,
+    "sor.order.place": _SOR,
+    "sor.order.test": _SOR_TEST,
+    "orderList.place": _OLD_OCO,
+    "orderList.place.oco": _OCO,
+    "orderList.place.oto": _OTO,
+    "orderList.place.otoco": _OTOCO,
+    "orderList.place.opo": _OPO,
+    "orderList.place.opoco": _OPO,
+    "orderList.status": _LIST,
+    "orderList.cancel": _CANCEL_LIST,
+    "openOrderLists.status": _OPEN_LISTS,
+    "allOrderLists": _ALL_LISTS,
     "openOrders.status": _OPEN_ORDERS,
     "openOrders.cancelAll": _CANCEL_ALL,
     "allOrders": _ALL_ORDERS,
     "myTrades": _MY_TRADES,
+    "myPreventedMatches": _PREVENTED,
+    "myAllocations": _ALLOCATIONS,
+    "myFilters": _FILTERS,
     "account.status": _ACCOUNT,
     "account.commission": _COMMISSION,
     "account.rateLimits.orders": _ORDER_LIMITS,

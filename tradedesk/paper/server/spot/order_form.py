@@ -1,0 +1,224 @@
+"""The orders and order lists of a request, as the client writes them: names, prefixes of legs, old forms and new.
+
+What an order of its kind must have and what the instrument allows is the exchange's to judge; here is only the form.
+"""
+
+import re
+from collections.abc import Callable
+
+from tradedesk.paper.rows import STP_MODES, Kind, NewOrder, Oco, Oto, Otoco, Refusal
+from tradedesk.paper.rules import check_parameters
+from tradedesk.paper.server.parameters import Parameters
+
+_KINDS = frozenset(Kind)
+_STOPS = (Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT)
+_TAKES = (Kind.TAKE_PROFIT, Kind.TAKE_PROFIT_LIMIT)
+_QUOTED_NAME = re.compile(r"'([a-z])(\w*)'", re.ASCII)
+
+
+def order(parameters: Parameters) -> NewOrder:
+    """The one order of a request."""
+    return _leg(
+        parameters,
+        lambda name: name,
+        symbol=parameters.symbol(),
+        side=_side(parameters, "side"),
+        quantity="quantity",
+        client_order_id="newClientOrderId",
+        stp_mode=_stp_mode(parameters),
+    )
+
+
+def oco(parameters: Parameters) -> Oco:
+    """`above...` and `below...`."""
+    symbol, side, stp_mode = parameters.symbol(), _side(parameters, "side"), _stp_mode(parameters)
+    parameters.must("quantity")
+    above = _named(parameters, "above", symbol=symbol, side=side, quantity="quantity", stp_mode=stp_mode)
+    below = _named(parameters, "below", symbol=symbol, side=side, quantity="quantity", stp_mode=stp_mode)
+    _check_pair(above, below)
+    return Oco(above=above, below=below, list_client_order_id=parameters.client_order_id("listClientOrderId"))
+
+
+def old_oco(parameters: Parameters) -> Oco:
+    """POST order/oco and orderList.place: a limit order, and a stop with or without a limit."""
+    symbol, side, stp_mode = parameters.symbol(), _side(parameters, "side"), _stp_mode(parameters)
+    quantity = parameters.must_decimal("quantity")
+    limit_price, stop_limit = parameters.must_decimal("price"), parameters.decimal("stopLimitPrice")
+    time_in_force = _time_in_force(parameters, "stopLimitTimeInForce")
+    limit = NewOrder(
+        symbol=symbol,
+        side=side,
+        kind=Kind.LIMIT_MAKER,
+        quantity=quantity,
+        price=limit_price,
+        client_order_id=parameters.client_order_id("limitClientOrderId"),
+        iceberg_qty=parameters.decimal("limitIcebergQty"),
+        stp_mode=stp_mode,
+        strategy_id=parameters.integer("limitStrategyId"),
+        strategy_type=parameters.integer("limitStrategyType"),
+    )
+    stop = NewOrder(
+        symbol=symbol,
+        side=side,
+        kind=Kind.STOP_LOSS if stop_limit is None else Kind.STOP_LOSS_LIMIT,
+        quantity=quantity,
+        price=stop_limit,
+        time_in_force=time_in_force,
+        client_order_id=parameters.client_order_id("stopClientOrderId"),
+        stop_price=parameters.decimal("stopPrice"),
+        trailing_delta=parameters.integer("trailingDelta"),
+        iceberg_qty=parameters.decimal("stopIcebergQty"),
+        stp_mode=stp_mode,
+        strategy_id=parameters.integer("stopStrategyId"),
+        strategy_type=parameters.integer("stopStrategyType"),
+    )
+    above, below = (stop, limit) if side == "BUY" else (limit, stop)
+    return Oco(above=above, below=below, list_client_order_id=parameters.client_order_id("listClientOrderId"))
+
+
+def oto(parameters: Parameters) -> Oto:
+    """`working...` and `pending...`, each with a side and a quantity of its own."""
+    symbol, stp_mode = parameters.symbol(), _stp_mode(parameters)
+    working = _working(parameters, symbol, stp_mode)
+    side = _side(parameters, "pendingSide")
+    parameters.must("pendingQuantity")
+    pending = _named(parameters, "pending", symbol=symbol, side=side, quantity="pendingQuantity", stp_mode=stp_mode)
+    return Oto(working=working, pending=pending, list_client_order_id=parameters.client_order_id("listClientOrderId"))
+
+
+def otoco(parameters: Parameters) -> Otoco:
+    """`working...`, then `pendingAbove...` and `pendingBelow...` with one `pendingSide` and `pendingQuantity`."""
+    symbol, stp_mode = parameters.symbol(), _stp_mode(parameters)
+    working = _working(parameters, symbol, stp_mode)
+    side = _side(parameters, "pendingSide")
+    parameters.must("pendingQuantity")
+    above, below = (
+        _named(parameters, prefix, symbol=symbol, side=side, quantity="pendingQuantity", stp_mode=stp_mode)
+        for prefix in ("pendingAbove", "pendingBelow")
+    )
+    _check_pair(above, below)
+    return Otoco(
+        working=working,
+        pending_above=above,
+        pending_below=below,
+        list_client_order_id=parameters.client_order_id("listClientOrderId"),
+    )
+
+
+def answer_kind(parameters: Parameters, default: str) -> str:
+    """ACK, RESULT or FULL."""
+    return parameters.choice("newOrderRespType", ("ACK", "RESULT", "FULL")) or default
+
+
+def cancel_restrictions(parameters: Parameters) -> str | None:
+    asked = parameters.text("cancelRestrictions")
+    if asked not in (None, "ONLY_NEW", "ONLY_PARTIALLY_FILLED"):
+        raise Refusal(-1145, "Invalid cancelRestrictions")
+    return asked
+
+
+# -- legs -----------------------------------------------------------------------------------------------------------------
+
+
+def _working(parameters: Parameters, symbol: str, stp_mode: str | None) -> NewOrder:
+    side = _side(parameters, "workingSide")
+    parameters.must("workingQuantity")
+    working = _named(parameters, "working", symbol=symbol, side=side, quantity="workingQuantity", stp_mode=stp_mode)
+    if working.kind not in (Kind.LIMIT, Kind.LIMIT_MAKER):
+        raise Refusal(-1116, "Invalid orderType.")
+    return working
+
+
+def _named(
+    parameters: Parameters, prefix: str, *, symbol: str, side: str, quantity: str, stp_mode: str | None
+) -> NewOrder:
+    """A leg whose parameters begin with `prefix`; what is amiss with it is told by those names."""
+    leg = _leg(
+        parameters,
+        lambda name: prefix + name[0].upper() + name[1:],
+        symbol=symbol,
+        side=side,
+        quantity=quantity,
+        client_order_id=f"{prefix}ClientOrderId",
+        stp_mode=stp_mode,
+    )
+    try:
+        check_parameters(leg)
+    except Refusal as refusal:
+        named = _QUOTED_NAME.sub(lambda found: f"'{prefix}{found[1].upper()}{found[2]}'", refusal.message)
+        raise Refusal(refusal.code, named, refusal.http) from None
+    return leg
+
+
+def _leg(
+    parameters: Parameters,
+    name: Callable[[str], str],
+    *,
+    symbol: str,
+    side: str,
+    quantity: str,
+    client_order_id: str,
+    stp_mode: str | None,
+) -> NewOrder:
+    kind = parameters.must(name("type"))
+    if kind not in _KINDS:
+        raise Refusal(-1116, "Invalid orderType.")
+    for peg in ("pegPriceType", "pegOffsetType", "pegOffsetValue"):
+        if parameters.text(name(peg)) is not None:
+            raise Refusal(-2010, "Pegged orders are not supported for this symbol.")
+    return NewOrder(
+        symbol=symbol,
+        side=side,
+        kind=Kind(kind),
+        quantity=parameters.decimal(quantity),
+        quote_quantity=parameters.decimal("quoteOrderQty") if name("quoteOrderQty") == "quoteOrderQty" else None,
+        price=parameters.decimal(name("price")),
+        time_in_force=_time_in_force(parameters, name("timeInForce")),
+        client_order_id=parameters.client_order_id(client_order_id),
+        stop_price=parameters.decimal(name("stopPrice")),
+        trailing_delta=parameters.integer(name("trailingDelta")),
+        iceberg_qty=parameters.decimal(name("icebergQty")),
+        stp_mode=stp_mode,
+        strategy_id=parameters.integer(name("strategyId")),
+        strategy_type=parameters.integer(name("strategyType")),
+    )
+
+
+def _side(parameters: Parameters, name: str) -> str:
+    side = parameters.must(name)
+    if side not in ("BUY", "SELL"):
+        raise Refusal(-1117, "Invalid side.")
+    return side
+
+
+def _time_in_force(parameters: Parameters, name: str) -> str | None:
+    asked = parameters.text(name)
+    if asked not in (None, "GTC", "IOC", "FOK"):
+        raise Refusal(-1115, "Invalid timeInForce.")
+    return asked
+
+
+def _stp_mode(parameters: Parameters) -> str | None:
+    return parameters.choice("selfTradePreventionMode", STP_MODES)
+
+
+def _check_pair(above: NewOrder, below: NewOrder) -> None:
+    """Which kinds may stand above and below each other in an OCO."""
+    buys = above.side == "BUY"
+    for leg in (above, below):
+        if leg.kind in (Kind.LIMIT, Kind.MARKET):
+            raise Refusal(-1158, "Order type not supported in OCO.")
+    if above.kind is Kind.LIMIT_MAKER and below.kind is Kind.LIMIT_MAKER:
+        raise Refusal(-1168, "At least one OCO order must be contingent.")
+    if buys and above.kind is Kind.LIMIT_MAKER:
+        raise Refusal(-1165, "A limit order in a buy OCO must be below.")
+    if not buys and below.kind is Kind.LIMIT_MAKER:
+        raise Refusal(-1166, "A limit order in a sell OCO must be above.")
+    if buys and below.kind in _STOPS:
+        raise Refusal(-1196, "A stop loss order in a buy OCO must be above.")
+    if not buys and above.kind in _STOPS:
+        raise Refusal(-1197, "A stop loss order in a sell OCO must be below.")
+    if buys and above.kind in _TAKES:
+        raise Refusal(-1198, "A take profit order in a buy OCO must be below.")
+    if not buys and below.kind in _TAKES:
+        raise Refusal(-1199, "A take profit order in a sell OCO must be above.")
