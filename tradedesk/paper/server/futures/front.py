@@ -1,0 +1,73 @@
+"""The USD-M market behind its doors: the exchange, what is counted, and who listens."""
+
+from functools import partial
+
+from tradedesk.paper.accounts import Right
+from tradedesk.paper.futures.exchange import FuturesExchange
+from tradedesk.paper.futures.rows import (
+    AccountUpdate,
+    AlgoChanged,
+    ConfigChanged,
+    ForceOrder,
+    FuturesEvent,
+    MarginCall,
+    OrderChanged,
+    TriggerRejected,
+)
+from tradedesk.paper.rows import Print
+from tradedesk.paper.server.front import Commons, Front
+from tradedesk.paper.server.futures import account_json, orders_json
+from tradedesk.paper.server.futures.digits import Digits
+from tradedesk.paper.server.futures.streams import FuturesStreams
+from tradedesk.paper.server.limits import Limits
+
+
+class FuturesFront(Front):
+    """What the operations of the futures table are handed first."""
+
+    trade_right = Right.FUTURES
+
+    def __init__(self, exchange: FuturesExchange, commons: Commons, limits: Limits) -> None:
+        super().__init__(commons, limits)
+        self.exchange = exchange
+        self.digits = {contract.symbol: Digits.of(contract) for contract in exchange.contracts()}
+        self.fee_burn: set[str] = set()  # accounts that asked to pay in BNB; kept and told only
+        self.streams: FuturesStreams = FuturesStreams(exchange, self.digits, self.users)
+
+    def settle(self) -> int:
+        now = self.commons.now()
+        self.exchange.advance(now)
+        return now
+
+    def next_due(self) -> int | None:
+        return self.exchange.next_due()
+
+    def distribute(self, now: int) -> None:
+        events = self.exchange.drain()
+        for event in events:
+            self._tell(event)
+        self.streams.happened(
+            [event for event in events if isinstance(event, Print)],
+            [event for event in events if isinstance(event, ForceOrder)],
+            now,
+        )
+
+    def _tell(self, event: FuturesEvent) -> None:
+        """The user data event of what happened to an account, if it is one."""
+        users = self.users
+        match event:
+            case OrderChanged(row=row, fill=fill):
+                digits = self.digits[row.symbol]
+                if fill is not None and event.what == "TRADE":
+                    users.tell(row.account, partial(orders_json.trade_lite, event, fill, digits))
+                users.tell(row.account, partial(orders_json.order_trade_update, event, digits))
+            case AccountUpdate():
+                users.tell(event.account, partial(account_json.account_update, event, self.digits))
+            case ConfigChanged():
+                users.tell(event.account, partial(account_json.config_update, event))
+            case MarginCall():
+                users.tell(event.account, partial(account_json.margin_call, event, self.digits))
+            case AlgoChanged(row=row):
+                users.tell(row.account, partial(orders_json.algo_update, event, self.digits[row.symbol]))
+            case TriggerRejected():
+                users.tell(event.account, partial(orders_json.trigger_reject, event))
