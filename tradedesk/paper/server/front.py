@@ -4,14 +4,20 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tradedesk.clock import Clock
 from tradedesk.paper.accounts import Account, Key, Right
+from tradedesk.paper.fault_rules import Rule, Rules
+from tradedesk.paper.faults import Fault
 from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.faults import Faults, Skewed
 from tradedesk.paper.server.hub import Hub
+from tradedesk.paper.server.latency import Latency, half
 from tradedesk.paper.server.limits import Limits
 from tradedesk.paper.server.parameters import Parameters, missing
 from tradedesk.paper.server.signature import check_right
@@ -32,8 +38,14 @@ class Seen(Struct, frozen=True, kw_only=True):
     method: str  # GET; order.place and its kin on the WebSocket API; SUBSCRIBE on a stream
     path: str
     client_order_id: str | None
-    status: int  # of HTTP, or of the WebSocket API's answer; 101 for an opened socket
+    status: int  # of HTTP, or of the WebSocket API's answer; 101 for an opened socket, 0 where a fault left none
     code: int | None  # of the refusal
+    market: str  # spot, futures
+    transport: str  # rest, wsapi, stream
+    fault: str | None  # the kind of the fault that struck it; then status and code are the exchange's own verdict
+    fault_id: int | None
+    is_processed: bool  # whether the exchange did what it said; False only by a fault
+    is_answered: bool  # whether an answer was handed to the connection
 
 
 class SeenLog:
@@ -42,6 +54,12 @@ class SeenLog:
     def __init__(self) -> None:
         self.rows: deque[Seen] = deque(maxlen=MOST_SEEN)
         self.count = 0
+
+    def answered(self, number: int) -> None:
+        """An answer that a fault held back was handed over after all."""
+        index = number - 1 - (self.count - len(self.rows))
+        if index >= 0:
+            self.rows[index] = replace(self.rows[index], is_answered=True)
 
     def after(self, number: int, limit: int) -> list[Seen]:
         """At most `limit` requests with a number above `number`."""
@@ -86,7 +104,15 @@ FuturesWallet = Callable[[str, str, Decimal, int], int]
 class Commons:
     """What all markets of one exchange have in common: the clients, the clock, and the log of requests."""
 
-    def __init__(self, accounts: Sequence[Account], clock: Clock) -> None:
+    def __init__(
+        self,
+        accounts: Sequence[Account],
+        clock: Clock,
+        *,
+        rules: Rules | None = None,
+        latency: Latency | None = None,
+        seed: int = 0,
+    ) -> None:
         self.accounts: Mapping[str, Account] = {account.name: account for account in accounts}
         self.keys = {key.api_key: key for account in accounts for key in account.keys}  # keys.py changes it
         self.uids: Mapping[str, int] = {
@@ -94,6 +120,9 @@ class Commons:
             for index, account in enumerate(accounts)
         }
         self.seen = SeenLog()
+        self.faults = Faults(rules or Rules(seed), self.now)
+        self.latency = latency
+        self._latency_draws = Random(f"{seed}:latency")
         self._clock = clock
         self._now = 0
         self.started = self.now()
@@ -103,6 +132,10 @@ class Commons:
         """The present (ns); never goes back, whatever the clock does."""
         self._now = max(self._now, self._clock.now())
         return self._now
+
+    def half_way(self) -> float:
+        """How long the next message is under way in one direction (s); only where there is a latency."""
+        return half(self.latency, self._latency_draws) if self.latency is not None else 0.0
 
     def note(
         self,
@@ -114,8 +147,13 @@ class Commons:
         client_order_id: str | None,
         status: int,
         code: int | None,
-    ) -> None:
-        """Remember one request."""
+        market: str = "spot",
+        transport: str = "rest",
+        rule: Rule | None = None,
+        is_processed: bool = True,
+        is_answered: bool = True,
+    ) -> int:
+        """Remember one request; returns its number."""
         known = self.keys.get(key) if key is not None else None
         self.seen.count += 1
         self.seen.rows.append(
@@ -130,20 +168,29 @@ class Commons:
                 client_order_id=client_order_id,
                 status=status,
                 code=code,
+                market=market,
+                transport=transport,
+                fault=rule.fault.kind if rule else None,
+                fault_id=rule.id if rule else None,
+                is_processed=is_processed,
+                is_answered=is_answered,
             )
         )
+        return self.seen.count
 
 
 class Front(ABC):
     """One market as its doors see it. Everything happens on one loop; no method awaits, so none is ever seen half done."""
 
+    market: str = "spot"  # spot, futures: how faults and the log of requests tell them apart
     streams: Hub
     trade_right = Right.SPOT  # what a key must be allowed to trade here
 
     def __init__(self, commons: Commons, limits: Limits) -> None:
         self.commons = commons
         self.limits = limits
-        self.users = UserStreams()
+        self.users = UserStreams(commons.faults, self.market)
+        self.is_down = False  # between the end and the new start of a restart
 
     @abstractmethod
     def settle(self) -> int:
@@ -162,18 +209,61 @@ class Front(ABC):
         self.streams.tick(now)
         self.users.expire(now)
 
+    # -- what faults need of a market; one that lacks a part of it says so ----------------------------------------------
+
+    def as_of(self, then: int) -> "Front":
+        """This market to operations that may lag: its orders, trades and balances as they were at `then` (ns)."""
+        return self
+
+    def act(self, fault: Fault, now: int) -> object:
+        """Do once what a fault says (ext, bust, move, status, filter) and return what came of it, for the admin.
+
+        Raises Refusal, or ValueError with a sentence.
+        """
+        raise ValueError(f"{fault.kind}: the {self.market} market does not know it")
+
+    def saved(self) -> object:
+        """Everything a restart needs, as plain data. Raises ValueError if there is no such thing."""
+        raise ValueError(f"the {self.market} market cannot be saved")
+
+    def revive(self, saved: object | None, now: int) -> None:
+        """Begin again: from `saved`, or from nothing. Raises ValueError if it cannot."""
+        raise ValueError(f"the {self.market} market cannot be restarted")
+
+    # -- requests -------------------------------------------------------------------------------------------------------
+
+    def shown_time(self, now: int) -> int:
+        """What the venue's clock shows (ns)."""
+        return now + self.commons.faults.skew(self.market)
+
+    def shown_unit(self, unit: int) -> int:
+        """`unit` for rendering: stamps divided by it are what the venue's clock shows."""
+        shift = self.commons.faults.skew(self.market)
+        return Skewed(unit, shift) if shift else unit
+
     def perform(
-        self, route: Route, parameters: Parameters, *, peer: str, unit: int, identify: Callable[[int], Key | None]
+        self,
+        route: Route,
+        parameters: Parameters,
+        *,
+        peer: str,
+        unit: int,
+        identify: Callable[[int], Key | None],
+        lag: int = 0,
     ) -> object:
-        """Do what `route` says for whoever `identify(now)` finds. Raises Refusal, after what happened was handed out."""
+        """Do what `route` says for whoever `identify(now)` finds, `now` being what the venue's clock shows.
+
+        With a `lag` (ns) reads are answered as of so long ago. Raises Refusal, after what happened was handed out.
+        """
         now = self.settle()
         weight = route.weight if isinstance(route.weight, int) else route.weight(parameters)
         try:
             self.limits.charge(peer, weight, now)
-            key = identify(now)
+            key = identify(self.shown_time(now))
             if key is not None:
                 check_right(key, route.right or (self.trade_right if route.is_order else Right.READ), now)
-            result = route.operation(self, Call(peer=peer, now=now, unit=unit, key=key), parameters)
+            call = Call(peer=peer, now=now, unit=self.shown_unit(unit), key=key)
+            result = route.operation(self.as_of(now - lag) if lag else self, call, parameters)
             if route.is_order:
                 self.limits.refund(peer, weight, now)
             return result

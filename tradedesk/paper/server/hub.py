@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import orjson
 
+from tradedesk.paper.server.faults import Skewed
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.users import Listener, UserStreams
 
@@ -46,6 +47,7 @@ class Hub(ABC):
         if not hearers:
             self.first_heard(name)
         hearers[socket] = None
+        socket.outbox.streams.add(name)
 
     def unhear(self, socket: StreamSocket, name: str) -> None:
         if name not in socket.names:
@@ -54,6 +56,7 @@ class Hub(ABC):
         if listener is not None:
             self._users.remove(listener)
             return
+        socket.outbox.streams.discard(name)
         hearers = self._hearers[name]
         del hearers[socket]
         if not hearers:
@@ -69,6 +72,9 @@ class Hub(ABC):
 
     def publish(self, name: str, build: Callable[[int], object]) -> None:
         """Send what `build(unit)` makes to all who hear `name`; made once per unit, and not at all if nobody does."""
+        if self._users.faults.has_any():
+            self._publish_through(name, build)
+            return
         frames: dict[tuple[int, bool], bytes] = {}
         for socket in self._hearers.get(name, ()):
             form = (socket.unit, socket.is_combined)
@@ -77,6 +83,15 @@ class Hub(ABC):
                 event = build(socket.unit)
                 frame = frames[form] = orjson.dumps({"stream": name, "data": event} if socket.is_combined else event)
             socket.outbox.put(frame)
+
+    def _publish_through(self, name: str, build: Callable[[int], object]) -> None:
+        """The same past the faults: each socket for itself."""
+        faults, market = self._users.faults, self._users.market
+        shift = faults.skew(market)
+        for socket in list(self._hearers.get(name, ())):
+            event = build(Skewed(socket.unit, shift) if shift else socket.unit)
+            wrap = (lambda event: {"stream": name, "data": event}) if socket.is_combined else (lambda event: event)
+            faults.deliver(socket.outbox, market, name, event, wrap)
 
     @abstractmethod
     def first_heard(self, name: str) -> None:

@@ -2,11 +2,17 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections import deque
 
 from aiohttp import WSMsgType, web
 
+from tradedesk.paper.fault_rules import Facts, Rule
+from tradedesk.paper.server.faults import Faults
+from tradedesk.paper.server.latency import Line
+
+_numbers = itertools.count(1)
 log = logging.getLogger("tradedesk.paper")
 
 MOST_FRAMES = 4_096
@@ -20,9 +26,18 @@ class Outbox:
 
     def __init__(self, socket: web.WebSocketResponse, peer: str, transport: asyncio.Transport | None) -> None:
         self.peer = peer
+        self.number = next(_numbers)  # tells sockets apart for as long as the server lives
+        self.market = ""
+        self.door = ""  # stream, wsapi
+        self.accounts: list[str] = []  # whose events it is sent; one twice where it subscribed twice
+        self.streams: set[str] = set()  # the market streams it hears
+        self.swapped: dict[int, tuple[Rule, bytes]] = {}  # fault -> the event that waits for the next one
+        self.newest: dict[str, bytes] = {}  # of each stream, while there is a flood
+        self._faults: Faults | None = None
+        self._way: Line | None = None
         self.is_cut = False
         self._socket = socket
-        self._frames: deque[tuple[WSMsgType, bytes]] = deque()
+        self._frames: deque[tuple[float, WSMsgType, bytes]] = deque()
         self._bytes = 0
         self._filled = asyncio.Event()
         self._transport = transport  # dropped when the client does not keep up
@@ -32,11 +47,39 @@ class Outbox:
         """Queue one frame. Over the bound the whole connection is dropped: half a stream would look like a whole one."""
         if self.is_cut:
             return
+        is_ping = kind is not WSMsgType.TEXT
+        if self._faults is not None and self._faults.silences(self, is_ping=is_ping):
+            return
         if len(self._frames) >= MOST_FRAMES or self._bytes + len(frame) > MOST_BYTES:
             self.cut(f"it did not read: {len(self._frames)} frames, {self._bytes} bytes were waiting")
             return
-        self._frames.append((kind, frame))
+        self._frames.append((self._way.arrival() if self._way else 0.0, kind, frame))
         self._bytes += len(frame)
+        self._filled.set()
+
+    def belongs(self, market: str, door: str, faults: Faults, way: Line | None = None) -> None:
+        """Whose door it came through, which faults it meets, and by which way its frames go (None: at once)."""
+        self.market, self.door, self._faults, self._way = market, door, faults, way
+
+    def facts(self) -> Facts:
+        """What a fault for whole sockets can see of this one."""
+        symbols = tuple({name.partition("@")[0].upper() for name in self.streams})
+        return Facts(market=self.market, transport=self.door, accounts=tuple(self.accounts), instruments=symbols)
+
+    def tear(self, frame: bytes) -> None:
+        """Write half of this frame, and close."""
+        if self._transport is not None and not self.is_cut:
+            head = bytes((0x81, 127)) + len(frame).to_bytes(8, "big")  # a text, whole, its length in the longest form
+            self._transport.write(head + frame[: len(frame) // 2])
+            self._transport.close()
+        self.is_cut = True
+        self._filled.set()
+
+    def close(self) -> None:
+        """End the connection in order: what was handed to it before still goes out."""
+        if self._transport is not None:
+            self._transport.close()
+        self.is_cut = True
         self._filled.set()
 
     def pong_seen(self) -> None:
@@ -60,10 +103,15 @@ class Outbox:
 
     async def run(self) -> None:
         """Write what is put, until the connection is over."""
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(ConnectionError):  # the reader of the socket sees the same end and cleans up
             while not self.is_cut and not self._socket.closed:
                 while self._frames:
-                    kind, frame = self._frames.popleft()
+                    under_way = self._frames[0][0] - loop.time() if self._way else 0.0
+                    if under_way > 0:
+                        await asyncio.sleep(under_way)
+                        continue
+                    _, kind, frame = self._frames.popleft()
                     self._bytes -= len(frame)
                     await self._socket.send_frame(frame, kind)
                 self._filled.clear()

@@ -6,6 +6,7 @@ from functools import partial
 
 import orjson
 
+from tradedesk.paper.server.faults import Faults, Skewed
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.render import Json
 
@@ -23,8 +24,19 @@ class Listener:
         self._unit = unit
         self._wrap = wrap
 
+    @property
+    def outbox(self) -> Outbox:
+        return self._outbox
+
     def tell(self, render: Callable[[int], Json]) -> None:
         self._outbox.put(orjson.dumps(self._wrap(render(self._unit))))
+
+    def tell_through(self, faults: Faults, market: str, render: Callable[[int], Json]) -> None:
+        """The same, or what a fault makes of it."""
+        shift = faults.skew(market)
+        event = render(Skewed(self._unit, shift) if shift else self._unit)
+        stream = self.listen_key or self.account
+        faults.deliver(self._outbox, market, stream, event, self._wrap, account=self.account)
 
 
 class ListenKey:
@@ -37,9 +49,11 @@ class ListenKey:
 
 
 class UserStreams:
-    """Every listener of every account, in the order they came."""
+    """Every listener of every account of one market, in the order they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults, market: str) -> None:
+        self.faults = faults
+        self.market = market
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._keys: dict[str, ListenKey] = {}
 
@@ -47,9 +61,13 @@ class UserStreams:
 
     def add(self, listener: Listener) -> None:
         self._listeners.setdefault(listener.account, {})[listener] = None
+        listener.outbox.accounts.append(listener.account)
 
     def remove(self, listener: Listener) -> None:
-        self._listeners.get(listener.account, {}).pop(listener, None)
+        listeners = self._listeners.get(listener.account, {})
+        if listener in listeners:
+            del listeners[listener]
+            listener.outbox.accounts.remove(listener.account)
 
     def listen(self, key: ListenKey, outbox: Outbox, unit: int, wrap: Wrap) -> Listener:
         listener = Listener(key.account, outbox, unit, wrap, key.key)
@@ -70,6 +88,10 @@ class UserStreams:
 
     def key(self, key: str) -> ListenKey | None:
         return self._keys.get(key)
+
+    def key_of(self, account: str) -> ListenKey | None:
+        """The account's only one, if it has one."""
+        return next((found for found in self._keys.values() if found.account == account), None)
 
     def keep_alive(self, found: ListenKey, now: int) -> None:
         found.expires = now + LISTEN_KEY_LIFE
@@ -93,8 +115,12 @@ class UserStreams:
 
     def tell(self, account: str, render: Callable[[int], Json]) -> None:
         """Send what `render(unit)` makes to all who listen to the account."""
+        has_faults = self.faults.has_any()
         for listener in self._listeners.get(account, ()):
-            listener.tell(render)
+            if has_faults:
+                listener.tell_through(self.faults, self.market, render)
+            else:
+                listener.tell(render)
 
 
 def terminated(now: int, unit: int) -> Json:
