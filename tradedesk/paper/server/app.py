@@ -9,18 +9,22 @@ from aiohttp import web
 from tradedesk.clock import Clock
 from tradedesk.paper.accounts import Account, Key
 from tradedesk.paper.exchange import Exchange
+from tradedesk.paper.futures.exchange import FuturesExchange
 from tradedesk.paper.server import admin
 from tradedesk.paper.server.front import Commons, Front, Route
+from tradedesk.paper.server.futures import routes as futures_routes
+from tradedesk.paper.server.futures.front import FuturesFront
 from tradedesk.paper.server.hub import TICK
-from tradedesk.paper.server.limits import Limits, RateLimits
+from tradedesk.paper.server.limits import FUTURES, Limits, RateLimits
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.rest import RestDoor
 from tradedesk.paper.server.spot import routes as spot_routes
 from tradedesk.paper.server.spot.front import SpotFront
-from tradedesk.paper.server.stream_door import StreamDoor
+from tradedesk.paper.server.stream_door import CATEGORIES, StreamDoor
 from tradedesk.paper.server.wsapi import ApiDoor
 
 SPOT_SOCKET_PATH = "/ws-api/v3"
+FUTURES_SOCKET_PATH = "/ws-fapi/v1"
 
 _LEAST_SLEEP = 1_000_000  # ns; a busy flow is let act in batches of a millisecond, the venue's own grain
 _MOST_BODY = 64 * 1024
@@ -32,32 +36,38 @@ class Running:
     def __init__(
         self,
         spot: SpotFront,
+        futures: FuturesFront | None,
         runners: list[web.AppRunner],
         pump: asyncio.Task[None],
         *,
         host: str,
         port: int,
+        futures_port: int | None,
         admin_port: int,
         token: str,
     ) -> None:
         self.spot = spot
+        self.futures = futures
         self.commons = spot.commons
         self.failed = pump
         shown = f"[{host}]" if ":" in host else host
-        self.rest = f"http://{shown}:{port}"
-        self.ws = f"ws://{shown}:{port}"
-        self.wsapi = self.ws + SPOT_SOCKET_PATH
+        self.rest, self.ws, self.wsapi = _addresses(shown, port, SPOT_SOCKET_PATH)
+        self.futures_addresses = (
+            None if futures_port is None else _addresses(shown, futures_port, FUTURES_SOCKET_PATH)
+        )  # REST, streams, WebSocket API
         self.admin = f"http://{shown}:{admin_port}"
         self.admin_token = token
         self._runners = runners
 
     def described(self) -> dict[str, object]:
         """The paper.v1 object: where everything is, and the keys (printed nowhere else)."""
+        futures = self.futures_addresses
         return {
             "schema": "paper.v1",
             "rest": self.rest,
             "ws": self.ws,
             "wsapi": self.wsapi,
+            **({} if futures is None else {"futures": dict(zip(("rest", "ws", "wsapi"), futures, strict=True))}),
             "admin": self.admin,
             "admin_token": self.admin_token,
             "accounts": [_described(account) for account in self.commons.accounts.values()],
@@ -70,6 +80,11 @@ class Running:
             await runner.cleanup()
         with contextlib.suppress(asyncio.CancelledError):
             await self.failed
+
+
+def _addresses(host: str, port: int, socket_path: str) -> tuple[str, str, str]:
+    """REST, streams and WebSocket API of the market on a port."""
+    return f"http://{host}:{port}", f"ws://{host}:{port}", f"ws://{host}:{port}{socket_path}"
 
 
 def _described(account: Account) -> dict[str, object]:
@@ -92,25 +107,54 @@ async def start(
     host: str = "127.0.0.1",
     port: int = 0,
     rates: RateLimits | None = None,
+    futures: FuturesExchange | None = None,
+    futures_port: int = 0,
 ) -> Running:
     """Serve `exchange` to the owners of `accounts` on this loop. Port 0 takes a free one. Raises OSError if it cannot bind.
 
+    `futures` is served beside it, on a port of its own; its accounts are those of the same names.
     Clients reach it from any loopback source address.
     """
     commons = Commons(accounts, clock)
     spot = SpotFront(exchange, commons, Limits(rates or RateLimits()))
     open_sockets: set[Outbox] = set()
     app = _market(spot, spot_routes.REST, spot_routes.SOCKET, SPOT_SOCKET_PATH, open_sockets)
+    fronts: list[Front] = [spot]
+    futures_front, futures_bound = None, None
+    if futures is not None:
+        futures_front = FuturesFront(futures, commons, Limits(FUTURES))
+        fronts.append(futures_front)
+        commons.futures_wallet = futures_front.transfer
     runners: list[web.AppRunner] = []
     try:
         bound = await _bind(app, runners, host, port)
+        if futures_front is not None:
+            futures_app = _market(
+                futures_front,
+                futures_routes.REST,
+                futures_routes.SOCKET,
+                FUTURES_SOCKET_PATH,
+                open_sockets,
+                CATEGORIES,
+            )
+            futures_bound = await _bind(futures_app, runners, host, futures_port)
         admin_bound = await _bind(admin.application(spot, admin_token), runners, host, 0)
     except BaseException:
         for runner in runners:
             await runner.cleanup()
         raise
-    pump = asyncio.create_task(_pump((spot,), clock))
-    return Running(spot, runners, pump, host=host, port=bound, admin_port=admin_bound, token=admin_token)
+    pump = asyncio.create_task(_pump(fronts, clock))
+    return Running(
+        spot,
+        futures_front,
+        runners,
+        pump,
+        host=host,
+        port=bound,
+        futures_port=futures_bound,
+        admin_port=admin_bound,
+        token=admin_token,
+    )
 
 
 def _market(
@@ -119,17 +163,18 @@ def _market(
     socket_table: Mapping[str, Route],
     socket_path: str,
     open_sockets: set[Outbox],
+    categories: Sequence[str] = (),
 ) -> web.Application:
     """The doors of one market on one port: REST, streams and its WebSocket API."""
     rest = RestDoor(front, rest_table)
-    streams = StreamDoor(front, open_sockets)
+    streams = StreamDoor(front, open_sockets, categories)
     api = ApiDoor(front, socket_table, socket_path, open_sockets)
 
     async def route(request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket" and request.method == "GET":
             if request.path == socket_path:
                 return await api.handle(request)
-            if request.path in ("/ws", "/stream") or request.path.startswith("/ws/"):
+            if streams.serves(request.path):
                 return await streams.handle(request)
         return await rest.handle(request)
 

@@ -16,10 +16,11 @@ TICK = 100_000_000  # ns
 class StreamSocket:
     """One market stream connection: what it hears and in which form."""
 
-    def __init__(self, outbox: Outbox, unit: int, *, is_combined: bool) -> None:
+    def __init__(self, outbox: Outbox, unit: int, *, is_combined: bool, events: frozenset[str] | None = None) -> None:
         self.outbox = outbox
         self.unit = unit
         self.is_combined = is_combined
+        self.events = events  # of user data, those the client named; None: all
         self.names: dict[str, Listener | None] = {}  # a listener where the name is a listen key
 
 
@@ -40,6 +41,7 @@ class Hub(ABC):
                 socket.outbox,
                 socket.unit,
                 lambda event: {"stream": name, "data": event} if socket.is_combined else event,
+                socket.events,
             )
             return
         socket.names[name] = None

@@ -1,7 +1,11 @@
-"""The market stream door: `/ws`, `/ws/<name>[/<name>...]`, `/stream?streams=a/b`, and the requests clients send on them."""
+"""The stream door: `/ws`, `/ws/<name>[/<name>...]`, `/stream?streams=a/b`, and the requests clients send on them.
+
+On USD-M the same stands below `/public`, `/market` and `/private` too, and user data may be asked for by
+`?listenKey=<key>&events=<event>/<event>`. Every stream is served below each of them: clients do not agree on which is where.
+"""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
 import orjson
@@ -27,6 +31,9 @@ class BadRequest(Exception):
         self.message = message
 
 
+CATEGORIES = ("/public", "/market", "/private")
+
+
 def path_names(path: str) -> list[str]:
     """The streams of `/ws/a/b`."""
     return [unquote(name) for name in path.removeprefix("/ws").split("/") if name]
@@ -35,14 +42,28 @@ def path_names(path: str) -> list[str]:
 class StreamDoor:
     """Opens market stream sockets. One instance per server."""
 
-    def __init__(self, front: Front, open_sockets: set[Outbox]) -> None:
+    def __init__(self, front: Front, open_sockets: set[Outbox], categories: Sequence[str] = ()) -> None:
         self._front = front
         self._open_sockets = open_sockets
+        self._categories = categories
+
+    def serves(self, path: str) -> bool:
+        """Whether it is a path of streams."""
+        path = self._bare(path)
+        return path in ("/ws", "/stream") or path.startswith("/ws/")
+
+    def _bare(self, path: str) -> str:
+        """Without the category before it."""
+        category = next((each for each in self._categories if path.startswith(each + "/")), "")
+        return path.removeprefix(category)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """GET of any path under /ws or /stream."""
-        is_combined = request.path == "/stream"
-        names = request.query.get("streams", "").split("/") if is_combined else path_names(request.path)
+        """GET of any path that it serves."""
+        path = self._bare(request.path)
+        is_combined = path == "/stream"
+        names = request.query.get("streams", "").split("/") if is_combined else path_names(path)
+        names += [request.query.get("listenKey", "")] if self._categories else []
+        events = frozenset(filter(None, request.query.get("events", "").split("/"))) or None
         try:
             unit = unit_of(request.query.get("timeUnit"))
             if len(names) > MOST_STREAMS:
@@ -53,7 +74,7 @@ class StreamDoor:
 
         def opened(outbox: Outbox) -> Callable[[str], None]:
             nonlocal socket
-            socket = StreamSocket(outbox, unit, is_combined=is_combined)
+            socket = StreamSocket(outbox, unit, is_combined=is_combined, events=events)
             self._note(outbox.peer, "GET", request.path)
             for name in names:
                 if name:

@@ -17,9 +17,18 @@ Wrap = Callable[[Json], Json]
 class Listener:
     """One subscription of one socket to one account. `wrap` is the form events take on that socket."""
 
-    def __init__(self, account: str, outbox: Outbox, unit: int, wrap: Wrap, listen_key: str | None = None) -> None:
+    def __init__(
+        self,
+        account: str,
+        outbox: Outbox,
+        unit: int,
+        wrap: Wrap,
+        listen_key: str | None = None,
+        events: frozenset[str] | None = None,
+    ) -> None:
         self.account = account
         self.listen_key = listen_key  # it ends with this key
+        self._events = events  # those asked for by name; None: all
         self._outbox = outbox
         self._unit = unit
         self._wrap = wrap
@@ -29,12 +38,19 @@ class Listener:
         return self._outbox
 
     def tell(self, render: Callable[[int], Json]) -> None:
-        self._outbox.put(orjson.dumps(self._wrap(render(self._unit))))
+        event = render(self._unit)
+        if self._wants(event):
+            self._outbox.put(orjson.dumps(self._wrap(event)))
+
+    def _wants(self, event: Json) -> bool:
+        return self._events is None or event["e"] in self._events or event["e"] == "listenKeyExpired"
 
     def tell_through(self, faults: Faults, market: str, render: Callable[[int], Json]) -> None:
         """The same, or what a fault makes of it."""
         shift = faults.skew(market)
         event = render(Skewed(self._unit, shift) if shift else self._unit)
+        if not self._wants(event):
+            return
         stream = self.listen_key or self.account
         faults.deliver(self._outbox, market, stream, event, self._wrap, account=self.account)
 
@@ -69,8 +85,10 @@ class UserStreams:
             del listeners[listener]
             listener.outbox.accounts.remove(listener.account)
 
-    def listen(self, key: ListenKey, outbox: Outbox, unit: int, wrap: Wrap) -> Listener:
-        listener = Listener(key.account, outbox, unit, wrap, key.key)
+    def listen(
+        self, key: ListenKey, outbox: Outbox, unit: int, wrap: Wrap, events: frozenset[str] | None = None
+    ) -> Listener:
+        listener = Listener(key.account, outbox, unit, wrap, key.key, events)
         self.add(listener)
         return listener
 

@@ -1,5 +1,6 @@
 """The USD-M market behind its doors: the exchange, what is counted, and who listens."""
 
+from decimal import Decimal
 from functools import partial
 
 from tradedesk.paper.accounts import Right
@@ -25,6 +26,7 @@ from tradedesk.paper.server.limits import Limits
 class FuturesFront(Front):
     """What the operations of the futures table are handed first."""
 
+    market = "futures"
     trade_right = Right.FUTURES
 
     def __init__(self, exchange: FuturesExchange, commons: Commons, limits: Limits) -> None:
@@ -33,6 +35,13 @@ class FuturesFront(Front):
         self.digits = {contract.symbol: Digits.of(contract) for contract in exchange.contracts()}
         self.fee_burn: set[str] = set()  # accounts that asked to pay in BNB; kept and told only
         self.streams: FuturesStreams = FuturesStreams(exchange, self.digits, self.users)
+
+    def transfer(self, account: str, asset: str, amount: Decimal, now: int) -> int:
+        """Into the futures wallet, or out of it where `amount` is below 0; the transfer's id. Raises Refusal."""
+        self.exchange.advance(now)
+        number = self.exchange.transfer(account, asset, amount, now)
+        self.distribute(now)
+        return number
 
     def settle(self) -> int:
         now = self.commons.now()
