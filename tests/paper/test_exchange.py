@@ -153,7 +153,6 @@ NOT_REQUIRED = "sent when not required."
         (limit("BUY", "5", "60000"), -2010, "Account has insufficient balance for requested action."),
         (limit("SELL", "2.1", "60000"), -2010, "Account has insufficient balance for requested action."),
         (limit("BUY", "1", "60000", client_order_id="a b"), -1100, "Illegal characters found in parameter 'newClientOrderId'; legal range is '^[\\.A-Z\\:/a-z0-9_-]{1,36}$'."),
-        (limit("BUY", "1", "60000", stp_mode="EXPIRE_TAKER"), -2010, "This symbol does not allow the specified self-trade prevention mode."),
     ],
 )  # fmt: skip
 def test_a_bad_order_is_refused_and_nothing_changes(order, code, message):

@@ -61,7 +61,7 @@ def play(exchange, calls, check=lambda exchange: None):
 
 
 def check_balances(exchange):
-    ledger = exchange._ledger
+    ledger = exchange._engine.ledger
     for asset in ("USDT", "BTC"):
         assert ledger.total(asset) == sum(to_units(a.balances[asset]) for a in ACCOUNTS)
     for account in ("acme", "birch"):
@@ -88,7 +88,7 @@ def test_the_same_holds_with_a_market_and_the_commissions_paid_are_those_of_the_
     trades = [t for name in ("acme", "birch") for t in exchange.my_trades(name, "BTCUSDT", limit=10_000)]
     for asset in ("USDT", "BTC"):
         paid = sum(to_units(t.commission) for t in trades if t.commission_asset == asset)
-        assert paid == exchange._ledger.commissions.get(asset, 0)
+        assert paid == exchange._engine.ledger.commissions.get(asset, 0)
 
 
 @settings(max_examples=10, deadline=None)

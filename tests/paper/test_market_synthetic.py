@@ -72,7 +72,7 @@ def test_no_book_empties_crosses_or_grows_without_bound(seed):
             best = exchange.book_ticker(spec.symbol)
             assert best.bid < best.ask
             assert abs(best.bid / start_price(spec.symbol) - 1) < Decimal("0.05")
-        sizes.append(sum(len(book) for book in exchange._books.values()))
+        sizes.append(sum(len(book) for book in exchange._engine.books.values()))
     assert max(sizes) < 1.3 * sizes[0] < 3 * MOST_RESTING
 
 
@@ -152,7 +152,7 @@ def test_two_hundred_instruments_are_busy_by_rank_and_bounded_in_all():
     assert sum(shares) < 5
 
     exchange = an_open_market(1, specs)
-    assert sum(len(book) for book in exchange._books.values()) < 50_000
+    assert sum(len(book) for book in exchange._engine.books.values()) < 50_000
     exchange.advance(T0 + 60 * SECOND)
     events = exchange.drain()
     assert len(events) < 60 * 200  # prints a second over all of them

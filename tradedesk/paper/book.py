@@ -2,6 +2,9 @@
 
 Everything is an int (price in ticks, quantity in lots), so matching is exact and cheap; whoever owns the book turns them
 into Decimal at the edge. An order with an owner is a client's, one without belongs to the flow of everyone else.
+
+An iceberg shows a part of itself. When that part is gone, the next one joins the queue at its end; what is hidden trades
+only then, though no depth and no event tells of it.
 """
 
 from bisect import bisect_left, insort
@@ -10,9 +13,11 @@ from typing import NamedTuple
 
 
 class Resting:
-    """An order on the book. `leaves` falls as it trades; at 0 it is gone."""
+    """An order on the book. `leaves` falls as it trades; at 0 it is gone, unless it hides more."""
 
     __slots__ = ("is_buy", "key", "leaves", "owner", "price")
+
+    hidden = 0  # lots; above 0 for an iceberg only
 
     def __init__(self, key: int, is_buy: bool, price: int, leaves: int, owner: object | None) -> None:
         self.key = key
@@ -20,6 +25,17 @@ class Resting:
         self.price = price  # ticks
         self.leaves = leaves  # lots
         self.owner = owner
+
+
+class Iceberg(Resting):
+    """An order of which at most `peak` lots show at a time; `leaves` is what shows now."""
+
+    __slots__ = ("hidden", "peak")
+
+    def __init__(self, key: int, is_buy: bool, price: int, lots: int, owner: object | None, peak: int) -> None:
+        super().__init__(key, is_buy, price, min(peak, lots), owner)
+        self.peak = peak
+        self.hidden = lots - self.leaves
 
 
 class Match(NamedTuple):
@@ -33,11 +49,12 @@ class Match(NamedTuple):
 class Level:
     """The queue at one price, first come first served (a dict keeps its order and forgets in O(1))."""
 
-    __slots__ = ("orders", "total")
+    __slots__ = ("hidden", "orders", "total")
 
     def __init__(self) -> None:
         self.orders: dict[int, Resting] = {}
-        self.total = 0
+        self.total = 0  # lots that show
+        self.hidden = 0  # lots that do not
 
 
 class _Ladder:
@@ -122,14 +139,34 @@ class Book:
         ranks = self._asks.ranks if is_buy else self._bids.ranks
         return bool(ranks) and ranks[-1] >= (-price if is_buy else price)
 
-    def _opposite(self, is_buy: bool, limit: int | None) -> Iterator[tuple[int, int]]:
-        """(price, lots) a taker would meet down to its limit, best first."""
+    def front(self, is_buy: bool, limit: int | None) -> Resting | None:
+        """The next order a taker would meet down to its limit; None if there is none."""
+        ladder = self._asks if is_buy else self._bids
+        if not ladder.ranks:
+            return None
+        rank = ladder.ranks[-1]
+        if limit is not None and rank < limit * ladder.sign:
+            return None
+        return next(iter(ladder.levels[rank].orders.values()))
+
+    def queues(self, is_buy: bool, limit: int | None) -> Iterator[list[Resting]]:
+        """The queues a taker would meet down to its limit, best price first."""
         ladder = self._asks if is_buy else self._bids
         floor = None if limit is None else limit * ladder.sign
         for rank in reversed(ladder.ranks):
             if floor is not None and rank < floor:
                 return
-            yield rank * ladder.sign, ladder.levels[rank].total
+            yield list(ladder.levels[rank].orders.values())
+
+    def _opposite(self, is_buy: bool, limit: int | None) -> Iterator[tuple[int, int]]:
+        """(price, lots) a taker would meet down to its limit, best first; what is hidden counts."""
+        ladder = self._asks if is_buy else self._bids
+        floor = None if limit is None else limit * ladder.sign
+        for rank in reversed(ladder.ranks):
+            if floor is not None and rank < floor:
+                return
+            level = ladder.levels[rank]
+            yield rank * ladder.sign, level.total + level.hidden
 
     def available(self, is_buy: bool, limit: int | None, lots: int) -> tuple[int, int]:
         """What a taker of `lots` would get now: (lots, sum of price x lots)."""
@@ -154,12 +191,19 @@ class Book:
         return got, cost
 
     # -- changing -----------------------------------------------------------------------------------------------------
-    def rest(self, key: int, is_buy: bool, price: int, lots: int, owner: object | None = None) -> Resting:
-        """Put an order at the end of its queue. The caller has matched it first."""
+    def rest(
+        self, key: int, is_buy: bool, price: int, lots: int, owner: object | None = None, peak: int = 0
+    ) -> Resting:
+        """Put an order at the end of its queue. The caller has matched it first. `peak` above 0 makes it an iceberg."""
         ladder = self._bids if is_buy else self._asks
         rank = price * ladder.sign
-        order = Resting(key, is_buy, price, lots, owner)
         level = ladder.level(rank)
+        if peak:
+            order: Resting = Iceberg(key, is_buy, price, lots, owner, peak)
+            level.hidden += order.hidden
+            lots = order.leaves
+        else:
+            order = Resting(key, is_buy, price, lots, owner)
         level.orders[key] = order
         level.total += lots
         self._orders[key] = order
@@ -170,8 +214,17 @@ class Book:
         """Take an order off the book; None if it is not there any more."""
         order = self._orders.get(key)
         if order is not None:
+            self._forget_hidden(order, order.hidden)
             self._shrink(order, order.leaves)
         return order
+
+    def reduce(self, key: int, lots: int) -> None:
+        """Make an order smaller by `lots` (fewer than it has), in its place; what is hidden goes first."""
+        order = self._orders[key]
+        unseen = min(order.hidden, lots)
+        self._forget_hidden(order, unseen)
+        if lots > unseen:
+            self._shrink(order, lots - unseen)
 
     def match(self, is_buy: bool, limit: int | None, lots: int) -> list[Match]:
         """Trade up to `lots` against the other side, best price first, then first come first served."""
@@ -200,13 +253,15 @@ class Book:
         reached = ladder.ranks[bisect_left(ladder.ranks, floor) :]
         matches: list[Match] = []
         for rank in reversed(reached):
-            for order in [o for o in ladder.levels[rank].orders.values() if o.owner is not None]:
-                take = min(order.leaves, lots)
-                matches.append(Match(order, order.price, take))
-                self._shrink(order, take)
-                lots -= take
-                if not lots:
-                    return matches
+            level = ladder.levels[rank]
+            while owned := [o for o in level.orders.values() if o.owner is not None]:  # again where an iceberg refills
+                for order in owned:
+                    take = min(order.leaves, lots)
+                    matches.append(Match(order, order.price, take))
+                    self._shrink(order, take)
+                    lots -= take
+                    if not lots:
+                        return matches
         return matches
 
     def set_flow(self, key: int, is_buy: bool, price: int, lots: int) -> None:
@@ -258,24 +313,45 @@ class Book:
     def _match_level(self, ladder: _Ladder, rank: int, lots: int, matches: list[Match]) -> int:
         level = ladder.levels[rank]
         price = rank * ladder.sign
-        filled: list[int] = []
-        for order in level.orders.values():
-            take = order.leaves if order.leaves < lots else lots
-            matches.append(Match(order, price, take))
-            order.leaves -= take
-            level.total -= take
-            lots -= take
-            if not order.leaves:
-                filled.append(order.key)
-            if not lots:
-                break
-        for key in filled:
-            del level.orders[key]
-            del self._orders[key]
+        while lots and level.orders:  # once; again only where an iceberg shows its next part
+            filled: list[Resting] = []
+            for order in level.orders.values():
+                take = order.leaves if order.leaves < lots else lots
+                matches.append(Match(order, price, take))
+                order.leaves -= take
+                level.total -= take
+                lots -= take
+                if not order.leaves:
+                    filled.append(order)
+                if not lots:
+                    break
+            for order in filled:
+                del level.orders[order.key]
+                if order.hidden:
+                    self._show(level, order)
+                else:
+                    del self._orders[order.key]
         if not level.orders:
             ladder.remove(rank)
         self._note(ladder, rank)
         return lots
+
+    @staticmethod
+    def _show(level: Level, order: Resting) -> None:
+        """The next part of an iceberg joins the end of its queue."""
+        assert isinstance(order, Iceberg)
+        order.leaves = min(order.peak, order.hidden)
+        order.hidden -= order.leaves
+        level.hidden -= order.leaves
+        level.total += order.leaves
+        level.orders[order.key] = order
+
+    def _forget_hidden(self, order: Resting, lots: int) -> None:
+        if lots:
+            assert isinstance(order, Iceberg)
+            ladder = self._bids if order.is_buy else self._asks
+            ladder.levels[order.price * ladder.sign].hidden -= lots
+            order.hidden -= lots
 
     def _shrink(self, order: Resting, lots: int) -> None:
         ladder = self._bids if order.is_buy else self._asks
@@ -285,9 +361,12 @@ class Book:
         level.total -= lots
         if not order.leaves:
             del level.orders[order.key]
-            del self._orders[order.key]
-            if not level.orders:
-                ladder.remove(rank)
+            if order.hidden:
+                self._show(level, order)
+            else:
+                del self._orders[order.key]
+                if not level.orders:
+                    ladder.remove(rank)
         self._note(ladder, rank)
 
     def _note(self, ladder: _Ladder, rank: int) -> None:

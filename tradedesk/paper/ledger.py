@@ -56,13 +56,62 @@ class Ledger:
         pair[0] += units
         pair[1] -= units
 
-    def exchange(self, account: str, given: str, units: int, received: str, *, gross: int, commission: int) -> None:
-        """One fill of one client: `units` leave what is locked, `gross` less the commission arrives free."""
+    def held(self, account: str, asset: str) -> int:
+        """Free and locked."""
+        return sum(self._held[account].get(asset, (0, 0)))
+
+    def exchange(
+        self,
+        account: str,
+        given: str,
+        units: int,
+        received: str,
+        *,
+        gross: int,
+        commission: int,
+        commission_asset: str,
+    ) -> None:
+        """One fill of one client: `units` leave what is locked, `gross` arrives free, the commission leaves what is free."""
         self._pair(account, given)[1] -= units
-        self._pair(account, received)[0] += gross - commission
+        self._pair(account, received)[0] += gross
+        self._pair(account, commission_asset)[0] -= commission
         self.outside[given] = self.outside.get(given, 0) + units
         self.outside[received] = self.outside.get(received, 0) - gross
-        self.commissions[received] = self.commissions.get(received, 0) + commission
+        self.commissions[commission_asset] = self.commissions.get(commission_asset, 0) + commission
+
+    def pay(self, giver: str, taker: str, asset: str, units: int) -> None:
+        """From what one client has locked to what another has free."""
+        self._pair(giver, asset)[1] -= units
+        self._pair(taker, asset)[0] += units
+
+    def move(self, account: str, asset: str, units: int) -> None:
+        """Money comes from outside (above 0) or goes there. Raises ValueError, and does nothing, if it is not there."""
+        pair = self._pair(account, asset)
+        if pair[0] + units < 0:
+            raise ValueError(
+                f"account {account}: {from_units(-units)} {asset} is more than the free {from_units(pair[0])}"
+            )
+        pair[0] += units
+        self.outside[asset] = self.outside.get(asset, 0) - units
+
+    def refund(self, account: str, asset: str, units: int) -> None:
+        """Commission that the venue gives back."""
+        self._pair(account, asset)[0] += units
+        self.commissions[asset] = self.commissions.get(asset, 0) - units
+
+    def saved(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """account -> asset -> (free, locked)."""
+        return {
+            name: {asset: (free, locked) for asset, (free, locked) in held.items()} for name, held in self._held.items()
+        }
+
+    def restore(
+        self, held: dict[str, dict[str, tuple[int, int]]], outside: dict[str, int], commissions: dict[str, int]
+    ) -> None:
+        """As it was saved; an account that was not there then keeps what it starts with."""
+        for name, assets in held.items():
+            self._held[name] = {asset: list(pair) for asset, pair in assets.items()}
+        self.outside, self.commissions = dict(outside), dict(commissions)
 
     def row(self, account: str, asset: str) -> tuple[Decimal, Decimal]:
         """(free, locked)."""
