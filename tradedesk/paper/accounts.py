@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec import Struct
 
 from tradedesk.domain.money import parse_decimal
+from tradedesk.paper.futures.rows import AccountSpec as FuturesAccountSpec
 from tradedesk.paper.rows import AccountSpec
 
 API_KEY = re.compile(r"[A-Za-z0-9]{16,128}", re.ASCII)  # the venue's own keys have 64 characters
@@ -132,18 +133,33 @@ def specs(accounts: Sequence[Account]) -> list[AccountSpec]:
     A master and its sub-accounts are one trade group: self-trade prevention holds among them. Their order limits are
     each account's own, as at the venue.
     """
-    masters = {account.master for account in accounts if account.master is not None}
+    groups = _groups(accounts)
     return [
         AccountSpec(
             name=account.name,
             balances=account.balances,
             maker=COMMISSION,
             taker=COMMISSION,
-            group=account.master or (account.name if account.name in masters else None),
+            group=groups[account.name],
             pays_bnb=account.pays_bnb,
         )
         for account in accounts
     ]
+
+
+def futures_specs(accounts: Sequence[Account]) -> list[FuturesAccountSpec]:
+    """The same accounts as the futures exchange takes them: with what is in their wallets there."""
+    groups = _groups(accounts)
+    return [
+        FuturesAccountSpec(name=account.name, balances=account.futures, group=groups[account.name])
+        for account in accounts
+    ]
+
+
+def _groups(accounts: Sequence[Account]) -> dict[str, str | None]:
+    """Account -> its trade group."""
+    masters = {account.master for account in accounts if account.master is not None}
+    return {account.name: account.master or (account.name if account.name in masters else None) for account in accounts}
 
 
 def read(path: Path) -> list[Account]:
