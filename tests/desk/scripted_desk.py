@@ -126,12 +126,21 @@ def running(
     leases: dict[AccountId, Lease] | None = None,
     *,
     is_ready: Callable[[Running], bool] = Running.are_ready,
+    again_s: tuple[float, ...] = (1.0,),
 ) -> Iterator[Running]:
     """A desk in this folder with every account ready; stopped at the end. Venues may be handed on to the next one."""
     known = venues if venues is not None else {name: ScriptedVenue(name) for name in ("acme", "birch")}
-    store = SqliteJournal(home_in(folder).journal, clock=SystemClock(), on_failure=lambda reason: None)
+    made: list[Desk] = []
+    store = SqliteJournal(
+        home_in(folder).journal,
+        clock=SystemClock(),
+        on_failure=lambda reason: made[0].journal_failed(reason),  # noqa: PLW0108 - made later
+        on_recovery=lambda reason: made[0].journal_recovered(reason),  # noqa: PLW0108
+        again_s=again_s,
+    )
     store.open()
     desk = a_desk(home_in(folder), known, store, leases)
+    made.append(desk)
     desk.start()
     try:
         found = Running(desk, known)

@@ -1,6 +1,7 @@
 """A whole desk over stop, kill and restart: sockets, halts, records; and what happens when a part of it gives up."""
 
 import os
+import resource
 import socket
 import sqlite3
 import threading
@@ -27,6 +28,7 @@ from tradedesk.domain.orders import OrdStatus
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, VenueId
 from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.journal.store import JournalError
+from tradedesk.views.replica import Replica
 
 ACME = AccountId("acme")
 
@@ -317,6 +319,36 @@ def test_a_journal_that_fails_is_told_to_everyone(tmp_path: Path) -> None:
         assert found.until(lambda: "journal" in found.view.replica.alerts)
         text = found.view.replica.alerts["journal"].alert.text
         assert text == "journal.sqlite: the disk is full; no new order is sent, cancels go"
+
+
+def test_F64_orders_are_denied_while_the_disk_refuses_and_taken_again_in_a_new_segment(tmp_path: Path) -> None:
+    """5.1: and the journal has no hole afterwards"""
+    with running(tmp_path, venues(), again_s=(0.01,)) as found:
+        rests(found, "before")
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        full = os.stat(f"{found.desk.home.journal}-wal").st_size + 100
+        resource.setrlimit(resource.RLIMIT_FSIZE, (full, limits[1]))
+        try:
+            submit(found, an_intent("refused"))
+            assert found.until(lambda: status(found, "refused") is OrdStatus.Denied)
+            assert found.view.replica.alerts["journal"].is_active
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert found.until(lambda: not found.view.replica.alerts["journal"].is_active)
+        rests(found, "after")
+        assert orders_sent(found.venues["acme"]) == ["place before", "place after"]
+    home = found.desk.home
+    assert (home.state / "journal.0002.sqlite").exists()
+    states = {
+        event.order.client_order_id: event.order.ord_status
+        for event in recorded(home)
+        if isinstance(event, ev.OrderPlaced)
+    }
+    assert list(states) == ["before", "refused", "after"]
+    again = Replica()
+    for event in recorded(home):
+        again.apply(event)
+    assert again.orders[ClientOrderId("refused")].ord_status is OrdStatus.Denied
 
 
 def test_a_desk_that_falls_behind_its_own_events_ends_with_a_sentence(

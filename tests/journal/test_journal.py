@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import queue
 import resource
 import signal
 import sqlite3
@@ -9,7 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tradedesk.clock import ManualClock, SystemClock
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.events import DurableEvent, HaltSet
 from tradedesk.domain.words import OperatorId
-from tradedesk.journal import sqlite
+from tradedesk.journal import segments, sqlite
 from tradedesk.journal.sqlite import SqliteJournal, verify
 from tradedesk.journal.store import JournalError, JournalFailed, JournalFull
 
@@ -396,51 +397,159 @@ async def test_F65_a_full_queue_refuses_at_once(tmp_path, monkeypatch):
     assert verify(journal.path).records == 4
 
 
-async def test_F64_a_full_disk_fails_every_waiting_record_and_refuses_the_rest(tmp_path, monkeypatch):
-    connect = sqlite.connect
+class Disk:
+    """Refuses to grow files while `is_full`, as a full or failing disk does: the journal's own writes meet the refusal."""
 
-    def small(path: Path) -> sqlite3.Connection:
-        connection = connect(path)
-        connection.execute("PRAGMA max_page_count = 12")
-        return connection
+    def __init__(self, journal: SqliteJournal) -> None:
+        self.journal = journal
+        self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    monkeypatch.setattr(sqlite, "connect", small)
+    def fail(self) -> None:
+        size = os.stat(f"{segments.segments(self.journal.path)[-1]}-wal").st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, self._limits[1]))
+
+    def heal(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Iterator[tuple[SqliteJournal, Disk, list[str], queue.Queue[str]]]:
+    """A journal that tries a new segment every 10 ms once it failed, its disk, and what it told."""
     failures: list[str] = []
-    journal = a_journal(tmp_path, failures)
-    durable = 0
-    try:
-        for number in range(10_000):
-            await journal.append(placed(client_order_id=f"c{number}"))
-            durable += 1
-    except JournalFailed:
-        pass  # its words are looked at below
-    with pytest.raises(JournalFailed, match="no new orders until"):
-        journal.append(placed())
+    recoveries: queue.Queue[str] = queue.Queue()
+    journal = SqliteJournal(
+        tmp_path / "journal.sqlite",
+        clock=SystemClock(),
+        on_failure=failures.append,
+        on_recovery=recoveries.put,
+        again_s=(0.01,),
+    )
+    journal.open()
+    disk = Disk(journal)
+    yield journal, disk, failures, recoveries
+    disk.heal()
     journal.close()
-    assert len(failures) == 1
-    assert "disk is full" in failures[0]
-    assert verify(journal.path) == sqlite.Verification(records=durable, damaged=())
 
 
-async def test_F63_an_io_error_is_told_once_and_nothing_is_written_after_it(tmp_path):
-    failures: list[str] = []
-    journal = a_journal(tmp_path, failures)
+def names(journal: SqliteJournal) -> list[str]:
+    return [event.order.client_order_id for event in journal.replay()]
+
+
+async def test_F64_a_failing_disk_fails_every_waiting_record_refuses_the_rest_and_says_so_once(failing):
+    """5.1"""
+    journal, disk, failures, _ = failing
     await journal.append(placed(client_order_id="good"))
-    size = os.stat(f"{journal.path}-wal").st_size
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))  # the next write fails as a bad disk does
-    try:
-        handles = [journal.append(placed(client_order_id=f"c{number}")) for number in range(3)]
-        for handle in handles:
-            with pytest.raises(JournalFailed, match="I/O error"):
-                await handle
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    with pytest.raises(JournalFailed):
+    disk.fail()
+    handles = [journal.append(placed(client_order_id=f"c{number}")) for number in range(3)]
+    for handle in handles:
+        with pytest.raises(JournalFailed, match="no new orders until"):
+            await handle
+    with pytest.raises(JournalFailed, match="no new orders until"):
         journal.append(placed(client_order_id="later"))
-    journal.close()
     assert len(failures) == 1
+    assert names(journal) == ["good"]
+
+
+async def test_F63_a_new_segment_goes_on_with_the_chains_and_with_what_was_refused(failing):
+    journal, disk, failures, recoveries = failing
+    await journal.append(placed("acme", "a1"))
+    await journal.append(placed("birch", "b1"))
+    for episode in range(2):
+        disk.fail()
+        with pytest.raises(JournalFailed):
+            await journal.append(placed("acme", f"refused{episode}"))
+        with pytest.raises(JournalFailed):
+            journal.append(placed("acme", f"late{episode}"))
+        disk.heal()
+        assert recoveries.get(timeout=5) == (
+            f"{journal.path.parent}/journal.000{episode + 2}.sqlite: the journal writes again, in a new segment;"
+            " nothing is missing"
+        )
+        await journal.append(placed("birch", f"after{episode}"))
+    assert names(journal) == ["a1", "b1", "refused0", "late0", "after0", "refused1", "late1", "after1"]
+    assert len(failures) == 2
+    journal.close()
+    assert verify(journal.path) == sqlite.Verification(records=8, damaged=())
+    again = SqliteJournal(journal.path, clock=SystemClock(), on_failure=print)
+    again.open()
+    await again.append(placed("acme", "next"))
+    assert names(again)[-1] == "next"
+    assert again.damaged() == {}
+    again.close()
+
+
+async def test_a_disk_that_stays_full_gathers_no_files(failing):
+    journal, disk, _, recoveries = failing
+    await journal.append(placed(client_order_id="good"))
+    disk.fail()
+    with pytest.raises(JournalFailed):
+        await journal.append(placed(client_order_id="c1"))
+    with pytest.raises(queue.Empty):
+        recoveries.get(timeout=0.2)  # some twenty tries
+    assert len(segments.segments(journal.path)) == 1
+    assert not list(journal.path.parent.glob("*.000*sqlite"))
+
+
+async def test_what_a_failing_file_kept_of_its_last_write_is_not_read_twice(failing):
+    """The write was refused and is on disk all the same: nobody was told so, and the next segment holds it again."""
+    journal, disk, _, recoveries = failing
+    await journal.append(placed("acme", "a1"))
+    disk.fail()
+    with pytest.raises(JournalFailed):
+        await journal.append(placed("acme", "a2"))
+    disk.heal()
+    recoveries.get(timeout=5)
+    await journal.append(placed("acme", "a3"))
+    journal.close()
+    connection = sqlite3.connect(journal.path)
+    connection.execute("INSERT INTO records SELECT number + 1, chain, format, payload, checksum, link FROM records")
+    connection.commit()
+    connection.close()
+    assert verify(journal.path) == sqlite.Verification(records=3, damaged=())
+
+
+async def test_a_segment_that_lost_its_end_damages_its_account_alone(failing):
+    """F62"""
+    journal, disk, _, recoveries = failing
+    await journal.append(placed("acme", "a1"))
+    await journal.append(placed("birch", "b1"))
+    disk.fail()
+    with pytest.raises(JournalFailed):
+        await journal.append(placed("acme", "a2"))
+    disk.heal()
+    recoveries.get(timeout=5)
+    await journal.append(placed("birch", "b2"))
+    journal.close()
+    change(journal.path, "DELETE FROM records WHERE chain = 'acme'")
+    found = verify(journal.path)
+    assert [damaged.account for damaged in found.damaged] == ["acme"]
+    assert found.records == 2
+
+
+async def test_more_than_is_kept_while_the_disk_fails_ends_in_no_journal_with_a_hole(failing, monkeypatch):
+    monkeypatch.setattr(sqlite, "QUEUE_RECORDS", 5)
+    journal, disk, _, recoveries = failing
+    await journal.append(placed(client_order_id="good"))
+    disk.fail()
+    for number in range(12):
+        with pytest.raises(JournalFailed):
+            await journal.append(placed(client_order_id=f"c{number}"))
+    disk.heal()
+    with pytest.raises(queue.Empty):
+        recoveries.get(timeout=0.1)
+    journal.close()
     assert verify(journal.path).records == 1
+
+
+async def test_a_journal_that_is_closed_while_its_disk_fails_writes_what_was_refused_if_it_can_by_then(failing):
+    journal, disk, _, _ = failing
+    await journal.append(placed(client_order_id="good"))
+    disk.fail()
+    with pytest.raises(JournalFailed):
+        await journal.append(placed(client_order_id="c1"))
+    disk.heal()
+    journal.close()
+    assert verify(journal.path).records == 2
 
 
 async def test_after_close_nothing_is_taken(tmp_path):

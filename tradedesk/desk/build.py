@@ -79,13 +79,17 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
     """
     for folder in (home.state, home.sockets):
         private_folder(folder)
-    told: list[Callable[[str], None]] = []
+    made: list[Desk] = []  # the journal comes first, and tells the desk that is made after it
 
     def failed(reason: str) -> None:
-        for tell in told:
-            tell(reason)
+        for desk in made:
+            desk.journal_failed(reason)
 
-    store = SqliteJournal(home.journal, clock=clock, on_failure=failed)
+    def recovered(reason: str) -> None:
+        for desk in made:
+            desk.journal_recovered(reason)
+
+    store = SqliteJournal(home.journal, clock=clock, on_failure=failed, on_recovery=recovered)
     store.open()
     try:
         desk = Desk(
@@ -100,7 +104,7 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
     except BaseException:
         store.close()
         raise
-    told.append(desk.journal_failed)
+    made.append(desk)
     return desk
 
 

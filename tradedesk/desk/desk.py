@@ -207,6 +207,11 @@ class Desk:
         )
         self._hub.publish(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
 
+    def journal_recovered(self, reason: str) -> None:
+        """Records are taken again. For the journal's thread."""
+        self._log.info("journal_recovered", why=reason)
+        self._hub.publish(ev.AlertEnded(at=self._clock.now(), source="desk", key="journal"))
+
     def _log_written(self, record: log.Record) -> None:
         fields = " ".join(f"{name}={value}" for name, value in record.fields)
         self._hub.publish(
