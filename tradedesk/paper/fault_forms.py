@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from tradedesk.paper.faults import Fault
+
 BOOK_EVENTS = ("depthUpdate", "depth", "bookTicker")
 
 _STATUS = {  # venue code -> HTTP status; 400 where it is not here
@@ -90,6 +92,17 @@ def _reason(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Unknown"
+
+
+def changed(fault: Fault, result: object) -> object:
+    """The result of a request as `thin` or `alter` leave it; any other kind leaves it alone."""
+    match fault.kind:
+        case "thin":
+            return thin(result)
+        case "alter":
+            return altered(result, fault.terms["set"])
+        case _:
+            return result
 
 
 def thin(result: object) -> object:

@@ -177,7 +177,7 @@ _ALWAYS = {
     "allOrders": "all_orders", "allAlgoOrders": "all_orders", "allOrderList": "all_orders",
     "allOrderLists": "all_orders", "openOrderList": "open_orders", "myTrades": "trades", "userTrades": "trades",
     "account": "account", "balance": "account", "positionRisk": "account", "position": "account",
-    "depth": "depth", "time": "time", "ping": "ping", "exchangeInfo": "info",
+    "depth": "depth", "bookTicker": "best", "book": "best", "time": "time", "ping": "ping", "exchangeInfo": "info",
 }  # fmt: skip
 _BY_NAME = {
     "openOrders.status": "open_orders", "openOrderLists.status": "open_orders", "account.status": "account",

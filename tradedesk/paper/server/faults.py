@@ -12,7 +12,6 @@ import orjson
 
 from tradedesk.paper.fault_forms import altered, crossed
 from tradedesk.paper.fault_rules import SECOND, Facts, Rule, Rules, operation
-from tradedesk.paper.server.render import Json
 
 if TYPE_CHECKING:
     from tradedesk.paper.server.outbox import Outbox
@@ -86,9 +85,20 @@ class Faults:
         )
         return self.rules.strike("requests", facts, self._now())
 
-    def book_answer(self, market: str, transport: str, symbol: str | None, result: object) -> object:
-        """What a depth or best-price query is told: crossed or stale, if a `book` fault says so."""
-        if not self.rules.has("events") or symbol is None or not isinstance(result, dict):
+    def market_answer(
+        self,
+        market: str,
+        transport: str,
+        method: str,
+        path: str | None,
+        values: Mapping[str, str],
+        result: object,
+    ) -> object:
+        """The answer to a depth or best-price query of one instrument: crossed or stale, if a `book` fault says so."""
+        if not self.rules.has("events") or operation(method, path) not in ("depth", "best"):
+            return result
+        symbol = values.get("symbol")
+        if symbol is None or not isinstance(result, dict):
             return result
         facts = Facts(market=market, transport=transport, instruments=(symbol,), events=("depth",))
         rule = self.rules.strike("events", facts, self._now(), only="book")
@@ -113,8 +123,8 @@ class Faults:
         outbox: "Outbox",
         market: str,
         stream: str,
-        event: Json,
-        wrap: Callable[[Json], Json],
+        event: Any,
+        wrap: Callable[[Any], object],
         account: str | None = None,
     ) -> None:
         """Send one event to one socket, or what a fault makes of it. `stream` tells the socket's streams apart."""
@@ -142,7 +152,7 @@ class Faults:
                 outbox.swapped[struck.id] = (struck, orjson.dumps(wrap(event)))
                 self.later.after(terms.get("seconds", _SWAP_WITHIN_S), partial(self._unswap, outbox, stream, struck.id))
             case "alter":
-                put(orjson.dumps(wrap(altered(event, terms["set"]))))  # type: ignore[arg-type]
+                put(orjson.dumps(wrap(altered(event, terms["set"]))))
             case "book" if terms["what"] == "cross":
                 put(orjson.dumps(wrap(crossed(event))))
             case "book" if terms["what"] == "stale":
@@ -205,15 +215,16 @@ class Faults:
         return round(sum(rule.fault.terms["seconds"] for rule in rules) * SECOND)
 
 
-def _event_facts(market: str, door: str, stream: str, event: Mapping[str, Any], account: str | None) -> Facts:
+def _event_facts(market: str, door: str, stream: str, sent: Any, account: str | None) -> Facts:
     """What the filters can see of an event, on either market."""
+    event: Mapping[str, Any] = sent if isinstance(sent, dict) else {}
     order = event.get("o")
     inner = order if isinstance(order, dict) else event
     symbol = inner.get("s") or event.get("s")
     instruments = (symbol,) if isinstance(symbol, str) else ()
     if account is not None:
         what, kind = str(event.get("e")), inner.get("x")
-        events = (what, f"{what}.{kind}") if isinstance(kind, str) else (what,)
+        events: tuple[str, ...] = (what, f"{what}.{kind}") if isinstance(kind, str) else (what,)
         ids = tuple(each for each in (inner.get("c"), inner.get("C")) if isinstance(each, str) and each)
         return Facts(
             market=market,
@@ -241,4 +252,5 @@ class Skewed(int):
         return made
 
     def __rfloordiv__(self, ns: int) -> int:
-        return (ns + self.shift) // int(self)
+        ticks: int = (ns + self.shift) // int(self)
+        return ticks

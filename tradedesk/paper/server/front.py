@@ -190,6 +190,7 @@ class Front(ABC):
         self.commons = commons
         self.limits = limits
         self.users = UserStreams(commons.faults, self.market)
+        self.epoch = 0  # how often it was restarted
         self.is_down = False  # between the end and the new start of a restart
 
     @abstractmethod

@@ -9,6 +9,7 @@ from collections import deque
 from aiohttp import WSMsgType, web
 
 from tradedesk.paper.fault_rules import Facts, Rule
+from tradedesk.paper.server.fault_rest import reset
 from tradedesk.paper.server.faults import Faults
 from tradedesk.paper.server.latency import Line
 
@@ -74,6 +75,12 @@ class Outbox:
             self._transport.close()
         self.is_cut = True
         self._filled.set()
+
+    def reset(self) -> None:
+        """End the connection by RST."""
+        if self._transport is not None and not self.is_cut:
+            reset(self._transport)
+        self.drop()
 
     def close(self) -> None:
         """End the connection in order: what was handed to it before still goes out."""

@@ -1,14 +1,19 @@
 """The HTTP door of one market: requests in, JSON out, with the venue's headers and status codes."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Mapping
 
 import orjson
 from aiohttp import web
+from msgspec import Struct
 
 from tradedesk.paper.accounts import Key
+from tradedesk.paper.fault_forms import changed
+from tradedesk.paper.fault_rules import Rule
 from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server import fault_rest
 from tradedesk.paper.server.front import Front, HalfDone, Route
 from tradedesk.paper.server.limits import TooMany
 from tradedesk.paper.server.parameters import Parameters, pairs
@@ -16,6 +21,8 @@ from tradedesk.paper.server.render import MICROSECOND, MILLISECOND, error
 from tradedesk.paper.server.signature import check_signature, check_time, key_of, rest_payload
 
 log = logging.getLogger("tradedesk.paper")
+
+DOWN = "<html><head><title>503 Service Unavailable</title></head><body>Service Unavailable</body></html>"
 
 
 def peer_of(request: web.Request) -> str:
@@ -34,69 +41,144 @@ def unit_of(text: str | None) -> int:
             raise Refusal(-1194, "Invalid value for time unit.")
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """One request as it was read."""
+
+    method: str
+    path: str
+    query: str
+    body: str
+    values: dict[str, str]
+    unreadable: Refusal | None  # why, where `values` could not be had
+    peer: str
+    key: str | None
+    time_unit: str | None
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """What the exchange says to one request, and under which number it is in the log."""
+
+    status: int
+    result: object
+    headers: dict[str, str]
+    number: int
+
+    def response(self) -> web.Response:
+        return web.Response(
+            body=orjson.dumps(self.result),
+            status=self.status,
+            headers=self.headers,
+            content_type="application/json",
+            charset="utf-8",
+        )
+
+
 class RestDoor:
     """Handles every path that is not a socket."""
 
     def __init__(self, front: Front, table: Mapping[tuple[str, str], Route]) -> None:
-        self._front = front
+        self.front = front
         self._table = table
 
-    async def handle(self, request: web.Request) -> web.Response:
-        front, peer, key = self._front, peer_of(request), request.headers.get("X-MBX-APIKEY")
-        path, _, query = request.raw_path.partition("?")
-        route = self._table.get((request.method, path))
-        status, refusal, values = 200, None, dict[str, str]()
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        commons = self.front.commons
+        asked = await _read(request)
+        if commons.latency is not None:
+            await asyncio.sleep(commons.half_way())
+        if self.front.is_down:
+            return web.Response(status=503, text=DOWN, content_type="text/html")
+        known = commons.keys.get(asked.key) if asked.key is not None else None
+        rule = commons.faults.request(
+            self.front.market,
+            "rest",
+            account=known.name if known else None,
+            method=asked.method,
+            path=asked.path,
+            values=asked.values,
+        )
+        response: web.StreamResponse
+        if rule is None:
+            response = self.answer(asked).response()
+        else:
+            response = await fault_rest.strike(self, request, asked, rule)
+        if commons.latency is not None:
+            await asyncio.sleep(commons.half_way())
+        return response
+
+    def answer(self, asked: Asked, *, rule: Rule | None = None, lag: int = 0, is_answered: bool = True) -> Answered:
+        """Do what was asked, and note it. With a `lag` (ns) reads are answered as of so long ago."""
+        front = self.front
+        route = self._table.get((asked.method, asked.path))
+        status, refusal = 200, None
         result: object
         try:
-            front.limits.refuse_banned(peer, front.settle())
-            body = await _body(request)
+            front.limits.refuse_banned(asked.peer, front.settle())
+            if asked.unreadable is not None:
+                raise asked.unreadable
             if route is None:
-                raise Refusal(-5000, f"Path {path[:100]}, Method {request.method} is invalid", 404)
-            values = {**dict(pairs(body)), **dict(pairs(query))}  # a name in both: the query wins
-            payload = rest_payload(query, body)
-            unit = unit_of(request.headers.get("X-MBX-TIME-UNIT"))
-            result = self._perform(route, Parameters(values), peer=peer, key=key, payload=payload, unit=unit)
+                raise Refusal(-5000, f"Path {asked.path[:100]}, Method {asked.method} is invalid", 404)
+            result = self._perform(route, asked, lag)
+            result = front.commons.faults.market_answer(
+                front.market, "rest", asked.method, asked.path, asked.values, result
+            )
         except Refusal as caught:
             refusal, status = caught, caught.http
             result = {**error(caught), "data": caught.both} if isinstance(caught, HalfDone) else error(caught)
         except Exception:
             # a bug of ours; the client gets what the venue answers when it cannot say what became of a request
-            log.exception("bug in %s %s", request.method, path)
+            log.exception("bug in %s %s", asked.method, asked.path)
             refusal, status = Refusal(-1000, "An unknown error occurred while processing the request.", 500), 500
             result = error(refusal)
-        front.commons.note(
-            peer=peer,
-            key=key,
-            method=request.method,
-            path=path,
-            client_order_id=client_order_id(values),
-            status=status,
-            code=refusal.code if refusal else None,
+        number = self.note(
+            asked, status=status, code=refusal.code if refusal else None, rule=rule, is_answered=is_answered
         )
-        return web.Response(
-            body=orjson.dumps(result),
+        if rule is not None and refusal is None:
+            result = changed(rule.fault, result)
+        headers = self._headers(route, asked.peer, asked.key, refusal)
+        return Answered(status=status, result=result, headers=headers, number=number)
+
+    def note(
+        self,
+        asked: Asked,
+        *,
+        status: int,
+        code: int | None,
+        rule: Rule | None = None,
+        is_processed: bool = True,
+        is_answered: bool = True,
+    ) -> int:
+        return self.front.commons.note(
+            peer=asked.peer,
+            key=asked.key,
+            method=asked.method,
+            path=asked.path,
+            client_order_id=client_order_id(asked.values),
             status=status,
-            headers=self._headers(route, peer, key, refusal),
-            content_type="application/json",
-            charset="utf-8",
+            code=code,
+            market=self.front.market,
+            transport="rest",
+            rule=rule,
+            is_processed=is_processed,
+            is_answered=is_answered,
         )
 
-    def _perform(
-        self, route: Route, parameters: Parameters, *, peer: str, key: str | None, payload: bytes, unit: int
-    ) -> object:
+    def _perform(self, route: Route, asked: Asked, lag: int) -> object:
+        parameters, payload = Parameters(asked.values), rest_payload(asked.query, asked.body)
+        unit = unit_of(asked.time_unit)
+
         def identify(now: int) -> Key | None:
             if route.security == "none":
                 return None
-            known = key_of(self._front.commons.keys, key, peer)
+            known = key_of(self.front.commons.keys, asked.key, asked.peer)
             if route.security == "signed":
                 check_time(parameters, now)
                 check_signature(known, parameters, payload)
             return known
 
-        return self._front.perform(route, parameters, peer=peer, unit=unit, identify=identify)
+        return self.front.perform(route, parameters, peer=asked.peer, unit=unit, identify=identify, lag=lag)
 
     def _headers(self, route: Route | None, peer: str, key: str | None, refusal: Refusal | None) -> dict[str, str]:
-        front = self._front
+        front = self.front
         now = front.settle()
         headers = {"x-mbx-uuid": str(uuid.uuid4()), **front.limits.weight_headers(peer, now)}
         known = front.commons.keys.get(key) if key is not None else None
@@ -105,6 +187,27 @@ class RestDoor:
         if isinstance(refusal, TooMany):
             headers["Retry-After"] = str(refusal.retry_after_s)
         return headers
+
+
+async def _read(request: web.Request) -> Asked:
+    path, _, query = request.raw_path.partition("?")
+    body, values, unreadable = "", dict[str, str](), None
+    try:
+        body = await _body(request)
+        values = {**dict(pairs(body)), **dict(pairs(query))}  # a name in both: the query wins
+    except Refusal as refusal:
+        unreadable = refusal
+    return Asked(
+        method=request.method,
+        path=path,
+        query=query,
+        body=body,
+        values=values,
+        unreadable=unreadable,
+        peer=peer_of(request),
+        key=request.headers.get("X-MBX-APIKEY"),
+        time_unit=request.headers.get("X-MBX-TIME-UNIT"),
+    )
 
 
 async def _body(request: web.Request) -> str:

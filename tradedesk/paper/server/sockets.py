@@ -3,12 +3,37 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import WSMsgType, web
 
+from tradedesk.paper.server.front import Commons
+from tradedesk.paper.server.latency import Line
 from tradedesk.paper.server.outbox import Outbox
 
 MOST_INCOMING = 64 * 1024  # bytes of one message
+
+
+def reader(
+    commons: Commons, outbox: Outbox, market: str, door: str, received: Callable[[str], None]
+) -> Callable[[str], None]:
+    """What takes the texts of this socket to `received`: at once, or as late as the latency has it."""
+    if commons.latency is None:
+        outbox.belongs(market, door, commons.faults)
+        return received
+    outbox.belongs(market, door, commons.faults, Line(commons.half_way))
+    way = Line(commons.half_way)
+
+    def send(text: str) -> None:
+        if not way.send(partial(_arrived, outbox, received, text)):
+            outbox.cut("too many of its requests were under way")
+
+    return send
+
+
+def _arrived(outbox: Outbox, received: Callable[[str], None], text: str) -> None:
+    if not outbox.is_cut:
+        received(text)
 
 
 async def serve(

@@ -6,6 +6,7 @@ On USD-M the same stands below `/public`, `/market` and `/private` too, and user
 
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.parse import unquote
 
 import orjson
@@ -17,7 +18,7 @@ from tradedesk.paper.server.hub import MOST_STREAMS, StreamSocket
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.render import Json, error
 from tradedesk.paper.server.rest import unit_of
-from tradedesk.paper.server.sockets import serve
+from tradedesk.paper.server.sockets import reader, serve
 
 _METHODS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
 
@@ -79,7 +80,8 @@ class StreamDoor:
             for name in names:
                 if name:
                     self._front.streams.hear(socket, name)
-            return lambda text: self._received(socket, text)
+            front = self._front
+            return reader(front.commons, outbox, front.market, "stream", partial(self._received, socket))
 
         try:
             return await serve(request, self._open_sockets, opened, {"x-mbx-uuid": str(uuid.uuid4())})
@@ -89,7 +91,15 @@ class StreamDoor:
 
     def _note(self, peer: str, method: str, path: str) -> None:
         self._front.commons.note(
-            peer=peer, key=None, method=method, path=path, client_order_id=None, status=101, code=None
+            peer=peer,
+            key=None,
+            method=method,
+            path=path,
+            client_order_id=None,
+            status=101,
+            code=None,
+            market=self._front.market,
+            transport="stream",
         )
 
     def _received(self, socket: StreamSocket, text: str) -> None:

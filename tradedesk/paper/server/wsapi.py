@@ -14,7 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
 from tradedesk.paper.accounts import Key
+from tradedesk.paper.fault_forms import changed
+from tradedesk.paper.fault_rules import Rule
 from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server import fault_wsapi
 from tradedesk.paper.server.front import Call, Front, HalfDone, Route
 from tradedesk.paper.server.limits import TooMany
 from tradedesk.paper.server.outbox import Outbox
@@ -22,7 +25,7 @@ from tradedesk.paper.server.parameters import Parameters, missing
 from tradedesk.paper.server.render import Json, error
 from tradedesk.paper.server.rest import client_order_id, peer_of, unit_of
 from tradedesk.paper.server.signature import check_signature, check_time, key_of, socket_payload
-from tradedesk.paper.server.sockets import serve
+from tradedesk.paper.server.sockets import reader, serve
 from tradedesk.paper.server.users import Listener, terminated
 
 log = logging.getLogger("tradedesk.paper")
@@ -119,17 +122,27 @@ class ApiSocket:
         self.next_subscription = 0
 
 
+class Answered(Struct, frozen=True, kw_only=True):
+    """What the exchange says to one request, and under which number it is in the log."""
+
+    body: Json
+    number: int
+
+    def frame(self) -> bytes:
+        return orjson.dumps(self.body)
+
+
 class ApiDoor:
     """Opens WebSocket API sockets and answers their requests. One instance per server."""
 
     def __init__(self, front: Front, table: Mapping[str, Route], path: str, open_sockets: set[Outbox]) -> None:
-        self._front = front
+        self.front = front
         self._table = table
         self._path = path
         self._open_sockets = open_sockets
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        front, peer = self._front, peer_of(request)
+        front, peer = self.front, peer_of(request)
         now = front.settle()
         try:
             front.limits.charge(peer, _HANDSHAKE_WEIGHT, now)
@@ -144,9 +157,17 @@ class ApiDoor:
             shows_limits = request.query.get("returnRateLimits", "true").lower() != "false"
             socket = ApiSocket(outbox, unit, front.settle(), shows_limits=shows_limits)
             front.commons.note(
-                peer=peer, key=None, method="GET", path=self._path, client_order_id=None, status=101, code=None
+                peer=peer,
+                key=None,
+                method="GET",
+                path=self._path,
+                client_order_id=None,
+                status=101,
+                code=None,
+                market=front.market,
+                transport="wsapi",
             )
-            return lambda text: outbox.put(orjson.dumps(self._answer(socket, peer, text)))
+            return reader(front.commons, outbox, front.market, "wsapi", partial(self._received, socket))
 
         try:
             return await serve(request, self._open_sockets, opened, {"x-mbx-uuid": str(uuid.uuid4())})
@@ -157,11 +178,39 @@ class ApiDoor:
 
     # -- one request --------------------------------------------------------------------------------------------------
 
-    def _answer(self, socket: ApiSocket, peer: str, text: str) -> Json:
+    def _received(self, socket: ApiSocket, text: str) -> None:
+        """Answer one frame, past the faults."""
         try:
             request = parse(text)
         except BadFrame as bad:
-            return {"id": bad.id, "status": 400, "error": error(bad.refusal)}
+            socket.outbox.put(orjson.dumps({"id": bad.id, "status": 400, "error": error(bad.refusal)}))
+            return
+        commons = self.front.commons
+        known = commons.keys.get(_key_of(socket, request) or "")
+        rule = commons.faults.request(
+            self.front.market,
+            "wsapi",
+            account=known.name if known else None,
+            method=request.method,
+            path=None,
+            values=request.values,
+        )
+        if rule is None:
+            socket.outbox.put(self.answer(socket, request).frame())
+        else:
+            fault_wsapi.strike(self, socket, request, rule)
+
+    def answer(
+        self,
+        socket: ApiSocket,
+        request: Request,
+        *,
+        rule: Rule | None = None,
+        lag: int = 0,
+        is_answered: bool = True,
+    ) -> Answered:
+        """Do what was asked, and note it. With a `lag` (ns) reads are answered as of so long ago."""
+        peer = socket.outbox.peer
         parameters = Parameters(request.values)
         answer: Json = {"id": request.id, "status": 200}
         refusal: Refusal | None = None
@@ -169,29 +218,51 @@ class ApiDoor:
         try:
             asked = parameters.choice("returnRateLimits", ("true", "false"))
             shows_limits = shows_limits if asked is None else asked == "true"
-            answer["result"] = self._perform(socket, peer, request, parameters)
+            result = self._perform(socket, peer, request, parameters, lag)
+            result = self.front.commons.faults.market_answer(
+                self.front.market, "wsapi", request.method, None, request.values, result
+            )
+            answer["result"] = result if rule is None else changed(rule.fault, result)
         except Refusal as caught:
             refusal = caught
-            answer |= {"status": caught.http, "error": _error(caught, self._front.settle(), socket.unit)}
+            answer |= {"status": caught.http, "error": _error(caught, self.front.settle(), socket.unit)}
         except Exception:
             log.exception("bug in %s", request.method)
             refusal = Refusal(-1000, "An unknown error occurred while processing the request.", 500)
             answer |= {"status": 500, "error": error(refusal)}
-        key = request.values.get("apiKey") or (socket.key.api_key if socket.key else None)
-        self._front.commons.note(
-            peer=peer,
-            key=key,
+        status, code = (refusal.http, refusal.code) if refusal else (200, None)
+        number = self.note(socket, request, status=status, code=code, rule=rule, is_answered=is_answered)
+        if shows_limits:
+            answer["rateLimits"] = self._limits(peer, request.method, _key_of(socket, request))
+        return Answered(body=answer, number=number)
+
+    def note(
+        self,
+        socket: ApiSocket,
+        request: Request,
+        *,
+        status: int,
+        code: int | None,
+        rule: Rule | None = None,
+        is_processed: bool = True,
+        is_answered: bool = True,
+    ) -> int:
+        return self.front.commons.note(
+            peer=socket.outbox.peer,
+            key=_key_of(socket, request),
             method=request.method,
             path=self._path,
             client_order_id=client_order_id(request.values),
-            status=refusal.http if refusal else 200,
-            code=refusal.code if refusal else None,
+            status=status,
+            code=code,
+            market=self.front.market,
+            transport="wsapi",
+            rule=rule,
+            is_processed=is_processed,
+            is_answered=is_answered,
         )
-        if shows_limits:
-            answer["rateLimits"] = self._limits(peer, request.method, key)
-        return answer
 
-    def _perform(self, socket: ApiSocket, peer: str, request: Request, parameters: Parameters) -> object:
+    def _perform(self, socket: ApiSocket, peer: str, request: Request, parameters: Parameters, lag: int) -> object:
         route = self._table.get(request.method) or self._session_route(socket, request.method)
         if route is None:
             raise Refusal(-1130, "Data sent for parameter 'method' is not valid.")
@@ -201,20 +272,20 @@ class ApiDoor:
                 parameters.text("apiKey")  # some clients always send it
                 return None
             if "apiKey" not in request.values and socket.key is not None:
-                known = key_of(self._front.commons.keys, socket.key.api_key, peer)
+                known = key_of(self.front.commons.keys, socket.key.api_key, peer)
                 if route.security == "signed":
                     check_time(parameters, now)
                 return known
-            known = key_of(self._front.commons.keys, parameters.must("apiKey"), peer)
+            known = key_of(self.front.commons.keys, parameters.must("apiKey"), peer)
             if route.security == "signed":
                 check_time(parameters, now)
                 check_signature(known, parameters, socket_payload(request.values))
             return known
 
-        return self._front.perform(route, parameters, peer=peer, unit=socket.unit, identify=identify)
+        return self.front.perform(route, parameters, peer=peer, unit=socket.unit, identify=identify, lag=lag)
 
     def _limits(self, peer: str, method: str, key: str | None) -> list[Json]:
-        front = self._front
+        front = self.front
         now = front.settle()
         rows = [front.limits.weight_row(peer, now)]
         route = self._table.get(method)
@@ -296,7 +367,7 @@ class ApiDoor:
         wrap: Callable[[Json], Json] = lambda event: {"subscriptionId": number, "event": event}  # noqa: E731
         listener = Listener(account, socket.outbox, socket.unit, wrap)
         socket.listeners[number] = listener
-        self._front.users.add(listener)
+        self.front.users.add(listener)
         return number
 
     def _unsubscribe(self, socket: ApiSocket, call: Call, parameters: Parameters) -> object:
@@ -313,13 +384,18 @@ class ApiDoor:
     def _end(self, socket: ApiSocket, number: int, now: int) -> None:
         listener = socket.listeners.pop(number)
         listener.tell(partial(terminated, now))
-        self._front.users.remove(listener)
+        self.front.users.remove(listener)
         if number == socket.by_logon:
             socket.by_logon = None
 
     def _subscriptions(self, socket: ApiSocket, parameters: Parameters) -> object:
         parameters.finish()
         return [{"subscriptionId": number} for number in socket.listeners]
+
+
+def _key_of(socket: ApiSocket, request: Request) -> str | None:
+    """The API key a request comes with, or that of the logon."""
+    return request.values.get("apiKey") or (socket.key.api_key if socket.key else None)
 
 
 def _route(operation: Callable[[Call, Parameters], object], security: str = "none") -> Route:
