@@ -1,0 +1,511 @@
+"""Orders on the floor: taken or refused, matched, rested, modified, ended; and what a fill does to position and wallet."""
+
+from msgspec import Struct
+
+from tradedesk.paper.book import Match, Resting
+from tradedesk.paper.futures.checks import (
+    PRICE_MATCHES,
+    check_notional,
+    check_parameters,
+    check_percent_price,
+    lots,
+    not_required,
+    ticks,
+)
+from tradedesk.paper.futures.margin import initial
+from tradedesk.paper.futures.risk import check_margin
+from tradedesk.paper.futures.rows import AlgoStatus, Amendment, Modify, NewOrder, Status, TradeRow, Type
+from tradedesk.paper.futures.state import Account, Algo, Floor, Instrument, Order, count
+from tradedesk.paper.futures.triggers import Trigger
+from tradedesk.paper.ledger import from_units, to_units
+from tradedesk.paper.rows import Refusal
+
+SELF_TRADE, IOC_REST, REDUCE_ONLY, LIQUIDATED, TRIGGERED, NO_LIQUIDITY = 1, 2, 4, 5, 8, 9  # `er` of the venue
+MOST_AMENDMENTS = 10_000
+
+
+class Ready(Struct, frozen=True):
+    """An order that passed every check, in whole ticks and lots."""
+
+    instrument: Instrument
+    price: int
+    lots: int
+    trigger: Trigger | None
+
+
+# -- taking or refusing -----------------------------------------------------------------------------------------------
+def vet(floor: Floor, account: Account, order: NewOrder) -> Ready:
+    """Everything that can refuse a new order; nothing changes."""
+    instrument = floor.instrument(order.symbol)
+    check_parameters(order, floor.now)
+    if instrument.spec.status != "TRADING":
+        raise Refusal(-4108, "This contract is not trading.")
+    if not account.spec.can_trade:
+        raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+    check_side(account, order.position_side)
+    if account.dual_side and order.reduce_only is not None:
+        raise not_required("reduceOnly")
+    is_buy = order.side == "BUY"
+    known = account.by_client_id.get((order.symbol, order.client_order_id or ""))
+    if known is not None and known.is_open:
+        raise Refusal(-4116, "ClientOrderId is duplicated.")
+    check_counts(account, instrument, order.type.is_conditional)
+    contract = instrument.contract
+    size = lots(contract, order.quantity, is_market=order.type.placed_as is Type.MARKET)
+    price = ticks(contract, order.price)
+    if order.type.is_conditional:
+        trigger = trigger_of(instrument, order)
+        refuse_immediate(instrument, trigger)
+        return Ready(instrument, price, size, trigger)
+    if order.price_match != "NONE":
+        price = matched_price(instrument, order.price_match, is_buy)
+    size = check_placeable(account, order, instrument, price, size)
+    return Ready(instrument, price, size, None)
+
+
+def check_side(account: Account, position_side: str) -> None:
+    if account.dual_side == (position_side == "BOTH"):
+        raise Refusal(-4061, "Order's position side does not match user's setting.")
+
+
+def check_counts(account: Account, instrument: Instrument, is_conditional: bool) -> None:
+    of_symbol = [o for o in account.open.values() if o.instrument is instrument]
+    if len(of_symbol) >= instrument.spec.max_orders:
+        raise Refusal(-2025, "Reach max open order limit.")
+    if is_conditional:
+        waiting = sum(1 for o in of_symbol if o.trigger is not None)
+        waiting += sum(1 for a in account.open_algos.values() if a.instrument is instrument)
+        if waiting >= instrument.contract.max_algo_orders:
+            raise Refusal(-4045, "Reach max stop order limit.")
+
+
+def trigger_of(instrument: Instrument, order: NewOrder) -> Trigger:
+    tick = instrument.tick
+    return Trigger(
+        order.type,
+        is_buy=order.side == "BUY",
+        price=ticks(instrument.contract, order.stop_price) * tick,
+        activation=ticks(instrument.contract, order.activation_price) * tick,
+        callback=order.callback_rate,
+        on_mark=order.working_type == "MARK_PRICE",
+        protects=order.price_protect,
+    )
+
+
+def refuse_immediate(instrument: Instrument, trigger: Trigger) -> None:
+    """-2021. Without any price yet nothing is immediate."""
+    seen = instrument.marks.mark if trigger.on_mark else instrument.last
+    if not seen:
+        return
+    reached = trigger.activates_at_once(seen) if trigger.is_trailing else trigger.is_reached(seen)
+    if reached:
+        raise Refusal(-2021, "Order would immediately trigger.")
+
+
+def matched_price(instrument: Instrument, price_match: str, is_buy: bool) -> int:
+    opposite, level = PRICE_MATCHES[price_match]
+    levels = instrument.book.depth(is_buy != opposite, level)
+    if len(levels) < level:
+        raise Refusal(-5041, "No depth matches this BBO order.")
+    return levels[-1][0]
+
+
+def check_placeable(account: Account, order: NewOrder, instrument: Instrument, price: int, size: int) -> int:
+    """What a limit or market order must pass to reach the book, now or when triggered. Its lots: a reduce-only order is cut
+    to the position."""
+    is_buy = order.side == "BUY"
+    contract, grid, book = instrument.contract, instrument.grid, instrument.book
+    position = account.position(instrument, order.position_side)
+    reduces = bool(order.reduce_only) or order.close_position
+    closes = (order.position_side == "LONG" and not is_buy) or (order.position_side == "SHORT" and is_buy)
+    if reduces or closes:
+        most = position.reducible(is_buy)
+        if order.close_position:
+            size = most
+        if not most or (closes and size > most):
+            raise Refusal(-2022, "ReduceOnly Order is rejected.")
+        size = min(size, most)
+    limit = price or market_bound(instrument, is_buy)
+    if price:
+        check_percent_price(contract, price * instrument.tick, is_buy=is_buy, mark=instrument.marks.mark)
+    else:
+        best = book.best_ask() if is_buy else book.best_bid()
+        if best is not None and limit is not None and (best > limit if is_buy else best < limit):
+            raise Refusal(-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit.")
+    got, cost = book.available(is_buy, limit, size)
+    if not (reduces or closes):
+        mark_value = instrument.value(size)
+        own = price * size * grid.tick_lot
+        check_notional(contract, own or mark_value)
+        notional = max(own, cost * grid.tick_lot)
+        if price == 0 and not got:
+            notional = mark_value
+        check_margin(account, instrument, position, is_buy=is_buy, lots=size if price else got, notional=notional)
+    if order.time_in_force == "FOK" and got < size:
+        raise Refusal(
+            -5021,
+            "Due to the order could not be filled immediately, the FOK order has been rejected. "
+            "The order will not be recorded in the order history",
+        )
+    if order.time_in_force == "GTX" and book.would_take(is_buy, price):
+        raise Refusal(
+            -5022,
+            "Due to the order could not be executed as maker, the Post Only order will be rejected. "
+            "The order will not be recorded in the order history",
+        )
+    return size
+
+
+def market_bound(instrument: Instrument, is_buy: bool) -> int | None:
+    """The worst price in ticks a market order trades at; None before there is a mark."""
+    mark = instrument.marks.mark
+    if not mark:
+        return None
+    bound = to_units(instrument.contract.market_take_bound) or 0
+    away = mark * bound // 100_000_000
+    return (mark + away) // instrument.tick if is_buy else max(1, -((away - mark) // instrument.tick))
+
+
+# -- placing ----------------------------------------------------------------------------------------------------------
+def place(floor: Floor, account: Account, new: NewOrder) -> Order:
+    return enter(floor, account, new, vet(floor, account, new))
+
+
+def enter(
+    floor: Floor, account: Account, new: NewOrder, ready: Ready, *, forced: bool = False, algo: Algo | None = None
+) -> Order:
+    """Put a vetted order on the floor; `algo` is the algo order that triggered it."""
+    instrument = ready.instrument
+    order = Order(
+        account,
+        instrument,
+        new,
+        order_id=floor.next_order_id,
+        price=ready.price,
+        lots=ready.lots,
+        trigger=ready.trigger,
+        now=floor.now,
+    )
+    floor.next_order_id += 1
+    order.is_forced = forced
+    if algo is not None:
+        order.algo, algo.order, algo.status = algo, order, AlgoStatus.TRIGGERED
+        floor.report_algo(algo)
+    floor.orders[order.id] = order
+    account.open[order.id] = order
+    account.by_client_id[(instrument.symbol, order.client_id)] = order
+    account.orders.setdefault(instrument.symbol, []).append(order)
+    if new.good_till_date:
+        floor.at(new.good_till_date, "order", account.name, order.id)
+    floor.report("NEW", order)
+    if order.trigger is None:
+        work(floor, order)
+    else:
+        instrument.waiting[order.id] = order
+    return order
+
+
+def work(floor: Floor, order: Order) -> None:
+    """Trade what can be traded, rest or expire what is left."""
+    instrument = order.instrument
+    limit = order.price or market_bound(instrument, order.is_buy)
+    take(floor, order, limit)
+    if not order.is_open:
+        return
+    if order.type is Type.MARKET:
+        expire(floor, order, NO_LIQUIDITY)
+    elif order.tif in ("IOC", "FOK"):
+        expire(floor, order, LIQUIDATED if order.is_forced else IOC_REST)
+    else:
+        rest(floor, order)
+
+
+def rest(floor: Floor, order: Order) -> None:
+    if order.may_only_reduce and not order.position.reducible(order.is_buy):
+        expire(floor, order, REDUCE_ONLY)
+        return
+    order.instrument.book.rest(order.id, order.is_buy, order.price, order.leaves, order)
+    order.instrument.resting[order.id] = order
+    if not order.may_only_reduce:
+        reserve(order, order.price * order.leaves * order.instrument.grid.tick_lot)
+
+
+def reserve(order: Order, units: int) -> None:
+    """Count `units` more (less below 0) of the order in its position's open notional."""
+    order.reserved += units
+    if order.is_buy:
+        order.position.bids += units
+    else:
+        order.position.asks += units
+
+
+def take(floor: Floor, order: Order, limit: int | None) -> None:
+    """Match one resting order at a time, because each fill may end others: reduce-only ones and one's own."""
+    instrument = order.instrument
+    book = instrument.book
+    while order.leaves:
+        front = book.front(order.is_buy, limit)
+        if front is None:
+            return
+        maker = front.owner
+        if isinstance(maker, Order) and stops_self_trade(floor, order, maker):
+            if not order.is_open:
+                return
+            continue
+        most = min(order.leaves, tradable(front))
+        if order.may_only_reduce:
+            most = min(most, order.position.reducible(order.is_buy))
+            if not most:
+                expire(floor, order, REDUCE_ONLY)
+                return
+        for match in book.match(order.is_buy, limit, most):
+            trade(floor, order, match)
+
+
+def tradable(front: Resting) -> int:
+    """How much of a resting order may trade, never 0: what can reduce nothing any more has left the book."""
+    maker = front.owner
+    if isinstance(maker, Order) and maker.may_only_reduce:
+        return min(front.leaves, maker.position.reducible(maker.is_buy))
+    return front.leaves
+
+
+def stops_self_trade(floor: Floor, taker: Order, maker: Order) -> bool:
+    """Whether self-trade prevention ended one of the two; the taker's mode decides."""
+    mode = taker.sent.stp_mode
+    if mode == "NONE" or taker.account.trader != maker.account.trader:
+        return False
+    if mode in ("EXPIRE_MAKER", "EXPIRE_BOTH"):
+        expire(floor, maker, SELF_TRADE, Status.EXPIRED_IN_MATCH)
+    if mode in ("EXPIRE_TAKER", "EXPIRE_BOTH"):
+        expire(floor, taker, SELF_TRADE, Status.EXPIRED_IN_MATCH)
+    return True
+
+
+def trade(floor: Floor, order: Order, match: Match) -> None:
+    """A client's order takes one resting order."""
+    instrument = order.instrument
+    printed = floor.print(instrument, match.price, match.lots, order.is_buy, order.id)
+    maker = match.resting.owner
+    if isinstance(maker, Order):
+        fill(floor, maker, match.price, match.lots, printed.trade_id, is_maker=True)
+    else:
+        floor.market.taken(instrument.symbol, not order.is_buy, match.price, match.lots)
+        met_flow(floor, instrument, order.is_buy, match.price, match.lots)
+    fill(floor, order, match.price, match.lots, printed.trade_id, is_maker=False)
+
+
+def met_flow(floor: Floor, instrument: Instrument, client_buys: bool, price: int, size: int) -> None:
+    """The flow was the other side: what the client's position cost, the flow has got."""
+    units = price * size * instrument.grid.tick_lot
+    count(floor.outside, instrument.contract.margin_asset, units if client_buys else -units)
+
+
+def fill(floor: Floor, order: Order, price: int, size: int, trade_id: int, *, is_maker: bool) -> None:
+    """One execution of one client order: position, isolated margin, wallet, records, events."""
+    account, instrument, position = order.account, order.instrument, order.position
+    asset, grid, spec = instrument.contract.margin_asset, instrument.grid, instrument.spec
+    notional = price * size * grid.tick_lot
+    numerator, denominator = account.maker if is_maker else account.taker
+    commission = 0 if order.is_forced else notional * numerator // denominator
+    if order.reserved:
+        reserve(order, -order.price * size * grid.tick_lot)
+    before, signed = position.lots, size if order.is_buy else -size
+    realized = position.trade(signed, notional if order.is_buy else -notional, commission)
+    position.update_time = floor.now
+    settings = account.settings_of(instrument)
+    if settings.isolated:
+        opened = abs(position.lots) - (abs(before) if before * position.lots > 0 else 0)
+        if opened > 0:
+            position.isolated += initial(price * opened * grid.tick_lot, settings.leverage)
+    order.filled += size
+    order.quote += price * size
+    if order.leaves:
+        order.status = Status.PARTIALLY_FILLED
+    else:
+        order.status = Status.FILLED
+        forget(order)
+    if realized:
+        floor.earn(account, asset, realized, "REALIZED_PNL", symbol=spec.symbol, trade_id=trade_id)
+    if commission:
+        floor.earn(account, asset, -commission, "COMMISSION", symbol=spec.symbol, trade_id=trade_id)
+        count(floor.commissions, asset, commission)
+    row = TradeRow(
+        symbol=spec.symbol,
+        trade_id=trade_id,
+        order_id=order.id,
+        client_order_id=order.client_id,
+        side=order.sent.side,
+        position_side=position.side,
+        price=price * spec.tick,
+        quantity=size * spec.lot,
+        quote_quantity=from_units(notional),
+        realized_pnl=from_units(realized),
+        commission=from_units(commission),
+        commission_asset=asset,
+        time=floor.now,
+        is_buyer=order.is_buy,
+        is_maker=is_maker,
+    )
+    account.trades.setdefault(spec.symbol, []).append(row)
+    floor.report("CALCULATED" if order.is_forced else "TRADE", order, row)
+    floor.account_changed(account, "ORDER", (asset,), ((instrument, position),))
+    if not order.leaves and order.algo is not None:
+        floor.finish_algo(order)
+    if not position.reducible(is_buy=True) or not position.reducible(is_buy=False):
+        drop_idle_reducers(floor, account, instrument)
+
+
+def drop_idle_reducers(floor: Floor, account: Account, instrument: Instrument) -> None:
+    """Resting orders that may only reduce end when there is nothing left on their side to reduce."""
+    idle = [
+        o
+        for o in account.open.values()
+        if o.instrument is instrument
+        and o.id in instrument.resting
+        and o.may_only_reduce
+        and not o.position.reducible(o.is_buy)
+    ]
+    for order in idle:
+        expire(floor, order, REDUCE_ONLY)
+
+
+# -- ending -----------------------------------------------------------------------------------------------------------
+def forget(order: Order) -> None:
+    """The order is on no book and in no list of open ones any more."""
+    instrument = order.instrument
+    if instrument.resting.pop(order.id, None) is not None:
+        instrument.book.withdraw(order.id)
+    instrument.waiting.pop(order.id, None)
+    order.account.open.pop(order.id, None)
+    reserve(order, -order.reserved)
+
+
+def end(floor: Floor, order: Order, status: Status, what: str) -> None:
+    order.status = status
+    forget(order)
+    floor.report(what, order)
+    if order.algo is not None:
+        floor.finish_algo(order)
+
+
+def cancel(floor: Floor, order: Order) -> None:
+    end(floor, order, Status.CANCELED, "CANCELED")
+
+
+def expire(floor: Floor, order: Order, reason: int, status: Status = Status.EXPIRED) -> None:
+    order.reason = reason
+    end(floor, order, status, "EXPIRED")
+
+
+def find(
+    floor: Floor, account: Account, symbol: str, order_id: int | None, client_order_id: str | None
+) -> Order | None:
+    """By order id, else the newest with the client id."""
+    floor.instrument(symbol)
+    if order_id is None and not client_order_id:
+        raise Refusal(-1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
+    if order_id is None:
+        return account.by_client_id.get((symbol, client_order_id or ""))
+    order = floor.orders.get(order_id)
+    if order is None or order.account is not account or order.instrument.symbol != symbol:
+        return None
+    return order
+
+
+def find_open(floor: Floor, account: Account, symbol: str, order_id: int | None, client_order_id: str | None) -> Order:
+    order = find(floor, account, symbol, order_id, client_order_id)
+    if order is None or not order.is_open:
+        raise Refusal(-2011, "Unknown order sent.")
+    return order
+
+
+def cancel_all(floor: Floor, account: Account, symbol: str) -> list[Order]:
+    found = [o for o in account.open.values() if o.instrument.symbol == symbol]
+    for order in found:
+        cancel(floor, order)
+    return found
+
+
+# -- modifying --------------------------------------------------------------------------------------------------------
+def modify(floor: Floor, account: Account, change: Modify) -> Order:
+    """A resting limit order gets quantity and price anew and goes to the end of its queue. A quantity of no more than is
+    filled, or a post-only order that would take, cancels it."""
+    order = find(floor, account, change.symbol, change.order_id, change.client_order_id)
+    if order is None or not order.is_open:
+        raise Refusal(-2013, "Order does not exist.")
+    if order.type is not Type.LIMIT or order.trigger is not None:
+        raise Refusal(-5025, "Only limit order is supported.")
+    if change.side != order.sent.side:
+        raise Refusal(-1117, "Invalid side.")
+    if order.amended >= MOST_AMENDMENTS:
+        raise Refusal(-5026, "Exceed maximum modify order limit.")
+    instrument, sent = order.instrument, order.sent
+    price, size = _amended(instrument, order, change)
+    if (price, size) == (order.price, order.lots):
+        raise Refusal(-5027, "No need to modify the order.")
+    if size <= order.filled or (order.tif == "GTX" and instrument.book.would_take(order.is_buy, price)):
+        cancel(floor, order)
+        return order
+    leaves = size - order.filled
+    if not order.may_only_reduce:
+        check_notional(instrument.contract, price * size * instrument.grid.tick_lot)
+        _, cost = instrument.book.available(order.is_buy, price, leaves)
+        check_margin(
+            account,
+            instrument,
+            order.position,
+            is_buy=order.is_buy,
+            lots=leaves,
+            notional=max(price * leaves, cost) * instrument.grid.tick_lot,
+            freed=order.reserved,
+        )
+    elif leaves > order.position.reducible(order.is_buy):
+        raise Refusal(-2022, "ReduceOnly Order is rejected.")
+    instrument.book.withdraw(order.id)
+    del instrument.resting[order.id]
+    reserve(order, -order.reserved)
+    spec = instrument.spec
+    order.amended += 1
+    account.amendments.setdefault(spec.symbol, []).append(
+        Amendment(
+            amendment_id=floor.new_id(),
+            symbol=spec.symbol,
+            order_id=order.id,
+            client_order_id=order.client_id,
+            time=floor.now,
+            price_before=order.price * spec.tick,
+            price_after=price * spec.tick,
+            qty_before=order.lots * spec.lot,
+            qty_after=size * spec.lot,
+            count=order.amended,
+        )
+    )
+    order.price, order.lots = price, size
+    if sent.price_match != change.price_match:
+        order.sent = NewOrder(
+            **{f: getattr(sent, f) for f in sent.__struct_fields__} | {"price_match": change.price_match}
+        )
+    floor.report("AMENDMENT", order)
+    work(floor, order)
+    return order
+
+
+def _amended(instrument: Instrument, order: Order, change: Modify) -> tuple[int, int]:
+    """(price, lots) as asked for."""
+    contract = instrument.contract
+    if change.quantity is None:
+        raise Refusal(-1102, "Mandatory parameter 'quantity' was not sent, was empty/null, or malformed.")
+    size = lots(contract, change.quantity, is_market=False)
+    if change.price_match == "NONE":
+        if change.price is None:
+            raise Refusal(-1102, "Mandatory parameter 'price' was not sent, was empty/null, or malformed.")
+        price = ticks(contract, change.price)
+    else:
+        if change.price is not None:
+            raise not_required("price")
+        if change.price_match not in PRICE_MATCHES:
+            raise Refusal(-5037, "Invalid price match")
+        price = matched_price(instrument, change.price_match, order.is_buy)
+    check_percent_price(contract, price * instrument.tick, is_buy=order.is_buy, mark=instrument.marks.mark)
+    return price, size
