@@ -67,9 +67,12 @@ class Client:
         return await self.raw("GET", f"/api/v3/{path}{'?' + query if query else ''}")
 
     async def signed(self, method: str, path: str, **parameters: object) -> Answer:
+        return await self.signed_at(method, f"/api/v3/{path}", **parameters)
+
+    async def signed_at(self, method: str, path: str, **parameters: object) -> Answer:
         query = urlencode({"timestamp": time.time_ns() // 1_000_000} | parameters)
         signature = quote(sign(self.signer, query), safe="")
-        return await self.raw(method, f"/api/v3/{path}?{query}&signature={signature}", X_MBX_APIKEY=self.api_key)
+        return await self.raw(method, f"{path}?{query}&signature={signature}", X_MBX_APIKEY=self.api_key)
 
     async def order(self, side: str, quantity: str, price: str | None = None, **more: object) -> Answer:
         """A limit order good till cancelled unless `more` says otherwise; a market order without a price."""

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 
+from msgspec import structs
+
 from tradedesk.paper import corrections, lists
 from tradedesk.paper.candles import INTERVALS
 from tradedesk.paper.engine import Engine
@@ -311,6 +313,11 @@ class Exchange:
         """Money comes (amount above 0) or goes; -2010 if the free balance is less than what goes."""
         self.advance(now)
         return corrections.move(self._engine, self._engine.accounts[account], asset, amount, kind, reference)
+
+    def set_pays_bnb(self, account: str, pays: bool) -> None:
+        """Whether commission is taken in BNB from now on, a quarter less, while there is enough of it."""
+        holder = self._engine.accounts[account]
+        holder.spec = structs.replace(holder.spec, pays_bnb=pays)
 
     def movements(
         self,

@@ -10,7 +10,7 @@ from tradedesk.clock import Clock
 from tradedesk.paper.accounts import Account, Key
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.futures.exchange import FuturesExchange
-from tradedesk.paper.server import admin
+from tradedesk.paper.server import admin, wallet
 from tradedesk.paper.server.front import Commons, Front, Route
 from tradedesk.paper.server.futures import routes as futures_routes
 from tradedesk.paper.server.futures.front import FuturesFront
@@ -21,6 +21,7 @@ from tradedesk.paper.server.rest import RestDoor
 from tradedesk.paper.server.spot import routes as spot_routes
 from tradedesk.paper.server.spot.front import SpotFront
 from tradedesk.paper.server.stream_door import CATEGORIES, StreamDoor
+from tradedesk.paper.server.wallet_front import WalletFront
 from tradedesk.paper.server.wsapi import ApiDoor
 
 SPOT_SOCKET_PATH = "/ws-api/v3"
@@ -118,7 +119,10 @@ async def start(
     commons = Commons(accounts, clock)
     spot = SpotFront(exchange, commons, Limits(rates or RateLimits()))
     open_sockets: set[Outbox] = set()
-    app = _market(spot, spot_routes.REST, spot_routes.SOCKET, SPOT_SOCKET_PATH, open_sockets)
+    wallet_door = RestDoor(WalletFront(spot), wallet.REST)
+    app = _market(
+        spot, spot_routes.REST, spot_routes.SOCKET, SPOT_SOCKET_PATH, open_sockets, beside={"/sapi/": wallet_door}
+    )
     fronts: list[Front] = [spot]
     futures_front, futures_bound = None, None
     if futures is not None:
@@ -164,8 +168,9 @@ def _market(
     socket_path: str,
     open_sockets: set[Outbox],
     categories: Sequence[str] = (),
+    beside: Mapping[str, RestDoor] | None = None,
 ) -> web.Application:
-    """The doors of one market on one port: REST, streams and its WebSocket API."""
+    """The doors of one market on one port: REST, streams and its WebSocket API; `beside` them others, by path prefix."""
     rest = RestDoor(front, rest_table)
     streams = StreamDoor(front, open_sockets, categories)
     api = ApiDoor(front, socket_table, socket_path, open_sockets)
@@ -176,6 +181,9 @@ def _market(
                 return await api.handle(request)
             if streams.serves(request.path):
                 return await streams.handle(request)
+        for prefix, door in (beside or {}).items():
+            if request.raw_path.startswith(prefix) and not front.is_down:
+                return await door.handle(request)
         return await rest.handle(request)
 
     async def drop_sockets(_: web.Application) -> None:

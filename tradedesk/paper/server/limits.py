@@ -28,6 +28,7 @@ class RateLimits(Struct, frozen=True, kw_only=True):
     orders_per_10_seconds: int = 100  # per account
     orders_per_minute: int | None = None  # per account
     orders_per_day: int | None = 200_000  # per account
+    weight_headers: tuple[str, ...] = ("X-MBX-USED-WEIGHT", "X-MBX-USED-WEIGHT-1M")
     refusals_before_ban: int = 10  # 429s within a minute that an address is forgiven; the venue names no number
     too_much: str = (  # {address} and {limit}
         "Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
@@ -124,7 +125,7 @@ class Bans:
     """Which addresses are banned, and which have been: a repeater's next ban is longer."""
 
     def __init__(self) -> None:
-        self._bans: dict[str, Ban] = {}  # the one that ended the longest ago need not be first: see _forget
+        self._bans: dict[str, Ban] = {}
 
     def of(self, address: str, now: int) -> Ban | None:
         """The ban that holds now."""
@@ -155,9 +156,10 @@ class Bans:
 class Limits:
     """All counters of one market."""
 
-    def __init__(self, rates: RateLimits) -> None:
+    def __init__(self, rates: RateLimits, bans: Bans | None = None) -> None:
+        """`bans` are those of another `Limits` of the same host: who is banned there is banned here."""
         self.rates = rates
-        self.bans = Bans()
+        self.bans = bans or Bans()
         self._weight = Window(MINUTE, rates.weight_per_minute, "MINUTE", 1)
         self._raw = (
             None if rates.raw_per_5_minutes is None else Window(5 * MINUTE, rates.raw_per_5_minutes, "MINUTE", 5)
@@ -210,7 +212,7 @@ class Limits:
     def weight_headers(self, peer: str, now: int) -> dict[str, str]:
         """Of every answer, refusals and bans included."""
         used = str(self.weight(peer, now))
-        return {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
+        return dict.fromkeys(self.rates.weight_headers, used)
 
     # -- per account --------------------------------------------------------------------------------------------------
 
