@@ -24,6 +24,7 @@ from tradedesk.paper.server.signature import check_right
 from tradedesk.paper.server.users import UserStreams
 
 MOST_SEEN = 50_000  # requests remembered; older ones are forgotten and counted
+_LONGEST_KEY = 128  # characters of a key that are remembered
 _FIRST_UID = 350_000_001
 
 
@@ -161,7 +162,7 @@ class Commons:
                 number=self.seen.count,
                 time=self.now(),
                 peer=peer,
-                key=key,
+                key=key[:_LONGEST_KEY] if key is not None else None,
                 account=known.name if known else None,
                 method=method[:100],
                 path=path[:200],

@@ -215,7 +215,7 @@ async def _body(request: web.Request) -> str:
         return ""
     try:
         return (await request.read()).decode()
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, web.RequestPayloadError):  # no text, or not compressed as its header says
         raise Refusal(-1100, "Illegal characters found in a parameter.") from None
     except web.HTTPRequestEntityTooLarge:
         raise Refusal(-1101, "Too many parameters.", 413) from None

@@ -63,6 +63,8 @@ def parse(text: str) -> Request:
         frame = json.loads(
             text, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=_object
         )
+        if "\\u" in text:
+            json.dumps(frame, ensure_ascii=False).encode()  # half a surrogate pair is no text: none could be answered
     except (ValueError, RecursionError):
         raise malformed from None
     if not isinstance(frame, dict):
@@ -73,7 +75,11 @@ def parse(text: str) -> Request:
         raise BadFrame(identifier, missing("method"))
     if not isinstance(params, dict):
         raise BadFrame(identifier, Refusal(-1135, "Invalid JSON Request"))
-    return Request(identifier, method, {name: _as_text(value) for name, value in params.items() if value is not None})
+    try:
+        values = {name: _as_text(value) for name, value in params.items() if value is not None}
+    except RecursionError:
+        raise malformed from None
+    return Request(identifier, method.removeprefix("v3/"), values)
 
 
 def _no_constant(name: str) -> object:
