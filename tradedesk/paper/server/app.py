@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping, Sequence
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tradedesk.clock import Clock
 from tradedesk.paper.accounts import Account, Key
@@ -197,12 +199,25 @@ def _market(
 
 
 async def _bind(app: web.Application, runners: list[web.AppRunner], host: str, port: int) -> int:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, logger=_http_log(), handle_signals=False, shutdown_timeout=1.0)
     runners.append(runner)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     bound: int = runner.addresses[0][1]
     return bound
+
+
+def _http_log() -> logging.Logger:
+    """Where the HTTP layer says what went wrong; bytes that are no HTTP are the sender's doing and are not told."""
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
+
+    log = logging.getLogger("tradedesk.paper.http")
+    if not log.filters:
+        log.addFilter(is_ours)
+    return log
 
 
 async def _pump(fronts: Sequence[Front], clock: Clock) -> None:
