@@ -193,7 +193,7 @@ def _market(
             outbox.drop()
 
     app = web.Application(client_max_size=_MOST_BODY)
-    app.router.add_route("*", "/{path:.*}", route)
+    app.router.add_route("*", "/{path:(?s:.*)}", route)  # a line feed in the path too
     app.on_shutdown.append(drop_sockets)
     return app
 
