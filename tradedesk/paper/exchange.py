@@ -20,7 +20,7 @@ from msgspec import structs
 from tradedesk.paper import corrections, lists
 from tradedesk.paper.candles import INTERVALS
 from tradedesk.paper.engine import Engine
-from tradedesk.paper.market import Market
+from tradedesk.paper.market import Action, Market
 from tradedesk.paper.orders import Order
 from tradedesk.paper.rows import (
     AccountSpec,
@@ -290,6 +290,11 @@ class Exchange:
         return [one.row() for one in self._engine.accounts[account].lists.values() if one.is_open]
 
     # -- what the venue itself does -----------------------------------------------------------------------------------
+    def perform(self, action: Action) -> None:
+        """One act of everyone else, out of its turn."""
+        self.advance(action.at)
+        self._engine.perform(action)
+
     def set_status(self, symbol: str, status: str, now: int) -> None:
         """TRADING, HALT, BREAK or CANCEL_ONLY: all but the first take no new orders, cancels go on. ValueError if other."""
         self.advance(now)
