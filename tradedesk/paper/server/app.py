@@ -20,6 +20,7 @@ from tradedesk.paper.server.hub import TICK
 from tradedesk.paper.server.limits import FUTURES, Limits, RateLimits
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.rest import RestDoor
+from tradedesk.paper.server.sockets import leave, tend
 from tradedesk.paper.server.spot import routes as spot_routes
 from tradedesk.paper.server.spot.front import SpotFront
 from tradedesk.paper.server.stream_door import CATEGORIES, StreamDoor
@@ -149,7 +150,7 @@ async def start(
         for runner in runners:
             await runner.cleanup()
         raise
-    pump = asyncio.create_task(_pump(fronts, clock))
+    pump = asyncio.create_task(_pump(fronts, clock, open_sockets))
     return Running(
         spot,
         futures_front,
@@ -189,8 +190,7 @@ def _market(
         return await rest.handle(request)
 
     async def drop_sockets(_: web.Application) -> None:
-        for outbox in list(open_sockets):
-            outbox.drop()
+        await leave(open_sockets, front.commons.now())
 
     app = web.Application(client_max_size=_MOST_BODY)
     app.router.add_route("*", "/{path:(?s:.*)}", route)  # a line feed in the path too
@@ -220,8 +220,8 @@ def _http_log() -> logging.Logger:
     return log
 
 
-async def _pump(fronts: Sequence[Front], clock: Clock) -> None:
-    """Move the markets on when their flow is due and tell who listens; every 100 ms the timed streams."""
+async def _pump(fronts: Sequence[Front], clock: Clock, open_sockets: set[Outbox]) -> None:
+    """Move the markets on when their flow is due and tell who listens; every 100 ms the timed streams and the pings."""
     next_tick = 0
     while True:
         due = [next_tick]
@@ -234,5 +234,6 @@ async def _pump(fronts: Sequence[Front], clock: Clock) -> None:
             if acts_at is not None:
                 due.append(acts_at)
         if now >= next_tick:
+            tend(open_sockets)
             due[0] = next_tick = (now // TICK + 1) * TICK
         await asyncio.sleep(max(min(due) - clock.now(), _LEAST_SLEEP) / 1_000_000_000)

@@ -134,6 +134,10 @@ class Commons:
         self._now = max(self._now, self._clock.now())
         return self._now
 
+    def monotonic(self) -> int:
+        """ns of a clock that measures durations; what the wall clock does is nothing to it."""
+        return self._clock.monotonic()
+
     def half_way(self) -> float:
         """How long the next message is under way in one direction (s); only where there is a latency."""
         return half(self.latency, self._latency_draws) if self.latency is not None else 0.0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import orjson
 
 from tradedesk.paper.server.faults import Skewed
+from tradedesk.paper.server.manners import shutdown_event
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.users import Listener, UserStreams
 
@@ -22,6 +23,11 @@ class StreamSocket:
         self.is_combined = is_combined
         self.events = events  # of user data, those the client named; None: all
         self.names: dict[str, Listener | None] = {}  # a listener where the name is a listen key
+
+    def notice(self, now: int) -> bytes:
+        """The frame before a planned end."""
+        event = shutdown_event(now, self.unit)
+        return orjson.dumps({"stream": "!serverShutdown", "data": event} if self.is_combined else event)
 
 
 class Hub(ABC):

@@ -25,6 +25,7 @@ class RateLimits(Struct, frozen=True, kw_only=True):
 
     weight_per_minute: int = 6_000  # per address
     raw_per_5_minutes: int | None = 300_000  # per address
+    connections_per_5_minutes: int = 300  # per address and kind of socket
     orders_per_10_seconds: int = 100  # per account
     orders_per_minute: int | None = None  # per account
     orders_per_day: int | None = 200_000  # per account
@@ -164,6 +165,7 @@ class Limits:
         self._raw = (
             None if rates.raw_per_5_minutes is None else Window(5 * MINUTE, rates.raw_per_5_minutes, "MINUTE", 5)
         )
+        self._connections = Window(5 * MINUTE, rates.connections_per_5_minutes, "MINUTE", 5)
         self._refused = Window(MINUTE, rates.refusals_before_ban, "MINUTE", 1)
         self._orders = [Window(10 * SECOND, rates.orders_per_10_seconds, "SECOND", 10)]
         if rates.orders_per_minute is not None:
@@ -200,6 +202,14 @@ class Limits:
             self.bans.impose(peer, now)
             self.refuse_banned(peer, now)
         raise TooMany(-1003, text, now, window.ends(now))
+
+    def connect(self, door: str, peer: str, now: int) -> None:
+        """Count one attempt to open a socket; streams and the WebSocket API are hosts of their own. Raises TooMany (429)."""
+        self.refuse_banned(peer, now)
+        window = self._connections
+        if window.add(f"{door} {peer}", now, 1) > window.limit:
+            text = f"Too many connection attempts; current limit is {window.limit} per 5 MINUTE."
+            raise TooMany(-1003, text, now, window.ends(now))
 
     def refund(self, peer: str, weight: int, now: int) -> None:
         """Give back the weight of an order request that succeeded (free since April 2026)."""

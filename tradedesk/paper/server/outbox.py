@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
@@ -12,21 +13,31 @@ from tradedesk.paper.fault_rules import Facts, Rule
 from tradedesk.paper.server.fault_rest import reset
 from tradedesk.paper.server.faults import Faults
 from tradedesk.paper.server.latency import Line
+from tradedesk.paper.server.manners import Conduct, End, Manners, Ping
 
 _numbers = itertools.count(1)
 log = logging.getLogger("tradedesk.paper")
 
 MOST_FRAMES = 4_096
 MOST_BYTES = 8 * 1024 * 1024
-PING_EVERY_S = 20.0
-PONG_WITHIN_S = 60.0
+Notice = Callable[[int], bytes]  # the frame that says the server is about to leave, made at that time (ns)
 
 
 class Outbox:
     """Puts never wait; `run` writes. Belongs to the server's loop."""
 
-    def __init__(self, socket: web.WebSocketResponse, peer: str, transport: asyncio.Transport | None) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        peer: str,
+        transport: asyncio.Transport | None,
+        *,
+        manners: Manners,
+        clock: Callable[[], int],
+    ) -> None:
+        """`clock` is monotonic, ns."""
         self.peer = peer
+        self.notice: Notice | None = None  # of a planned end; none before its door knows the form
         self.number = next(_numbers)  # tells sockets apart for as long as the server lives
         self.market = ""
         self.door = ""  # stream, wsapi
@@ -42,11 +53,14 @@ class Outbox:
         self._bytes = 0
         self._filled = asyncio.Event()
         self._transport = transport  # dropped when the client does not keep up
-        self._pong_at = asyncio.get_running_loop().time()
+        self.over = asyncio.Event()  # set when the connection is
+        self._clock = clock
+        self._conduct = Conduct(manners, clock())
+        self._ending: End | None = None  # to be closed with, when what waits is written
 
     def put(self, frame: bytes, kind: WSMsgType = WSMsgType.TEXT) -> None:
         """Queue one frame. Over the bound the whole connection is dropped: half a stream would look like a whole one."""
-        if self.is_cut:
+        if self.is_cut or self._ending is not None:
             return
         is_ping = kind is not WSMsgType.TEXT
         if self._faults is not None and self._faults.silences(self, is_ping=is_ping):
@@ -89,8 +103,40 @@ class Outbox:
         self.is_cut = True
         self._filled.set()
 
-    def pong_seen(self) -> None:
-        self._pong_at = asyncio.get_running_loop().time()
+    def said(self, *, is_text: bool) -> bool:
+        """A message came in. False if it was one too many: the socket ends, and what it says counts no more."""
+        self._end(self._conduct.said(self._clock(), is_text=is_text))
+        return self._ending is None
+
+    def ponged(self, payload: bytes) -> None:
+        self._conduct.ponged(payload)
+
+    def tend(self) -> None:
+        """Do what the time asks for: a ping, or the end."""
+        match self._conduct.due(self._clock()):
+            case Ping(payload):
+                self.put(payload, WSMsgType.PING)
+            case End() as end:
+                self._end(end)
+
+    def announce(self, now: int) -> None:
+        """Tell the client that the server is about to leave; `now` is the venue's time (ns)."""
+        if self.notice is not None:
+            self.put(self.notice(now))
+
+    def end(self, code: int, why: str) -> None:
+        """Close it in order: what was put before still goes out, then the close frame."""
+        self._end(End(code, why))
+
+    def _end(self, end: End | None) -> None:
+        if end is None or self.is_cut or self._ending is not None:
+            return
+        if end.is_dead:
+            self.cut(end.why)
+            return
+        log.info("socket of %s closed: %s", self.peer, end.why)
+        self._ending = end
+        self._filled.set()
 
     def cut(self, why: str) -> None:
         """Drop it, and say why on the server's side."""
@@ -121,15 +167,9 @@ class Outbox:
                     _, kind, frame = self._frames.popleft()
                     self._bytes -= len(frame)
                     await self._socket.send_frame(frame, kind)
+                if self._ending is not None:
+                    await self._socket.close(code=self._ending.code, message=self._ending.why.encode())
+                    self.is_cut = True
+                    return
                 self._filled.clear()
                 await self._filled.wait()
-
-    async def keep_alive(self) -> None:
-        """A ping every 20 s; a client silent for a minute is dropped."""
-        loop = asyncio.get_running_loop()
-        while not self.is_cut:
-            await asyncio.sleep(PING_EVERY_S)
-            if loop.time() - self._pong_at > PONG_WITHIN_S:
-                self.cut("no pong within a minute")
-            else:
-                self.put(str(int(loop.time() * 1000)).encode(), WSMsgType.PING)

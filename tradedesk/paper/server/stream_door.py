@@ -15,9 +15,11 @@ from aiohttp import web
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server.front import Front
 from tradedesk.paper.server.hub import MOST_STREAMS, StreamSocket
+from tradedesk.paper.server.limits import TooMany
+from tradedesk.paper.server.manners import STREAMS
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.render import Json, error
-from tradedesk.paper.server.rest import unit_of
+from tradedesk.paper.server.rest import peer_of, unit_of
 from tradedesk.paper.server.sockets import reader, serve
 
 _METHODS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
@@ -69,13 +71,16 @@ class StreamDoor:
             unit = unit_of(request.query.get("timeUnit"))
             if len(names) > MOST_STREAMS:
                 raise Refusal(-1101, f"Too many streams; a connection takes {MOST_STREAMS}.")
+            self._front.limits.connect("streams", peer_of(request), self._front.commons.now())
         except Refusal as refusal:
-            return web.json_response(error(refusal), status=refusal.http)
+            retry = {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, TooMany) else {}
+            return web.json_response(error(refusal), status=refusal.http, headers=retry)
         socket: StreamSocket | None = None
 
         def opened(outbox: Outbox) -> Callable[[str], None]:
             nonlocal socket
             socket = StreamSocket(outbox, unit, is_combined=is_combined, events=events)
+            outbox.notice = socket.notice
             self._note(outbox.peer, "GET", request.path)
             for name in names:
                 if name:
@@ -84,7 +89,14 @@ class StreamDoor:
             return reader(front.commons, outbox, front.market, "stream", partial(self._received, socket))
 
         try:
-            return await serve(request, self._open_sockets, opened, {"x-mbx-uuid": str(uuid.uuid4())})
+            return await serve(
+                request,
+                self._open_sockets,
+                opened,
+                {"x-mbx-uuid": str(uuid.uuid4())},
+                manners=STREAMS[self._front.market],
+                clock=self._front.commons.monotonic,
+            )
         finally:
             if socket is not None:
                 self._front.streams.leave(socket)

@@ -20,6 +20,7 @@ from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server import fault_wsapi
 from tradedesk.paper.server.front import Call, Front, HalfDone, Route
 from tradedesk.paper.server.limits import TooMany
+from tradedesk.paper.server.manners import API, shutdown_event
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.parameters import Parameters, missing
 from tradedesk.paper.server.render import Json, error
@@ -152,6 +153,7 @@ class ApiDoor:
         now = front.settle()
         try:
             front.limits.charge(peer, _HANDSHAKE_WEIGHT, now)
+            front.limits.connect("wsapi", peer, now)
             unit = unit_of(request.query.get("timeUnit"))
         except Refusal as refusal:
             retry = {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, TooMany) else {}
@@ -162,6 +164,7 @@ class ApiDoor:
             nonlocal socket
             shows_limits = request.query.get("returnRateLimits", "true").lower() != "false"
             socket = ApiSocket(outbox, unit, front.settle(), shows_limits=shows_limits)
+            outbox.notice = lambda now: orjson.dumps({"event": shutdown_event(now, unit)})
             front.commons.note(
                 peer=peer,
                 key=None,
@@ -176,7 +179,14 @@ class ApiDoor:
             return reader(front.commons, outbox, front.market, "wsapi", partial(self._received, socket))
 
         try:
-            return await serve(request, self._open_sockets, opened, {"x-mbx-uuid": str(uuid.uuid4())})
+            return await serve(
+                request,
+                self._open_sockets,
+                opened,
+                {"x-mbx-uuid": str(uuid.uuid4())},
+                manners=API[front.market],
+                clock=front.commons.monotonic,
+            )
         finally:
             if socket is not None:
                 for listener in socket.listeners.values():
