@@ -233,7 +233,7 @@ def test_wallets_positions_and_orders_follow_from_the_events_alone(calls):
         if isinstance(e, OrderChanged):
             rows[e.row.order_id] = e.row
         else:
-            wallets |= {e.account: b.wallet for b in e.balances}
+            wallets[e.account] = e.balances[0].wallet
             held |= {(e.account, p.position_side): (p.amount, p.entry_price) for p in e.positions}
     for name in NAMES:
         account = exchange._floor.accounts[name]
@@ -275,14 +275,10 @@ def test_an_order_that_is_taken_never_leaves_less_than_no_margin(wanted):
         exchange.place("dune", limit("SELL", "5", price), T0)
     exchange.set_mark_price("BTCUSDT", Decimal(100), T0)
     for side, qty, price, is_market in wanted:
-        before = exchange._floor.accounts["acme"]
         was = exchange.positions("acme", T0, "BTCUSDT")[0].amount
         if was * (1 if side == "BUY" else -1) < 0:
             continue  # it would close: that is allowed without margin
-        try:
-            exchange.place("acme", market(side, qty) if is_market else limit(side, qty, price), T0)
-        except Refusal as refused:
-            assert refused.code in (-2019, -2027, -4131)
+        act(exchange, "acme", ("place", market(side, qty) if is_market else limit(side, qty, price)), T0)
         row = exchange.assets("acme", T0)[0]
         free = row.cross_wallet_balance + row.cross_unrealized_profit - row.initial_margin
         assert free >= Decimal("-0.00000010")  # the rounding of margins, a unit each
