@@ -295,7 +295,7 @@ async def test_commission_and_account_say_what_is_paid(venue):
 @pytest.mark.parametrize(
     ("method", "target"),
     [
-        ("GET", "/sapi/v1/capital/config/getall"),
+        ("GET", "/sapi/v1/nothing"),
         ("GET", "/api/v3/nothing"),
         ("PUT", "/api/v3/order"),
         ("GET", "/ws"),

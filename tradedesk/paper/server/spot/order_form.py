@@ -3,17 +3,12 @@
 What an order of its kind must have and what the instrument allows is the exchange's to judge; here is only the form.
 """
 
-import re
 from collections.abc import Callable
 
 from tradedesk.paper.rows import STP_MODES, Kind, NewOrder, Oco, Oto, Otoco, Refusal
-from tradedesk.paper.rules import check_parameters
 from tradedesk.paper.server.parameters import Parameters
 
 _KINDS = frozenset(Kind)
-_STOPS = (Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT)
-_TAKES = (Kind.TAKE_PROFIT, Kind.TAKE_PROFIT_LIMIT)
-_QUOTED_NAME = re.compile(r"'([a-z])(\w*)'", re.ASCII)
 
 
 def order(parameters: Parameters) -> NewOrder:
@@ -35,7 +30,6 @@ def oco(parameters: Parameters) -> Oco:
     parameters.must("quantity")
     above = _named(parameters, "above", symbol=symbol, side=side, quantity="quantity", stp_mode=stp_mode)
     below = _named(parameters, "below", symbol=symbol, side=side, quantity="quantity", stp_mode=stp_mode)
-    _check_pair(above, below)
     return Oco(above=above, below=below, list_client_order_id=parameters.client_order_id("listClientOrderId"))
 
 
@@ -96,7 +90,6 @@ def otoco(parameters: Parameters) -> Otoco:
         _named(parameters, prefix, symbol=symbol, side=side, quantity="pendingQuantity", stp_mode=stp_mode)
         for prefix in ("pendingAbove", "pendingBelow")
     )
-    _check_pair(above, below)
     return Otoco(
         working=working,
         pending_above=above,
@@ -123,17 +116,14 @@ def cancel_restrictions(parameters: Parameters) -> str | None:
 def _working(parameters: Parameters, symbol: str, stp_mode: str | None) -> NewOrder:
     side = _side(parameters, "workingSide")
     parameters.must("workingQuantity")
-    working = _named(parameters, "working", symbol=symbol, side=side, quantity="workingQuantity", stp_mode=stp_mode)
-    if working.kind not in (Kind.LIMIT, Kind.LIMIT_MAKER):
-        raise Refusal(-1116, "Invalid orderType.")
-    return working
+    return _named(parameters, "working", symbol=symbol, side=side, quantity="workingQuantity", stp_mode=stp_mode)
 
 
 def _named(
     parameters: Parameters, prefix: str, *, symbol: str, side: str, quantity: str, stp_mode: str | None
 ) -> NewOrder:
-    """A leg whose parameters begin with `prefix`; what is amiss with it is told by those names."""
-    leg = _leg(
+    """A leg whose parameters begin with `prefix`."""
+    return _leg(
         parameters,
         lambda name: prefix + name[0].upper() + name[1:],
         symbol=symbol,
@@ -142,12 +132,6 @@ def _named(
         client_order_id=f"{prefix}ClientOrderId",
         stp_mode=stp_mode,
     )
-    try:
-        check_parameters(leg)
-    except Refusal as refusal:
-        named = _QUOTED_NAME.sub(lambda found: f"'{prefix}{found[1].upper()}{found[2]}'", refusal.message)
-        raise Refusal(refusal.code, named, refusal.http) from None
-    return leg
 
 
 def _leg(
@@ -200,25 +184,3 @@ def _time_in_force(parameters: Parameters, name: str) -> str | None:
 
 def _stp_mode(parameters: Parameters) -> str | None:
     return parameters.choice("selfTradePreventionMode", STP_MODES)
-
-
-def _check_pair(above: NewOrder, below: NewOrder) -> None:
-    """Which kinds may stand above and below each other in an OCO."""
-    buys = above.side == "BUY"
-    for leg in (above, below):
-        if leg.kind in (Kind.LIMIT, Kind.MARKET):
-            raise Refusal(-1158, "Order type not supported in OCO.")
-    if above.kind is Kind.LIMIT_MAKER and below.kind is Kind.LIMIT_MAKER:
-        raise Refusal(-1168, "At least one OCO order must be contingent.")
-    if buys and above.kind is Kind.LIMIT_MAKER:
-        raise Refusal(-1165, "A limit order in a buy OCO must be below.")
-    if not buys and below.kind is Kind.LIMIT_MAKER:
-        raise Refusal(-1166, "A limit order in a sell OCO must be above.")
-    if buys and below.kind in _STOPS:
-        raise Refusal(-1196, "A stop loss order in a buy OCO must be above.")
-    if not buys and above.kind in _STOPS:
-        raise Refusal(-1197, "A stop loss order in a sell OCO must be below.")
-    if buys and above.kind in _TAKES:
-        raise Refusal(-1198, "A take profit order in a buy OCO must be below.")
-    if not buys and below.kind in _TAKES:
-        raise Refusal(-1199, "A take profit order in a sell OCO must be above.")

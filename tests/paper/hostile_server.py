@@ -1,0 +1,135 @@
+"""A paper server on a thread of its own, for tests that talk to it from outside over bare sockets, and what it logged."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from tradedesk.clock import SystemClock
+from tradedesk.paper.accounts import Account, generated, specs
+from tradedesk.paper.exchange import Exchange
+from tradedesk.paper.market import Quiet
+from tradedesk.paper.server.app import Running, start
+from tradedesk.paper.server.limits import RateLimits
+from tradedesk.paper.synthetic import default_specs
+
+MANY = 10**9
+WITHIN_S = 10.0
+
+
+class Complaints(logging.Handler):
+    """Every warning and error of the server and of what it stands on."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.name + ": " + self.format(record))
+
+    def bugs(self) -> list[str]:
+        """What must never stand there: anything but a socket that was dropped, with the reason."""
+        return [line for line in self.lines if "dropped" not in line.partition("\n")[0]]
+
+
+class Hostile:
+    """The server as an attacker sees it, and the keys of one honest client."""
+
+    def __init__(self, running: Running, account: Account, complaints: Complaints) -> None:
+        self.running = running
+        self.complaints = complaints
+        self.api_key = str(account.api_key)
+        self.secret = str(account.secret)
+        where = urlsplit(running.rest)
+        self.address = (str(where.hostname), int(where.port or 0))
+        self._kept: socket.socket | None = None
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, WITHIN_S)
+
+    def http(self, method: str, target: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
+        """One well-framed request over a connection that is kept while the server keeps it; status and body."""
+        lines = [f"{method} {target} HTTP/1.1", "Host: paper", f"Content-Length: {len(body)}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+        if self._kept is not None:
+            with contextlib.suppress(OSError):
+                self._kept.sendall(request)
+                answer = read_answer(self._kept)
+                if answer is not None:
+                    return answer
+            self._kept.close()
+        self._kept = self.connect()
+        self._kept.sendall(request)
+        answer = read_answer(self._kept)
+        assert answer is not None, "no answer to a whole request"
+        return answer
+
+    def is_alive(self) -> bool:
+        status, body = self.http("GET", "/api/v3/ping")
+        return (status, json.loads(body)) == (200, {})
+
+
+def read_answer(connection: socket.socket) -> tuple[int, bytes] | None:
+    """Status and body of the next HTTP answer; None if the connection ended before it."""
+    held = b""
+    while b"\r\n\r\n" not in held:
+        piece = connection.recv(65536)
+        if not piece:
+            return None
+        held += piece
+    head, _, body = held.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    fields = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
+    length = int(fields.get("content-length", "0"))
+    while len(body) < length:
+        piece = connection.recv(65536)
+        if not piece:
+            return None
+        body += piece
+    return int(lines[0].split(" ")[1]), body[:length]
+
+
+@contextlib.contextmanager
+def hostile_server() -> Iterator[Hostile]:
+    """Nobody trades but the client; limits are out of the way. Everything complained of is kept."""
+    [made] = generated(1, seed=7)
+    key = replace(made.keys[0], addresses=())
+    accounts = [Account(name=made.name, keys=(key,), balances={"USDT": Decimal(10**6), "BTC": Decimal(10)})]
+    complaints = Complaints()
+    watched = [logging.getLogger(name) for name in ("tradedesk", "aiohttp", "asyncio")]
+    for each in watched:
+        each.addHandler(complaints)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def on_loop(coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(WITHIN_S)
+
+    async def begin() -> Running:
+        clock = SystemClock()
+        rates = RateLimits(
+            weight_per_minute=MANY, raw_per_5_minutes=MANY, orders_per_10_seconds=MANY, orders_per_day=MANY
+        )
+        exchange = Exchange(default_specs(), specs(accounts), Quiet(), now=clock.now())
+        return await start(exchange, accounts, clock, admin_token="t", rates=rates)
+
+    running = on_loop(begin())
+    try:
+        yield Hostile(running, accounts[0], complaints)
+    finally:
+        on_loop(running.stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(WITHIN_S)
+        loop.close()
+        for each in watched:
+            each.removeHandler(complaints)
