@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +17,7 @@ from tradedesk.domain.money import floor_to_lot
 from tradedesk.domain.orders import Order, OrdStatus
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OrderType, Side
 from tradedesk.domain.worst_case import worst_case
-from tradedesk.journal.store import Durable, JournalError, Store
+from tradedesk.journal.store import Durable, JournalError
 from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
     Ask,
@@ -37,6 +38,12 @@ Outgoing = Send | SendCancel | Ask | AskFills | AskState | Quarantine
 Quotes = Callable[[InstrumentId], tuple[Quote, int] | None]  # the quote and its age in ns, by the monotonic clock
 
 
+class Records(Protocol):
+    """The part of a journal that a core needs."""
+
+    def append(self, event: ev.DurableEvent) -> Durable: ...
+
+
 class Core:
     """Decides and records for one account; what must be done outside comes back as `Outgoing`. One thread's."""
 
@@ -45,7 +52,7 @@ class Core:
         account: Account,
         manager: OrderManager,
         *,
-        store: Store,
+        store: Records,
         publish: Callable[[ev.Event], None],
         quotes: Quotes,
         halt: Callable[[], Halt | None],

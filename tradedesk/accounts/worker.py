@@ -31,7 +31,7 @@ from tradedesk.domain.outcomes import (
     VenueState,
 )
 from tradedesk.domain.words import ClientOrderId, RequestId
-from tradedesk.journal.store import JournalError, Store
+from tradedesk.journal.store import Durable, JournalError, Store
 from tradedesk.log import Log
 from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
@@ -61,6 +61,8 @@ COMMANDS = 1_000  # waiting; more are refused, and the operator is told
 URGENT = 1_000
 NEWS = 50_000  # answers and reports waiting; an overflow means a gap, and a gap is reconciled
 RESTART_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between two starts of a worker that fails
+MOST_STARTS = 20  # of a worker that fails within a minute each time; then a person must look
+BEAT_S = 0.5
 AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0)  # between two tries to reach a venue
 STOP_GRACE_S = 3.0
 
@@ -104,9 +106,9 @@ class Worker:
     ) -> None:
         self.account = account
         self._build_adapter = adapter
-        self._store = store
+        self._store = _Fenced(store, self)
         self._history = history
-        self._publish = publish
+        self._publish_out = publish
         self._quotes = quotes
         self._halt = halt
         self._new_id = new_id
@@ -122,6 +124,8 @@ class Worker:
         self._commands: Inbox[Post] = Inbox(COMMANDS, self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
+        self._beat_at: int | None = None  # monotonic ns of its loop's last sign of life; None while no loop runs
+        self._replaced: str | None = None  # why another worker took its place
         self._thread = threading.Thread(target=self._run, name=f"account-{account.id}", daemon=True)
         # of the loop only, made anew at each start:
         self._core: Core | None = None
@@ -149,6 +153,26 @@ class Worker:
         self._thread.join(timeout=STOP_GRACE_S + 10)
         if self._lease is not None and not self._thread.is_alive():  # a thread that hangs may still hold a socket
             self._lease.release()
+
+    def silent_ns(self, elapsed: int) -> int | None:
+        """How long its loop has given no sign of life at `elapsed` (monotonic ns); None while it runs none."""
+        beat = self._beat_at
+        return None if beat is None or self._stopping.is_set() else elapsed - beat
+
+    def abandon(self, reason: str) -> list[Post]:
+        """It hangs and is given up: from now on it sends, records and publishes nothing, whenever it comes back.
+
+        What it had not taken up yet, for the worker that takes its place: cancels and halts first.
+        """
+        self._say(AccountState.Offline, reason)
+        self._replaced = reason
+        self._stopping.set()
+        self._wake()
+        return [*self._urgent.take(), *self._commands.take()]
+
+    def _publish(self, event: ev.Event) -> None:
+        if self._replaced is None:
+            self._publish_out(event)
 
     @property
     def is_open(self) -> bool:
@@ -190,10 +214,20 @@ class Worker:
             except Exception as error:  # the boundary of one account: whatever failed, the others go on (5.8, F69)
                 self._failure = error
             self._loop = None
+            self._beat_at = None
             if self._failure is None or self._stopping.is_set():
                 break
             attempts = 0 if self._clock.monotonic() - started > 60 * 10**9 else attempts + 1
             pause = RESTART_S[min(attempts, len(RESTART_S) - 1)]
+            if attempts >= MOST_STARTS:
+                self._log.error("worker_given_up", account=self.account.id, cause=_where(self._failure))
+                self._say(
+                    AccountState.Blocked,
+                    f"its worker failed {attempts} times in a row ({type(self._failure).__name__}); look at the log and"
+                    " start the desk again",
+                )
+                self._stopping.wait()
+                break
             self._log.error("worker_failed", account=self.account.id, cause=_where(self._failure), again_in_s=pause)
             self._say(
                 AccountState.Offline, f"its worker failed ({type(self._failure).__name__}); starting again in {pause} s"
@@ -214,7 +248,9 @@ class Worker:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._beat_at = self._clock.monotonic()
         self._tasks = set()
+        self._spawn(self._beating())
         self._wanted_reconcile = asyncio.Event()
         self._nudged = asyncio.Event()
         self._is_stream_up = False
@@ -313,7 +349,7 @@ class Worker:
     def _drain(self) -> None:
         """Take what waits: cancels and halts first, then answers, then commands."""
         core = self._core
-        if core is None:
+        if core is None or self._replaced is not None:
             return
         self._take_all(core, self._urgent)
         if self._news.is_cut:
@@ -405,6 +441,8 @@ class Worker:
                     self._block(effect.reason)
 
     def _last_check(self, approved: Approved) -> str | None:
+        if self._replaced is not None:
+            return "its worker was replaced"
         if self._core is None:
             return "the account's worker is stopping"
         if self._lease is not None and not self._lease.is_ours():
@@ -567,6 +605,11 @@ class Worker:
                 return {instrument: mark for instrument, mark in marks.items() if mark is not None}
             await asyncio.sleep(TICK_S)
 
+    async def _beating(self) -> None:
+        while True:
+            self._beat_at = self._clock.monotonic()
+            await asyncio.sleep(BEAT_S)
+
     async def _ticking(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
@@ -615,6 +658,19 @@ class Worker:
                 while not (self._stopping.is_set() or self._failure or self._wanted_reconcile.is_set()):
                     self._nudged.clear()
                     await self._nudged.wait()
+
+
+class _Fenced:
+    """The journal as a worker that may be replaced sees it: once it is, none of its records is taken any more."""
+
+    def __init__(self, store: Store, worker: "Worker") -> None:
+        self._store = store
+        self._worker = worker
+
+    def append(self, event: ev.DurableEvent) -> Durable:
+        if self._worker._replaced is not None:
+            raise JournalError("another worker took this one's place")
+        return self._store.append(event)
 
 
 def _why(error: VenueFailed) -> str:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 
 import uvloop
@@ -14,6 +15,7 @@ from msgspec import Struct
 from tradedesk import __version__, log
 from tradedesk.access.lease import Lease
 from tradedesk.access.operators import Operator, Role, operator_for
+from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.accounts.worker import Worker
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings
@@ -21,6 +23,7 @@ from tradedesk.desk.hub import Hub, HubFeed
 from tradedesk.desk.office import Control, Office
 from tradedesk.desk.sockets import serve_control, serve_readers
 from tradedesk.domain import events as ev
+from tradedesk.domain.accounts import Account
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, VenueId
@@ -90,22 +93,26 @@ class Desk:
         self._agree_on_halts(replica)
         self._feeds: dict[VenueId, FeedHost] = {venue: feed(self.emit) for venue, feed in parts.feeds.items()}
         damaged = store.damaged()
-        self._workers: dict[AccountId, Worker] = {
-            account.id: Worker(
+
+        def made(account: Account) -> Worker:
+            return Worker(
                 account,
                 adapter=parts.adapters[account.id],
                 store=store,
-                history=lambda account=account.id: self._history(account),  # type: ignore[misc]
+                history=lambda: self._history(account.id),
                 publish=self.emit_live,
-                quotes=lambda instrument, venue=account.venue: self._quote(venue, instrument),  # type: ignore[misc]
-                halt=lambda account=account.id: self.latch.read(account),  # type: ignore[misc]
-                new_id=lambda account=account.id: new_id(account),  # type: ignore[misc]
+                quotes=lambda instrument: self._quote(account.venue, instrument),
+                halt=lambda: self.latch.read(account.id),
+                new_id=lambda: new_id(account.id),
                 clock=clock,
                 random=random,
                 log=self._log,
                 damage=damaged.get(account.id) or damaged.get(None),
                 lease=parts.leases.get(account.id),
             )
+
+        self._workers: dict[AccountId, Supervisor] = {
+            account.id: Supervisor(account.id, partial(made, account), self._worker_hangs, self._log)
             for account in settings.accounts.values()
         }
         self.office = Office(
@@ -211,6 +218,17 @@ class Desk:
         """Records are taken again. For the journal's thread."""
         self._log.info("journal_recovered", why=reason)
         self._hub.publish(ev.AlertEnded(at=self._clock.now(), source="desk", key="journal"))
+
+    def _worker_hangs(self, account: AccountId, text: str) -> None:
+        alert = Alert(
+            key=f"worker:{account}",
+            rule="worker",
+            severity=Severity.Critical,
+            account=account,
+            text=text,
+            at=self._clock.now(),
+        )
+        self.emit(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
 
     def _log_written(self, record: log.Record) -> None:
         fields = " ".join(f"{name}={value}" for name, value in record.fields)
@@ -345,6 +363,8 @@ class Desk:
         try:
             while not stopping.is_set():
                 self._hub.publish(ev.Heartbeat(at=self._clock.now(), source="desk"))
+                for worker in self._workers.values():
+                    worker.look(self._clock.monotonic())
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
             self._hub.drain()

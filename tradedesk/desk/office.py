@@ -8,7 +8,8 @@ from difflib import get_close_matches
 import msgspec
 
 from tradedesk.access.operators import SYSTEM_PREFIX, Operator, Verb, may, may_rearm
-from tradedesk.accounts.worker import Preview, ReconcileNow, Worker
+from tradedesk.accounts.supervisor import Supervisor
+from tradedesk.accounts.worker import Preview, ReconcileNow
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Halt
@@ -60,7 +61,7 @@ class Office:
     def __init__(
         self,
         *,
-        workers: Mapping[AccountId, Worker],
+        workers: Mapping[AccountId, Supervisor],
         replica: Replica,
         latch: HaltLatch,
         emit: Callable[[ev.Event], None],
