@@ -7,25 +7,21 @@ from tradedesk.paper.server.parameters import Parameters, missing
 from tradedesk.paper.server.wallet_front import WalletFront
 
 
-def system_status(_front: WalletFront, _call: Call, parameters: Parameters) -> object:
-    parameters.finish()
+def system_status(_front: WalletFront, _call: Call, _parameters: Parameters) -> object:
     return {"status": 0, "msg": "normal"}
 
 
-def account_status(_front: WalletFront, _call: Call, parameters: Parameters) -> object:
-    parameters.finish()
+def account_status(_front: WalletFront, _call: Call, _parameters: Parameters) -> object:
     return {"data": "Normal"}
 
 
-def trading_status(_front: WalletFront, _call: Call, parameters: Parameters) -> object:
+def trading_status(_front: WalletFront, _call: Call, _parameters: Parameters) -> object:
     """The venue locks accounts whose orders are too often cancelled, not filled or tiny; this one never does."""
-    parameters.finish()
     triggers = {"GCR": 150, "IFER": 150, "UFR": 300}
     return {"data": {"isLocked": False, "plannedRecoverTime": 0, "triggerCondition": triggers, "updateTime": 0}}
 
 
-def account_info(front: WalletFront, _call: Call, parameters: Parameters) -> object:
-    parameters.finish()
+def account_info(front: WalletFront, _call: Call, _parameters: Parameters) -> object:
     return {
         "vipLevel": 0,
         "isMarginEnabled": False,
@@ -35,21 +31,18 @@ def account_info(front: WalletFront, _call: Call, parameters: Parameters) -> obj
     }
 
 
-def restrictions(front: WalletFront, call: Call, parameters: Parameters) -> object:
-    parameters.finish()
+def restrictions(front: WalletFront, call: Call, _parameters: Parameters) -> object:
     if call.key is None:
         raise missing("apiKey")
     return wallet_json.restrictions(call.key, front.commons.started, call.now)
 
 
-def coins(front: WalletFront, call: Call, parameters: Parameters) -> object:
-    parameters.finish()
+def coins(front: WalletFront, call: Call, _parameters: Parameters) -> object:
     return wallet_json.coins(front.assets(call.name), front.spot.exchange.balances(call.name))
 
 
 def trade_fee(front: WalletFront, call: Call, parameters: Parameters) -> object:
     symbol = parameters.optional_symbol()
-    parameters.finish()
     exchange = front.spot.exchange
     symbols = [spec.symbol for spec in exchange.specs()] if symbol is None else [exchange.spec(symbol).symbol]
     return [wallet_json.trade_fee(exchange.account_spec(call.name), each) for each in symbols]
@@ -58,14 +51,11 @@ def trade_fee(front: WalletFront, call: Call, parameters: Parameters) -> object:
 def user_assets(front: WalletFront, call: Call, parameters: Parameters) -> object:
     """What the account holds, without what it holds nothing of."""
     asset = parameters.text("asset")
-    parameters.flag("needBtcValuation")
-    parameters.finish()
     held = front.spot.exchange.balances(call.name)
     return wallet_json.user_assets({name: pair for name, pair in held.items() if any(pair) and asset in (None, name)})
 
 
-def burn(front: WalletFront, call: Call, parameters: Parameters) -> object:
-    parameters.finish()
+def burn(front: WalletFront, call: Call, _parameters: Parameters) -> object:
     return _burning(front, call)
 
 
@@ -86,9 +76,6 @@ def _burning(front: WalletFront, call: Call) -> object:
 def snapshots(_front: WalletFront, _call: Call, parameters: Parameters) -> object:
     """The venue takes them at midnight and keeps a month; here none is ever taken."""
     parameters.must("type")
-    for name in ("startTime", "endTime", "limit"):
-        parameters.integer(name)
-    parameters.finish()
     return {"code": 200, "msg": "", "snapshotVos": []}
 
 

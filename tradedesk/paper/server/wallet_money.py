@@ -2,6 +2,9 @@
 
 Each query shows exactly the movements the exchange made, newest first: of every kind in one place. Deposits, withdrawals,
 transfers and interest have ledgers of their own; whatever else came or went (dividends, fees) is in assetDividend.
+
+Queries leave parameters alone that they do not know, as the venue's wallet does and clients rely on; what moves money
+refuses them.
 """
 
 from collections.abc import Callable
@@ -42,14 +45,12 @@ def _moved(
 def _page(rows: list[Movement], parameters: Parameters) -> list[Movement]:
     """By offset and limit, as the capital endpoints have it."""
     offset, limit = parameters.integer("offset") or 0, parameters.limit("limit", 1_000, 1_000)
-    parameters.finish()
     return rows[offset : offset + limit]
 
 
 def _numbered(rows: list[Movement], parameters: Parameters, render: Callable[[Movement], Json]) -> Json:
     """By current and size, with the total: as the transfers have it."""
     current, size = parameters.integer("current"), parameters.limit("size", 10, 100)
-    parameters.finish()
     if current == 0:
         raise invalid("current")
     first = ((current or 1) - 1) * size
@@ -62,7 +63,6 @@ def _numbered(rows: list[Movement], parameters: Parameters, render: Callable[[Mo
 def deposits(front: WalletFront, call: Call, parameters: Parameters) -> object:
     coin, span, status = parameters.text("coin"), _span(parameters), parameters.integer("status")
     transaction = parameters.text("txId")
-    parameters.flag("includeSource")
     rows = _moved(front, call, lambda row: row.kind == "DEPOSIT", asset=coin, span=span)
     if status not in (None, _DONE["deposit"]):
         rows = []
@@ -107,9 +107,6 @@ def withdraw(front: WalletFront, call: Call, parameters: Parameters) -> object:
 def deposit_address(front: WalletFront, call: Call, parameters: Parameters) -> object:
     """One per account and coin; what is sent there arrives when the admin door says so."""
     coin = parameters.must("coin")
-    parameters.text("network")
-    parameters.text("amount")
-    parameters.finish()
     _known(front, call, coin)
     return {"coin": coin, "address": f"paper-{call.name}-{coin.lower()}", "tag": "", "url": ""}
 
@@ -168,11 +165,15 @@ def relocate(
     exchange, futures, ids = front.spot.exchange, front.commons.futures_wallet, []
     if FUTURES in (source[1], target[1]) and futures is None:
         raise Refusal(-1020, "This operation is not supported.")
+    insufficient = Refusal(-5013, "Asset transfer failed: insufficient balance")
     if source[1] == SPOT and exchange.balances(source[0]).get(asset, (Decimal(0),))[0] < amount:
-        raise Refusal(-5013, "Asset transfer failed: insufficient balance")
+        raise insufficient
     # the wallet that may still refuse comes first: spot, seen to have enough, then cannot
     if futures is not None and source[1] == FUTURES:
-        ids.append(futures(source[0], asset, -amount, call.now))
+        try:
+            ids.append(futures(source[0], asset, -amount, call.now))
+        except Refusal as refused:
+            raise (insufficient if refused.code == -2018 else refused) from None
     if futures is not None and target[1] == FUTURES:
         ids.append(futures(target[0], asset, amount, call.now))
     if source[1] == SPOT:
@@ -185,8 +186,6 @@ def relocate(
 
 def transfers(front: WalletFront, call: Call, parameters: Parameters) -> object:
     kind, span = parameters.must("type"), _span(parameters)
-    for name in ("fromSymbol", "toSymbol"):
-        parameters.text(name)
 
     def wanted(row: Movement) -> bool:
         is_own = row.kind == "TRANSFER" and "counterparty" not in wallet_json.details(row)
@@ -210,7 +209,6 @@ def with_others(front: WalletFront, call: Call, parameters: Parameters) -> list[
 
 def dividends(front: WalletFront, call: Call, parameters: Parameters) -> object:
     asset, span, limit = parameters.text("asset"), _span(parameters), parameters.limit("limit", 20, 500)
-    parameters.finish()
     rows = _moved(front, call, lambda row: row.kind not in _OF_THEIR_OWN, asset=asset, span=span)
     return {"rows": [wallet_json.dividend(row) for row in rows[:limit]], "total": len(rows)}
 
@@ -225,6 +223,4 @@ def interest(front: WalletFront, call: Call, parameters: Parameters) -> object:
 def dust(_front: WalletFront, _call: Call, parameters: Parameters) -> object:
     """Small balances are never converted here, so there is never one."""
     _span(parameters)
-    parameters.text("accountType")
-    parameters.finish()
     return {"total": 0, "userAssetDribblets": []}

@@ -34,7 +34,6 @@ def _named(front: WalletFront, call: Call, parameters: Parameters) -> str:
 def listed(front: WalletFront, call: Call, parameters: Parameters) -> object:
     wanted, frozen = parameters.text("email"), parameters.flag("isFreeze")
     page, limit = parameters.integer("page") or 1, parameters.limit("limit", 1, 200)
-    parameters.finish()
     names = [name for name in _subs(front, call) if wanted in (None, wallet_json.email(name)) and not frozen]
     return {
         "subAccounts": [
@@ -86,9 +85,7 @@ def transfer(front: WalletFront, call: Call, parameters: Parameters) -> object:
 def history(front: WalletFront, call: Call, parameters: Parameters) -> object:
     """The transfers of the account itself with the others of its family."""
     way, limit = parameters.choice("type", ("1", "2")), parameters.limit("limit", 500, 500)
-    parameters.flag("returnFailHistory")
     rows = wallet_money.with_others(front, call, parameters)
-    parameters.finish()
     if way is not None:
         rows = [row for row in rows if (row.amount > 0) is (way == "1")]
     return [wallet_json.sub_transfer(row) for row in rows[:limit]]
@@ -106,9 +103,7 @@ def _key(front: WalletFront, call: Call, parameters: Parameters) -> Key:
 
 
 def addresses(front: WalletFront, call: Call, parameters: Parameters) -> object:
-    key = _key(front, call, parameters)
-    parameters.finish()
-    return _restriction(front, key)
+    return _restriction(front, _key(front, call, parameters))
 
 
 def restrict(front: WalletFront, call: Call, parameters: Parameters) -> object:
