@@ -8,13 +8,14 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from futures_venue import FuturesVenue, start_futures
 from msgspec.structs import replace
 from paper_client import Client, Signer
 
 from tradedesk.clock import SystemClock
 from tradedesk.paper.accounts import Account, Key, generated, specs
 from tradedesk.paper.exchange import Exchange
-from tradedesk.paper.market import Quiet
+from tradedesk.paper.market import Market, Quiet
 from tradedesk.paper.server.app import Running, start
 from tradedesk.paper.server.limits import RateLimits
 from tradedesk.paper.synthetic import default_specs
@@ -90,3 +91,19 @@ async def start_venue() -> AsyncIterator[Callable[..., object]]:
 @pytest.fixture
 async def venue(start_venue: Callable[..., object]) -> Venue:
     return await start_venue()  # type: ignore[misc, no-any-return]
+
+
+@pytest.fixture
+async def start_futures_venue() -> AsyncIterator[Callable[..., object]]:
+    """`await start_futures_venue(market=..., wallet=...)`: a server with a futures market beside the spot one."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def begin(market: Market | None = None, wallet: str = "100000") -> FuturesVenue:
+            return await start_futures(stack, PRIVATE_KEYS["eddy"], market, wallet)
+
+        yield begin
+
+
+@pytest.fixture
+async def futures_venue(start_futures_venue: Callable[..., object]) -> FuturesVenue:
+    return await start_futures_venue()  # type: ignore[misc, no-any-return]

@@ -41,7 +41,9 @@ def get(url: str) -> object:
 
 def test_it_prints_one_object_serves_and_ends_cleanly():
     with paper_process("--accounts", "4", "--seed", "5") as described:
-        assert set(described) - {"pid"} == {"schema", "rest", "ws", "wsapi", "admin", "admin_token", "accounts"}
+        assert set(described) - {"pid"} == {
+            "schema", "rest", "ws", "wsapi", "futures", "admin", "admin_token", "accounts",
+        }  # fmt: skip
         assert described["schema"] == "paper.v1"
         assert described["wsapi"] == described["ws"] + "/ws-api/v3"
         assert [(row["name"], row["addresses"]) for row in described["accounts"]] == [

@@ -15,7 +15,11 @@ import typer
 from tradedesk.cli.endings import FAILED, USAGE, end
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from tradedesk.paper.accounts import Account
+    from tradedesk.paper.exchange import Exchange
+    from tradedesk.paper.futures.exchange import FuturesExchange
     from tradedesk.paper.market import Market
     from tradedesk.paper.rows import Spec
     from tradedesk.paper.server.app import Running
@@ -39,6 +43,9 @@ def paper(
     ] = False,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of REST and sockets; 0 takes a free one.")] = 0,
+    futures_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of USD-M futures; 0 takes a free one.")
+    ] = 0,
     accounts: Annotated[
         int | None, typer.Option(min=1, max=5_000, help="How many accounts to make; 3 unless told.")
     ] = None,
@@ -49,14 +56,15 @@ def paper(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the order flow and of the keys.")] = 1,
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
-    """Run a paper exchange that speaks the spot protocol of Binance.
+    """Run a paper exchange that speaks the protocol of Binance: spot, and beside a synthetic market USD-M futures.
 
-    Example: tradedesk paper --json --port 8765 --accounts 3
+    Example: tradedesk paper --json --port 8765 --futures-port 8766 --accounts 3
     """
     try:
         asked = _Asked(
             host=host,
             port=port,
+            futures_port=futures_port,
             accounts=accounts,
             accounts_file=accounts_file,
             market=market,
@@ -77,6 +85,7 @@ class _Asked:
 
     host: str
     port: int
+    futures_port: int
     accounts: int | None
     accounts_file: Path | None
     market: str
@@ -139,6 +148,26 @@ def _market(asked: _Asked) -> "tuple[list[Spec], Market]":
     return [replay.spec], replay
 
 
+def _futures(asked: _Asked, accounts: "list[Account]", spot: "Exchange", now: int) -> "FuturesExchange | None":
+    """The futures market that goes with the synthetic spot market, which is its index; none beside a replay."""
+    from tradedesk.paper.accounts import futures_specs
+    from tradedesk.paper.futures.contracts import default_contracts
+    from tradedesk.paper.futures.exchange import FuturesExchange
+    from tradedesk.paper.synthetic import FUTURES, Synthetic
+
+    if asked.recording is not None:
+        return None
+
+    def index(symbol: str, _now: int) -> "Decimal | None":
+        """The middle of the spot pair of the same name."""
+        best = spot.book_ticker(symbol)
+        return None if best.bid is None or best.ask is None else (best.bid + best.ask) / 2
+
+    contracts = default_contracts()
+    market = Synthetic([contract.spec for contract in contracts], asked.seed, kind=FUTURES)
+    return FuturesExchange(contracts, futures_specs(accounts), market, now=now, index=index)
+
+
 async def _serve(
     asked: _Asked, accounts: "list[Account]", specs: "list[Spec]", market: "Market", *, as_json: bool
 ) -> None:
@@ -149,10 +178,18 @@ async def _serve(
     from tradedesk.paper.server.app import start
 
     clock = SystemClock()
-    exchange = Exchange(specs, account_specs(accounts), market, now=clock.now())
+    now = clock.now()
+    exchange = Exchange(specs, account_specs(accounts), market, now=now)
     try:
         running = await start(
-            exchange, accounts, clock, admin_token=secrets.token_urlsafe(32), host=asked.host, port=asked.port
+            exchange,
+            accounts,
+            clock,
+            admin_token=secrets.token_urlsafe(32),
+            host=asked.host,
+            port=asked.port,
+            futures=_futures(asked, accounts, exchange, now),
+            futures_port=asked.futures_port,
         )
     except OSError as error:
         raise _Unusable(_cannot_bind(asked, error)) from None
@@ -187,6 +224,8 @@ async def _stop(running: "Running") -> None:
 
 def _cannot_bind(asked: _Asked, error: OSError) -> str:
     where = f"port {asked.port} of {asked.host}"
+    if asked.futures_port:
+        where = f"port {asked.port} or {asked.futures_port} of {asked.host}"
     match error.errno:
         case errno.EADDRINUSE:
             return f"--port: {where} is in use; choose another, or 0 for any that is free"
@@ -198,11 +237,19 @@ def _cannot_bind(asked: _Asked, error: OSError) -> str:
             return f"--host: cannot listen on {where}: {error.strerror or error}"
 
 
+def _futures_lines(running: "Running") -> list[str]:
+    if running.futures_addresses is None:
+        return []
+    rest, ws, wsapi = running.futures_addresses
+    return [f"USD-M REST     {rest}", f"USD-M streams  {ws}", f"USD-M API      {wsapi}"]
+
+
 def _table(running: "Running") -> str:
     lines = [
         f"REST           {running.rest}",
         f"streams        {running.ws}",
         f"WebSocket API  {running.wsapi}",
+        *_futures_lines(running),
         f"admin          {running.admin}  token {running.admin_token}",
         "",
         f"{'account':<12} {'from':<16} {'api key':<64}  secret",

@@ -4,6 +4,7 @@ from decimal import Decimal
 from functools import partial
 
 from tradedesk.paper.accounts import Right
+from tradedesk.paper.faults import Fault
 from tradedesk.paper.futures.exchange import FuturesExchange
 from tradedesk.paper.futures.rows import (
     AccountUpdate,
@@ -16,6 +17,7 @@ from tradedesk.paper.futures.rows import (
     TriggerRejected,
 )
 from tradedesk.paper.rows import Print
+from tradedesk.paper.server import fault_futures
 from tradedesk.paper.server.front import Commons, Front
 from tradedesk.paper.server.futures import account_json, orders_json
 from tradedesk.paper.server.futures.digits import Digits
@@ -42,6 +44,9 @@ class FuturesFront(Front):
         number = self.exchange.transfer(account, asset, amount, now)
         self.distribute(now)
         return number
+
+    def act(self, fault: Fault, now: int) -> object:
+        return fault_futures.act(self.exchange, fault, now)
 
     def settle(self) -> int:
         now = self.commons.now()
