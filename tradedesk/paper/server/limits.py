@@ -15,6 +15,8 @@ MINUTE = 60 * SECOND
 SHORTEST_BAN = 2 * MINUTE
 LONGEST_BAN = 3 * 24 * 60 * MINUTE  # also how long after its ban an address counts as a repeater
 
+TAKER_CREDIT, MAKER_CREDIT = 1, 5  # orders that a first fill gives back (spot, as in the venue's examples)
+
 _MOST_KEYS = 20_000  # of one window; whoever comes beyond them shares one count
 _MOST_OFFENDERS = 10_000  # addresses remembered with their bans; the one that was free the longest is forgotten first
 _OTHERS = "others"
@@ -242,7 +244,10 @@ class Limits:
             window.add(account, now, count)
 
     def give_back_order(self, account: str, now: int, count: int = 1) -> None:
-        """An order of the account traded: only unfilled orders count (spot)."""
+        """An order of the account traded for the first time: only unfilled orders count (spot).
+
+        It is the present counts that fall, whenever the order was placed, and never below nothing.
+        """
         for window in self._orders:
             window.add(account, now, -count)
 

@@ -20,7 +20,7 @@ from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server import fault_wsapi
 from tradedesk.paper.server.front import Call, Front, HalfDone, Route
 from tradedesk.paper.server.limits import TooMany
-from tradedesk.paper.server.manners import API, shutdown_event
+from tradedesk.paper.server.manners import API, TOO_MANY, shutdown_event
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.parameters import Parameters, missing
 from tradedesk.paper.server.render import Json, error
@@ -212,7 +212,10 @@ class ApiDoor:
             values=request.values,
         )
         if rule is None:
-            socket.outbox.put(self.answer(socket, request).frame())
+            answered = self.answer(socket, request)
+            socket.outbox.put(answered.frame())
+            if answered.body["status"] == 418:  # who is banned is disconnected, too
+                socket.outbox.end(TOO_MANY, "its address is banned")
         else:
             fault_wsapi.strike(self, socket, request, rule)
 
