@@ -418,7 +418,7 @@ async def test_the_admin_door_wants_its_token(venue):
     for token in ("", "wrong", "é"):
         status, body = await venue.admin("/requests", token=token)
         assert (status, "requests" in body) == (401, False)
-    assert (await venue.admin("/faults"))[0] == 404
+    assert (await venue.admin("/nothing"))[0] == 404
 
 
 async def test_one_connection_may_ask_many_things_at_once(venue):

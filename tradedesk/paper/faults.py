@@ -14,7 +14,7 @@ One `[[faults]]` table, or one JSON object, is one fault:
 
 Requests (REST and WebSocket API) match by market, transport, account, instrument, method and client_order_id; events of
 streams by event ("executionReport", "executionReport.TRADE", "depthUpdate") instead of method. What acts once (ext, bust,
-move, status, filter, restart, shutdown, disconnect, expire) has only `at`.
+move, funding, mark, key, status, filter, restart, shutdown, disconnect, expire) has only `at`.
 """
 
 import json
@@ -113,6 +113,11 @@ KINDS: dict[str, Kind] = {
     ),
     "bust": Kind("once", "a trade undone", ("instrument", "trade_id")),
     "move": Kind("once", "money comes or goes", ("account", "asset", "amount", "type"), ("reference",)),
+    "funding": Kind("once", "USD-M: funding is charged now, at this rate if one is given", ("instrument",), ("rate",)),
+    "mark": Kind("once", "USD-M: the mark price is held at this price", ("instrument", "price")),
+    "key": Kind(
+        "once", "a key changes: set revoked, rights, addresses, trades_until", ("account", "set"), ("api_key",)
+    ),
     "status": Kind("once", "the instrument's status: TRADING, HALT, BREAK, CANCEL_ONLY", ("instrument", "to")),
     "filter": Kind("once", "rules of the instrument changed", ("instrument", "set")),
     "restart": Kind(
@@ -253,6 +258,7 @@ _FIELDS: dict[str, Callable[[object], Any]] = {
     "amount": _amount,
     "type": _text,
     "reference": _text,
+    "api_key": _text,
     "to": _choice("TRADING", "HALT", "BREAK", "CANCEL_ONLY"),
     "state": _choice("kept", "lost", "old"),
     "meanwhile": _choice("closed", "503"),
@@ -260,6 +266,8 @@ _FIELDS: dict[str, Callable[[object], Any]] = {
 _OWN_FIELDS: dict[tuple[str, str], Callable[[object], Any]] = {
     ("book", "what"): _choice("gap", "cross", "stale"),
     ("ext", "what"): _choice("order", "cancel", "fill"),
+    ("funding", "rate"): _amount,
+    ("stale", "seconds"): _number(0.001, 60, "seconds"),
     ("skew", "seconds"): _number(-86_400, 86_400, "seconds"),
 }
 
@@ -373,6 +381,8 @@ def _together(kind: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
                 wrong.append(("order_id", "name the order to be filled by it or by client_order_id, not by both"))
         positive = [f for f in ("quantity", "price") if f in values and values[f] <= 0]
         wrong += [(f, "must be above 0") for f in positive]
+    if kind == "mark" and values["price"] <= 0:
+        wrong.append(("price", "must be above 0"))
     if kind == "move" and values["amount"] == 0:
         wrong.append(("amount", "must not be 0"))
     if kind == "restart" and values["state"] == "old" and not values.get("at"):

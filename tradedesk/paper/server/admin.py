@@ -1,4 +1,4 @@
-"""The admin door, on a port of its own and behind a bearer token: what the exchange saw, and its own books."""
+"""The admin door, on a port of its own and behind a bearer token: what the exchange saw, its own books, and the faults."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -7,15 +7,29 @@ import msgspec
 import orjson
 from aiohttp import web
 
+from tradedesk.paper.fault_rules import Rule
+from tradedesk.paper.faults import FaultsError, as_document, posted
+from tradedesk.paper.server.admin_books import books
+from tradedesk.paper.server.fault_acts import Acts
+from tradedesk.paper.server.futures.front import FuturesFront
 from tradedesk.paper.server.render import MILLISECOND, Json
-from tradedesk.paper.server.spot import orders_json
 from tradedesk.paper.server.spot.front import SpotFront
 
-_PAGE = 1_000  # rows asked of the exchange at a time
+_THERE_IS = {
+    "GET /requests": "what the exchange saw, oldest first; ?after=NUMBER leaves out what was seen up to there, ?limit=N",
+    "GET /accounts": "the names of the accounts",
+    "GET /accounts/NAME": "everything the exchange holds about one account",
+    "GET /faults": "the faults, and how often each struck",
+    "POST /faults": "one fault, a list of them, or {\"faults\": [...]}: as in the file of --faults",
+    "DELETE /faults/ID": "take one back; DELETE /faults all of them",
+}  # fmt: skip
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(spot: SpotFront, token: str) -> web.Application:
+def application(spot: SpotFront, futures: FuturesFront | None, acts: Acts, token: str) -> web.Application:
+    commons = spot.commons
+    rules = commons.faults.rules
+
     @web.middleware
     async def bearer_only(request: web.Request, handler: _Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "")
@@ -24,56 +38,93 @@ def application(spot: SpotFront, token: str) -> web.Application:
         try:
             return await handler(request)
         except web.HTTPException as error:
-            return _json({"error": f"{error.reason}; there is GET /requests and GET /accounts/NAME"}, error.status)
+            return _json({"error": f"{error.reason}; there is {', '.join(_THERE_IS)}"}, error.status)
+
+    async def index(_: web.Request) -> web.Response:
+        return _json({"schema": "paper.admin.v1", "there_is": _THERE_IS})
 
     async def requests(request: web.Request) -> web.Response:
-        """`?after=NUMBER` leaves out what was seen up to there; `?limit=N` rows at most."""
         try:
             after, limit = int(request.query.get("after", "0")), int(request.query.get("limit", "100000"))
         except ValueError:
             return _json({"error": "after and limit are whole numbers"}, 400)
-        rows = spot.commons.seen.after(after, limit)
+        rows = commons.seen.after(after, limit)
         return _json(
-            {"schema": "paper.requests.v1", "count": spot.commons.seen.count, "requests": msgspec.to_builtins(rows)}
+            {"schema": "paper.requests.v1", "count": commons.seen.count, "requests": msgspec.to_builtins(rows)}
         )
+
+    async def accounts(_: web.Request) -> web.Response:
+        return _json({"schema": "paper.accounts.v1", "accounts": list(commons.accounts)})
 
     async def account(request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in spot.commons.accounts:
+        if name not in commons.accounts:
             return _json(
-                {"error": f"no account {name[:40]}; there are {', '.join(sorted(spot.commons.accounts)[:20])}"}, 404
+                {"error": f"no account {name[:40]}; there are {', '.join(sorted(commons.accounts)[:20])}"}, 404
             )
         now = spot.settle()
         spot.distribute(now)
-        return _json(books(spot, name, now), 200)
+        if futures is not None:
+            futures.distribute(futures.settle())
+        return _json(books(spot, futures, name, now), 200)
+
+    async def faults(_: web.Request) -> web.Response:
+        now = commons.now()
+        return _json({"schema": "paper.faults.v1", "faults": [_described(rule, now) for rule in rules.all()]})
+
+    async def post(request: web.Request) -> web.Response:
+        """The ids of what was posted; 409 if something of it that acts at once could not."""
+        try:
+            added = rules.add(posted(orjson.loads(await request.read())), commons.now())
+        except orjson.JSONDecodeError:
+            return _json({"error": "faults: send JSON"}, 400)
+        except FaultsError as error:
+            return _json({"error": str(error)}, 400)
+        acts.posted(added, commons.now())
+        answer: Json = {
+            "schema": "paper.faults.v1",
+            "ids": [rule.id for rule in added],
+            "faults": [_described(rule, commons.now()) for rule in added],
+        }
+        failed = [f"faults[{number}]: {rule.failed}" for number, rule in enumerate(added) if rule.failed]
+        return _json(answer | {"error": "\n".join(failed)}, 409) if failed else _json(answer)
+
+    async def remove(request: web.Request) -> web.Response:
+        given = request.match_info.get("id")
+        if given is None:
+            rules.clear()
+        elif not given.isascii() or not given.isdigit() or len(given) > 18 or not rules.remove(int(given)):
+            return _json({"error": f"no fault {given[:20]}"}, 404)
+        return await faults(request)
 
     app = web.Application(middlewares=[bearer_only])
+    app.router.add_get("/", index)
     app.router.add_get("/requests", requests)
+    app.router.add_get("/accounts", accounts)
     app.router.add_get("/accounts/{name}", account)
+    app.router.add_get("/faults", faults)
+    app.router.add_post("/faults", post)
+    app.router.add_delete("/faults", remove)
+    app.router.add_delete("/faults/{id}", remove)
     return app
 
 
-def books(spot: SpotFront, name: str, now: int) -> Json:
-    """Everything the exchange holds about one account, as its own records say, in the venue's form."""
-    orders: list[Json] = []
-    trades: list[Json] = []
-    for spec in spot.exchange.specs():
-        order_id, trade_id = 0, 0
-        while rows := spot.exchange.all_orders(name, spec.symbol, order_id=order_id, limit=_PAGE):
-            orders += [orders_json.order(row, MILLISECOND) for row in rows]
-            order_id = rows[-1].order_id + 1
-        while fills := spot.exchange.my_trades(name, spec.symbol, from_id=trade_id, limit=_PAGE):
-            trades += [orders_json.my_trade(fill, MILLISECOND) for fill in fills]
-            trade_id = fills[-1].trade_id + 1
-    return {
-        "schema": "paper.account.v1",
-        "name": name,
-        "time": now // MILLISECOND,
-        "balances": orders_json.balances(spot.exchange.balances(name)),
-        "open_orders": [orders_json.order(row, MILLISECOND) for row in spot.exchange.open_orders(name)],
-        "orders": orders,
-        "trades": trades,
+def _described(rule: Rule, now: int) -> Json:
+    """One fault with how it went; `begins` and `ends` in ms since the epoch."""
+    state = "spent" if rule.is_spent(now) else "active" if rule.is_active(now) else "waiting"
+    went: Json = {
+        "id": rule.id,
+        "state": state,
+        "begins": rule.begins // MILLISECOND,
+        "ends": None if rule.ends is None else rule.ends // MILLISECOND,
+        "matched": rule.matched,
+        "struck": rule.struck,
     }
+    if rule.result is not None:
+        went["result"] = rule.result
+    if rule.failed is not None:
+        went["failed"] = rule.failed
+    return went | {"fault": as_document(rule.fault)}
 
 
 def _json(body: object, status: int = 200) -> web.Response:

@@ -11,18 +11,22 @@ from aiohttp.http_exceptions import HttpProcessingError
 from tradedesk.clock import Clock
 from tradedesk.paper.accounts import Account, Key
 from tradedesk.paper.exchange import Exchange
+from tradedesk.paper.faults import Fault, FaultsError
 from tradedesk.paper.futures.exchange import FuturesExchange
 from tradedesk.paper.server import admin, wallet
+from tradedesk.paper.server.fault_acts import Acts
 from tradedesk.paper.server.front import Commons, Front, Route
 from tradedesk.paper.server.futures import routes as futures_routes
 from tradedesk.paper.server.futures.front import FuturesFront
 from tradedesk.paper.server.hub import TICK
+from tradedesk.paper.server.latency import Latency
 from tradedesk.paper.server.limits import FUTURES, Limits, RateLimits
 from tradedesk.paper.server.outbox import Outbox
+from tradedesk.paper.server.port import Port
 from tradedesk.paper.server.rest import RestDoor
 from tradedesk.paper.server.sockets import leave, tend
 from tradedesk.paper.server.spot import routes as spot_routes
-from tradedesk.paper.server.spot.front import SpotFront
+from tradedesk.paper.server.spot.front import Remake, SpotFront
 from tradedesk.paper.server.stream_door import CATEGORIES, StreamDoor
 from tradedesk.paper.server.wallet_front import WalletFront
 from tradedesk.paper.server.wsapi import ApiDoor
@@ -31,6 +35,8 @@ SPOT_SOCKET_PATH = "/ws-api/v3"
 FUTURES_SOCKET_PATH = "/ws-fapi/v1"
 
 _LEAST_SLEEP = 1_000_000  # ns; a busy flow is let act in batches of a millisecond, the venue's own grain
+_FLOOD_EVERY = 5_000_000  # ns between two handfuls of a flood
+_DOWN = "<html><head><title>503 Service Unavailable</title></head><body>Service Unavailable</body></html>"
 _MOST_BODY = 64 * 1024
 
 
@@ -41,27 +47,27 @@ class Running:
         self,
         spot: SpotFront,
         futures: FuturesFront | None,
-        runners: list[web.AppRunner],
+        ports: list[Port],
         pump: asyncio.Task[None],
+        acts: Acts,
         *,
         host: str,
-        port: int,
-        futures_port: int | None,
-        admin_port: int,
         token: str,
     ) -> None:
+        """`ports` in their order: spot, futures where there is one, admin."""
         self.spot = spot
         self.futures = futures
         self.commons = spot.commons
         self.failed = pump
         shown = f"[{host}]" if ":" in host else host
-        self.rest, self.ws, self.wsapi = _addresses(shown, port, SPOT_SOCKET_PATH)
+        self.rest, self.ws, self.wsapi = _addresses(shown, ports[0].number, SPOT_SOCKET_PATH)
         self.futures_addresses = (
-            None if futures_port is None else _addresses(shown, futures_port, FUTURES_SOCKET_PATH)
+            None if futures is None else _addresses(shown, ports[1].number, FUTURES_SOCKET_PATH)
         )  # REST, streams, WebSocket API
-        self.admin = f"http://{shown}:{admin_port}"
+        self.admin = f"http://{shown}:{ports[-1].number}"
         self.admin_token = token
-        self._runners = runners
+        self._ports = ports
+        self._acts = acts
 
     def described(self) -> dict[str, object]:
         """The paper.v1 object: where everything is, and the keys (printed nowhere else)."""
@@ -80,8 +86,7 @@ class Running:
     async def stop(self) -> None:
         """End everything; raises what broke the exchange, if something did."""
         self.failed.cancel()
-        for runner in self._runners:
-            await runner.cleanup()
+        await _end(self._ports, self._acts, self.commons)
         with contextlib.suppress(asyncio.CancelledError):
             await self.failed
 
@@ -113,55 +118,68 @@ async def start(
     rates: RateLimits | None = None,
     futures: FuturesExchange | None = None,
     futures_port: int = 0,
+    faults: Sequence[Fault] = (),
+    latency: Latency | None = None,
+    seed: int = 0,
+    remake: Remake | None = None,
 ) -> Running:
     """Serve `exchange` to the owners of `accounts` on this loop. Port 0 takes a free one. Raises OSError if it cannot bind.
 
     `futures` is served beside it, on a port of its own; its accounts are those of the same names.
-    Clients reach it from any loopback source address.
+    Clients reach it from any loopback source address. `seed` is that of the faults' chances and of the latency; `remake`
+    builds the spot exchange again after a restart. Raises FaultsError if a fault that acts at once cannot.
     """
-    commons = Commons(accounts, clock)
-    spot = SpotFront(exchange, commons, Limits(rates or RateLimits()))
-    open_sockets: set[Outbox] = set()
+    commons = Commons(accounts, clock, latency=latency, seed=seed)
+    spot = SpotFront(exchange, commons, Limits(rates or RateLimits()), remake)
+    sockets: dict[str, set[Outbox]] = {"spot": set(), "futures": set()}
     wallet_door = RestDoor(WalletFront(spot), wallet.REST)
     app = _market(
-        spot, spot_routes.REST, spot_routes.SOCKET, SPOT_SOCKET_PATH, open_sockets, beside={"/sapi/": wallet_door}
+        spot, spot_routes.REST, spot_routes.SOCKET, SPOT_SOCKET_PATH, sockets["spot"], beside={"/sapi/": wallet_door}
     )
-    fronts: list[Front] = [spot]
-    futures_front, futures_bound = None, None
+    log = _http_log()
+
+    def port_of(app: web.Application, number: int, market: str) -> Port:
+        return Port(app, host, number, lambda: commons.faults.refuses(market), log)
+
+    ports = {"spot": port_of(app, port, "spot")}
+    fronts: dict[str, Front] = {"spot": spot}
+    futures_front = None
     if futures is not None:
         futures_front = FuturesFront(futures, commons, Limits(FUTURES))
-        fronts.append(futures_front)
+        fronts["futures"] = futures_front
         commons.futures_wallet = futures_front.transfer
-    runners: list[web.AppRunner] = []
+        futures_app = _market(
+            futures_front,
+            futures_routes.REST,
+            futures_routes.SOCKET,
+            FUTURES_SOCKET_PATH,
+            sockets["futures"],
+            CATEGORIES,
+        )
+        ports["futures"] = port_of(futures_app, futures_port, "futures")
+    acts = Acts(commons, fronts, ports, sockets)
+    admin_port = Port(admin.application(spot, futures_front, acts, admin_token), host, 0, lambda: False, log)
+    everything = [*ports.values(), admin_port]
     try:
-        bound = await _bind(app, runners, host, port)
-        if futures_front is not None:
-            futures_app = _market(
-                futures_front,
-                futures_routes.REST,
-                futures_routes.SOCKET,
-                FUTURES_SOCKET_PATH,
-                open_sockets,
-                CATEGORIES,
-            )
-            futures_bound = await _bind(futures_app, runners, host, futures_port)
-        admin_bound = await _bind(admin.application(spot, admin_token), runners, host, 0)
+        rules = commons.faults.rules.add(faults, commons.now())
+        acts.posted(rules, commons.now())
+        failed = [f"faults[{number}]: {rule.failed}" for number, rule in enumerate(rules) if rule.failed]
+        if failed:
+            raise FaultsError("\n".join(failed))
+        for each in everything:
+            await each.open()
     except BaseException:
-        for runner in runners:
-            await runner.cleanup()
+        await _end(everything, acts, commons)
         raise
-    pump = asyncio.create_task(_pump(fronts, clock, open_sockets))
-    return Running(
-        spot,
-        futures_front,
-        runners,
-        pump,
-        host=host,
-        port=bound,
-        futures_port=futures_bound,
-        admin_port=admin_bound,
-        token=admin_token,
-    )
+    pump = asyncio.create_task(_pump(fronts, clock, sockets, acts))
+    return Running(spot, futures_front, everything, pump, acts, host=host, token=admin_token)
+
+
+async def _end(ports: Sequence[Port], acts: Acts, commons: Commons) -> None:
+    await acts.end()
+    commons.faults.later.clear()
+    for port in ports:
+        await port.end()
 
 
 def _market(
@@ -179,13 +197,15 @@ def _market(
     api = ApiDoor(front, socket_table, socket_path, open_sockets)
 
     async def route(request: web.Request) -> web.StreamResponse:
+        if front.is_down:
+            return web.Response(status=503, text=_DOWN, content_type="text/html")
         if request.headers.get("Upgrade", "").lower() == "websocket" and request.method == "GET":
             if request.path == socket_path:
                 return await api.handle(request)
             if streams.serves(request.path):
                 return await streams.handle(request)
         for prefix, door in (beside or {}).items():
-            if request.raw_path.startswith(prefix) and not front.is_down:
+            if request.raw_path.startswith(prefix):
                 return await door.handle(request)
         return await rest.handle(request)
 
@@ -196,15 +216,6 @@ def _market(
     app.router.add_route("*", "/{path:(?s:.*)}", route)  # a line feed in the path too
     app.on_shutdown.append(drop_sockets)
     return app
-
-
-async def _bind(app: web.Application, runners: list[web.AppRunner], host: str, port: int) -> int:
-    runner = web.AppRunner(app, access_log=None, logger=_http_log(), handle_signals=False, shutdown_timeout=1.0)
-    runners.append(runner)
-    await runner.setup()
-    await web.TCPSite(runner, host, port).start()
-    bound: int = runner.addresses[0][1]
-    return bound
 
 
 def _http_log() -> logging.Logger:
@@ -220,12 +231,17 @@ def _http_log() -> logging.Logger:
     return log
 
 
-async def _pump(fronts: Sequence[Front], clock: Clock, open_sockets: set[Outbox]) -> None:
+async def _pump(fronts: Mapping[str, Front], clock: Clock, sockets: Mapping[str, set[Outbox]], acts: Acts) -> None:
     """Move the markets on when their flow is due and tell who listens; every 100 ms the timed streams and the pings."""
     next_tick = 0
+    commons = fronts["spot"].commons
+    now = commons.now()
     while True:
         due = [next_tick]
-        for front in fronts:
+        before, now = now, commons.now()
+        for front in fronts.values():
+            if front.is_down:
+                continue
             now = front.settle()
             front.distribute(now)
             if now >= next_tick:
@@ -233,7 +249,12 @@ async def _pump(fronts: Sequence[Front], clock: Clock, open_sockets: set[Outbox]
             acts_at = front.next_due()
             if acts_at is not None:
                 due.append(acts_at)
+        if commons.faults.rules.has("sockets"):
+            commons.faults.flood([outbox for each in sockets.values() for outbox in each], now, before)
+            due.append(now + _FLOOD_EVERY)
         if now >= next_tick:
-            tend(open_sockets)
+            acts.run_due()
+            for each in sockets.values():
+                tend(each)
             due[0] = next_tick = (now // TICK + 1) * TICK
         await asyncio.sleep(max(min(due) - clock.now(), _LEAST_SLEEP) / 1_000_000_000)

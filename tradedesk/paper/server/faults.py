@@ -212,7 +212,8 @@ class Faults:
             return 0
         facts = Facts(market=market)
         rules = [rule for rule in self.rules.active("clock", self._now()) if rule.fits(facts)]
-        return round(sum(rule.fault.terms["seconds"] for rule in rules) * SECOND)
+        seconds: float = sum(rule.fault.terms["seconds"] for rule in rules)
+        return round(seconds * SECOND)
 
 
 def _event_facts(market: str, door: str, stream: str, sent: Any, account: str | None) -> Facts:

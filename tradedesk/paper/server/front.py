@@ -122,6 +122,8 @@ class Commons:
         }
         self.seen = SeenLog()
         self.faults = Faults(rules or Rules(seed), self.now)
+        self.down: set[str] = set()  # the markets that a restart has taken away for a while
+        self.epochs: dict[str, int] = {}  # how often each was restarted
         self.latency = latency
         self._latency_draws = Random(f"{seed}:latency")
         self._clock = clock
@@ -195,8 +197,6 @@ class Front(ABC):
         self.commons = commons
         self.limits = limits
         self.users = UserStreams(commons.faults, self.market)
-        self.epoch = 0  # how often it was restarted
-        self.is_down = False  # between the end and the new start of a restart
 
     @abstractmethod
     def settle(self) -> int:
@@ -215,6 +215,16 @@ class Front(ABC):
         self.streams.tick(now)
         self.users.expire(now)
 
+    @property
+    def is_down(self) -> bool:
+        """Between the end and the new start of a restart."""
+        return self.market in self.commons.down
+
+    @property
+    def epoch(self) -> int:
+        """How often it was restarted."""
+        return self.commons.epochs.get(self.market, 0)
+
     # -- what faults need of a market; one that lacks a part of it says so ----------------------------------------------
 
     def as_of(self, then: int) -> "Front":
@@ -222,7 +232,7 @@ class Front(ABC):
         return self
 
     def act(self, fault: Fault, now: int) -> object:
-        """Do once what a fault says (ext, bust, move, status, filter) and return what came of it, for the admin.
+        """Do once what a fault says (ext, bust, move, status, ...) and return what came of it, for the admin.
 
         Raises Refusal, or ValueError with a sentence.
         """

@@ -22,8 +22,6 @@ from tradedesk.paper.server.signature import check_signature, check_time, key_of
 
 log = logging.getLogger("tradedesk.paper")
 
-DOWN = "<html><head><title>503 Service Unavailable</title></head><body>Service Unavailable</body></html>"
-
 
 def peer_of(request: web.Request) -> str:
     """The source address of the connection."""
@@ -85,8 +83,6 @@ class RestDoor:
         asked = await _read(request)
         if commons.latency is not None:
             await asyncio.sleep(commons.half_way())
-        if self.front.is_down:
-            return web.Response(status=503, text=DOWN, content_type="text/html")
         known = commons.keys.get(asked.key) if asked.key is not None else None
         rule = commons.faults.request(
             self.front.market,

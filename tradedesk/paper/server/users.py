@@ -129,6 +129,14 @@ class UserStreams:
                 listener.tell(partial(_expired, found.key, now))
             self.close_key(found)
 
+    def expire_now(self, account: str, now: int) -> bool:
+        """The account's listen key runs out at once; whether there was one."""
+        found = next((key for key in self._keys.values() if key.account == account), None)
+        if found is not None:
+            found.expires = now
+            self.expire(now)
+        return found is not None
+
     # -- telling ------------------------------------------------------------------------------------------------------
 
     def tell(self, account: str, render: Callable[[int], Json]) -> None:

@@ -1,21 +1,36 @@
 """The spot market behind its doors: the exchange, what is counted, and who listens."""
 
+import copy
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from tradedesk.paper.exchange import Exchange
+from tradedesk.paper.faults import Fault
 from tradedesk.paper.rows import AccountChanged, BalanceMoved, Execution, ListChanged, Print
+from tradedesk.paper.saved import Saved
+from tradedesk.paper.server import fault_spot
+from tradedesk.paper.server.fault_lag import Lag, PastExchange
 from tradedesk.paper.server.front import Commons, Front
-from tradedesk.paper.server.limits import Limits
+from tradedesk.paper.server.limits import MAKER_CREDIT, TAKER_CREDIT, Limits
 from tradedesk.paper.server.spot import user_events
 from tradedesk.paper.server.spot.streams import SpotStreams
+
+Remake = Callable[[Saved | None, int], Exchange]
+"""(state or None for none, now in ns) -> a new exchange; ValueError if the state does not fit."""
 
 
 class SpotFront(Front):
     """What the operations of the spot table are handed first."""
 
-    def __init__(self, exchange: Exchange, commons: Commons, limits: Limits) -> None:
+    def __init__(self, exchange: Exchange, commons: Commons, limits: Limits, remake: Remake | None = None) -> None:
         super().__init__(commons, limits)
+        self._remake = remake
+        self._begin(exchange)
+
+    def _begin(self, exchange: Exchange) -> None:
         self.exchange = exchange
+        self._lag = Lag(exchange, tuple(self.commons.accounts))
         self.streams: SpotStreams = SpotStreams(exchange, self.users)
         self._updated: dict[str, int] = {}  # by account, when a balance last changed (ns)
         for spec in exchange.specs():
@@ -24,6 +39,26 @@ class SpotFront(Front):
     def updated(self, account: str) -> int:
         """When a balance of the account last changed (ns); when the exchange began if none did."""
         return self._updated.get(account, self.commons.started)
+
+    # -- faults -------------------------------------------------------------------------------------------------------
+
+    def as_of(self, then: int) -> Front:
+        view: Any = copy.copy(self)
+        view.exchange = PastExchange(self.exchange, self._lag, then)
+        return view  # type: ignore[no-any-return]
+
+    def act(self, fault: Fault, now: int) -> object:
+        return fault_spot.act(self.exchange, fault, now)
+
+    def saved(self) -> Saved:
+        return self.exchange.saved()
+
+    def revive(self, saved: object | None, now: int) -> None:
+        if self._remake is None or not (saved is None or isinstance(saved, Saved)):
+            raise ValueError("the spot market was started without the means to start again")
+        self._begin(self._remake(saved, now))
+
+    # -- what every market does -----------------------------------------------------------------------------------------
 
     def settle(self) -> int:
         now = self.commons.now()
@@ -36,10 +71,11 @@ class SpotFront(Front):
     def distribute(self, now: int) -> None:
         events = self.exchange.drain()
         for event in events:
+            self._lag.happened(event)
             match event:
                 case Execution(row=row, fill=fill):
                     if fill is not None and row.executed_qty == fill.quantity:  # its first: only unfilled orders count
-                        self.limits.give_back_order(row.account, now)
+                        self.limits.give_back_order(row.account, now, MAKER_CREDIT if fill.is_maker else TAKER_CREDIT)
                     self.users.tell(row.account, partial(user_events.execution_report, event))
                 case AccountChanged():
                     self._updated[event.account] = event.time
