@@ -14,19 +14,15 @@ from msgspec import Struct
 
 from tradedesk.access.lease import Lease, LeaseError
 from tradedesk.accounts.core import Core, Outgoing, Quotes
+from tradedesk.accounts.performer import Performer, where
 from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
 from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from tradedesk.domain.gate import Approved
-from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.outcomes import (
-    Answer,
-    NotSent,
-    QueryAnswer,
     StreamState,
-    Unproven,
     VenueInfo,
     VenueState,
 )
@@ -38,7 +34,6 @@ from tradedesk.orders.messages import (
     Ask,
     AskFills,
     AskState,
-    FillsAnswer,
     HaltEnded,
     HaltNow,
     Message,
@@ -130,11 +125,11 @@ class Worker:
         # of the loop only, made anew at each start:
         self._core: Core | None = None
         self._adapter: Adapter | None = None
+        self._performer: Performer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted_reconcile = asyncio.Event()
         self._is_stream_up = False
         self._failure: BaseException | None = None
-        self._ack_ms: Decimal | None = None
         self._nudged = asyncio.Event()
         self._heeded: Halt | None = None  # the halt that was acted on
         self._blocked: str | None = None  # why a person must look; outlives a start of the worker, not of the desk
@@ -220,7 +215,7 @@ class Worker:
             attempts = 0 if self._clock.monotonic() - started > 60 * 10**9 else attempts + 1
             pause = RESTART_S[min(attempts, len(RESTART_S) - 1)]
             if attempts >= MOST_STARTS:
-                self._log.error("worker_given_up", account=self.account.id, cause=_where(self._failure))
+                self._log.error("worker_given_up", account=self.account.id, cause=where(self._failure))
                 self._say(
                     AccountState.Blocked,
                     f"its worker failed {attempts} times in a row ({type(self._failure).__name__}); look at the log and"
@@ -228,7 +223,7 @@ class Worker:
                 )
                 self._stopping.wait()
                 break
-            self._log.error("worker_failed", account=self.account.id, cause=_where(self._failure), again_in_s=pause)
+            self._log.error("worker_failed", account=self.account.id, cause=where(self._failure), again_in_s=pause)
             self._say(
                 AccountState.Offline, f"its worker failed ({type(self._failure).__name__}); starting again in {pause} s"
             )
@@ -254,7 +249,7 @@ class Worker:
         self._wanted_reconcile = asyncio.Event()
         self._nudged = asyncio.Event()
         self._is_stream_up = False
-        self._core = None
+        self._core = self._performer = None
         if self._damage is not None:
             self._say(AccountState.Blocked, f"its journal is damaged: {self._damage}")
             await self._until_stopped()
@@ -264,7 +259,7 @@ class Worker:
             info = await self._connect(adapter)
             if info is None:
                 return
-            self._open_books(info)
+            self._open_books(info, adapter)
             self._stream = self._spawn(self._private(adapter))
             self._spawn(self._reconciling(adapter))
             self._spawn(self._ticking())
@@ -276,7 +271,7 @@ class Worker:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._core = None
+            self._core = self._performer = None
             await adapter.close()
         if self._failure is not None:
             raise self._failure
@@ -309,7 +304,7 @@ class Worker:
             attempt += 1
         return None
 
-    def _open_books(self, info: VenueInfo) -> None:
+    def _open_books(self, info: VenueInfo, adapter: Adapter) -> None:
         now = self._clock.now()
         source = f"worker:{self.account.id}"
         for instrument in info.instruments:  # before anything that must be folded with their help
@@ -317,6 +312,15 @@ class Worker:
         manager = OrderManager(self.account, info, self._history(), self._new_id, now)
         self._core = Core(
             self.account, manager, store=self._store, publish=self._publish, quotes=self._quotes, halt=self._halt
+        )
+        self._performer = Performer(
+            self._core,
+            adapter,
+            answer=self._answers.offer,
+            look=self._wanted_reconcile.set,
+            clock=self._clock,
+            log=self._log,
+            watches=self.watches,
         )
         self._core.recover(now, self._clock.monotonic())
         if self.watches is not None:
@@ -422,19 +426,19 @@ class Worker:
     # -- effects ------------------------------------------------------------------------------------------------------
 
     def _do(self, outgoing: list[Outgoing]) -> None:
-        core, adapter = self._core, self._adapter
-        if core is None or adapter is None:
+        performer = self._performer
+        if performer is None:
             return  # stopping: what was decided is recorded, and is unknown at the next start
         for effect in outgoing:
             match effect:
                 case Send():
-                    self._spawn(self._send(core, adapter, effect.approved), name="send")
+                    self._spawn(performer.send(effect.approved), name="send")
                 case SendCancel():
-                    self._spawn(self._cancel(adapter, effect), name="send")
+                    self._spawn(performer.cancel(effect), name="send")
                 case Ask():
-                    self._spawn(self._ask(core, adapter, effect))
+                    self._spawn(performer.ask(effect))
                 case AskFills():
-                    self._spawn(self._ask_fills(core, adapter, effect))
+                    self._spawn(performer.ask_fills(effect))
                 case AskState():
                     self._wanted_reconcile.set()
                 case Quarantine():
@@ -448,65 +452,6 @@ class Worker:
         if self._lease is not None and not self._lease.is_ours():
             return "another desk drives this account now"
         return self._core.last_check(approved, self._clock.now())
-
-    async def _send(self, core: Core, adapter: Adapter, approved: Approved) -> None:
-        """Send one order once its record is on disk. Whatever goes wrong on the way, nothing is concluded from it (5.2)."""
-        started = self._clock.monotonic()
-        answer: Answer = Unproven(request_id=approved.request_id, cause="the sending was interrupted")
-        try:
-            record = core.record_of(approved.order.client_order_id)
-            if record is None or isinstance(record, JournalError):
-                raise record or JournalError("the order was not recorded")
-            await record
-            answer = await (adapter.place(approved) if approved.replaces is None else adapter.replace(approved))
-        except JournalError as error:
-            answer = NotSent(request_id=approved.request_id, reason=f"not recorded, so not sent: {error}")
-        except Exception as error:  # a bug on the way proves nothing about the venue
-            self._log.error("send_failed", account=self.account.id, cause=_where(error))
-            answer = Unproven(request_id=approved.request_id, cause=type(error).__name__)
-        finally:
-            core.forget_record(approved.order.client_order_id)
-            self._answers.offer(answer)
-        if not isinstance(answer, NotSent):
-            self._ack_ms = Decimal((self._clock.monotonic() - started) // 1000) / 1000
-
-    async def _cancel(self, adapter: Adapter, effect: SendCancel) -> None:
-        if self.watches is not None:
-            self._answers.offer(NotSent(request_id=effect.ticket.request_id, reason=self.watches))
-            return
-        answer: Answer = Unproven(request_id=effect.ticket.request_id, cause="the cancel was interrupted")
-        try:
-            answer = await adapter.cancel(effect.ticket)
-        except Exception as error:
-            self._log.error("cancel_failed", account=self.account.id, cause=_where(error))
-            answer = Unproven(request_id=effect.ticket.request_id, cause=type(error).__name__)
-        finally:
-            self._answers.offer(answer)
-
-    async def _ask(self, core: Core, adapter: Adapter, effect: Ask) -> None:
-        instrument = core.manager.books.instruments.get(effect.order.instrument)
-        if instrument is not None:
-            self._answers.offer(await self._query(adapter, effect, instrument))
-
-    async def _query(self, adapter: Adapter, effect: Ask, instrument: Instrument) -> QueryAnswer:
-        try:
-            return await adapter.query(effect.order, instrument)
-        except Exception as error:
-            return QueryAnswer(client_order_id=effect.order.client_order_id, report=None, failed=type(error).__name__)
-
-    async def _ask_fills(self, core: Core, adapter: Adapter, effect: AskFills) -> None:
-        instrument = core.manager.books.instruments.get(effect.order.instrument)
-        if instrument is None:
-            return
-        try:
-            fills = await adapter.fills_of(effect.order, instrument)
-            failed = None
-        except VenueFailed as error:
-            fills, failed = (), error.cause
-            self._wanted_reconcile.set()
-        self._answers.offer(
-            FillsAnswer(client_order_id=effect.order.client_order_id, fills=fills, report=effect.report, failed=failed)
-        )
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str = "work") -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -639,7 +584,7 @@ class Worker:
                     account=self.account.id,
                     is_stream_up=self._is_stream_up,
                     stream_age_ms=None if age is None else age // 10**6,
-                    ack_ms=self._ack_ms,
+                    ack_ms=self._performer.ack_ms if self._performer is not None else None,
                     clock_offset_ms=adapter.clock_offset_ms,
                     mailbox=len(self._urgent) + len(self._answers) + len(self._news) + len(self._commands),
                     exit_seen=adapter.exit_seen(),
@@ -681,12 +626,3 @@ def _why(error: VenueFailed) -> str:
         f"the venue refuses the key: {error.cause.rstrip('.')}; check its secret, rights and addresses, "
         "put it in anew with `tradedesk accounts remove` and `accounts add`, then start the desk again"
     )
-
-
-def _where(error: BaseException) -> str:
-    """The class of an error and the line it came from: enough to find it, nothing of what it carried."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace is not None else ""
-    return type(error).__name__ + place
