@@ -1,10 +1,13 @@
 """What a key may do: rights, several keys of one account, and what becomes of a key while it is in use."""
 
+import contextlib
 import hashlib
 import time
 from decimal import Decimal
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from futures_venue import start_futures
 from msgspec.structs import replace
 from paper_client import Client
 
@@ -125,10 +128,15 @@ async def test_a_key_that_cannot_be_one_is_not_added(venue, key):
         add_key(venue.running.commons, key)
 
 
-async def test_a_right_that_the_venue_does_not_have_is_refused(venue):
+async def test_a_change_that_cannot_be_leaves_the_key_as_it_was(venue):
     client = await venue.client()
-    with pytest.raises(ValueError, match="fly"):
-        change(venue, client, rights=["read", "fly"])
+    for changes, said in (
+        ({"rights": ["read", "fly"]}, "fly"),
+        ({"addresses": ["nowhere"]}, "nowhere"),
+        ({"rights": ["withdraw"]}, "needs a list of addresses"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            change(venue, client, **changes)
     assert (await client.order("BUY", "0.01", "50000")).status == 200
 
 
@@ -148,3 +156,17 @@ def test_usual_keys_may_do_everything_but_withdraw():
     key = Key(name="acme", api_key="a" * 16, secret="s")
     assert {right for right in Right if not key.may(right, 0)} == {Right.WITHDRAW}
     assert not replace(key, rights=frozenset()).may(Right.READ, 0)
+
+
+async def test_futures_tell_from_which_address_a_refused_request_came():
+    async with contextlib.AsyncExitStack() as stack:
+        venue = await start_futures(stack, Ed25519PrivateKey.generate())
+        reader = await venue.client("reader")
+        told = {**NOT_PERMITTED, "msg": "Invalid API-key, IP, or permissions for action, request ip: 127.0.0.1"}
+        refused = await reader.order("BUY", "0.01", "50000")
+        assert (refused.status, refused.body) == (401, told)
+        change_key(venue.running.commons, reader.api_key, addresses=["127.0.0.9"])
+        assert (await reader.signed("GET", "v2/balance")).body == told
+        change_key(venue.running.commons, reader.api_key, addresses=[], rights=["read", "spot"])
+        assert (await reader.signed("GET", "v2/balance")).status == 200
+        assert (await reader.order("BUY", "0.01", "50000")).body == told  # to trade spot is another right

@@ -104,3 +104,23 @@ async def test_cancelled_and_expired_orders_go_on_counting(venue):
     cancelled = await client.signed("DELETE", "order", symbol="BTCUSDT", origClientOrderId="mine")
     assert cancelled.headers["X-MBX-ORDER-COUNT-1D"] == "1"
     assert (await client.order("BUY", "0.01", "50000", timeInForce="IOC")).headers["X-MBX-ORDER-COUNT-1D"] == "2"
+
+
+async def test_the_admin_door_bans_an_address_and_sets_it_free(venue):
+    client = await venue.client()
+
+    async def post(**fault: object) -> int:
+        headers = {"Authorization": f"Bearer {venue.running.admin_token}"}
+        async with client.session.post(venue.running.admin + "/faults", json=fault, headers=headers) as response:
+            return response.status
+
+    assert await post(kind="ban", address="127.0.0.1", seconds=77) == 200
+    answer = await client.public("ping")
+    assert (answer.status, 70 <= int(answer.headers["Retry-After"]) <= 77) == (418, True)
+    assert await post(kind="ban", address="127.0.0.1", seconds=0) == 200
+    assert (await client.public("ping")).status == 200
+    assert await post(kind="ban", address="127.0.0.1", seconds=0) == 409
+    assert await post(kind="ban", address="everybody") == 400
+    assert await post(kind="ban", address="127.0.0.1") == 200
+    assert 110 <= int((await client.public("ping")).headers["Retry-After"]) <= 120
+    assert await post(kind="key", account="acme", set={"addresses": ["nowhere"]}) == 409

@@ -17,6 +17,7 @@ streams by event ("executionReport", "executionReport.TRADE", "depthUpdate") ins
 move, funding, mark, key, status, filter, restart, shutdown, disconnect, expire) has only `at`.
 """
 
+import ipaddress
 import json
 import math
 import tomllib
@@ -129,6 +130,9 @@ KINDS: dict[str, Kind] = {
     "shutdown": Kind("once", "the notice on every stream, and n seconds (1) later their end", takes=("seconds",)),
     "disconnect": Kind("once", "sockets are closed"),
     "expire": Kind("once", "the account's listen key runs out", ("account",)),
+    "ban": Kind(
+        "once", "an address is banned for n seconds (as long as it has earned), or set free by 0", ("address",), ("seconds",)
+    ),
 }  # fmt: skip
 
 _FAMILY_FILTERS = {
@@ -227,6 +231,13 @@ def _url(value: object) -> str:
     return text
 
 
+def _address(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(_text(value)))
+    except ValueError:
+        raise ValueError('must be an IP address, like "127.0.0.2"') from None
+
+
 _FIELDS: dict[str, Callable[[object], Any]] = {
     "at": _number(0, MOST_SECONDS, "seconds"),
     "for": _number(0.001, MOST_SECONDS, "seconds"),
@@ -259,6 +270,7 @@ _FIELDS: dict[str, Callable[[object], Any]] = {
     "type": _text,
     "reference": _text,
     "api_key": _text,
+    "address": _address,
     "to": _choice("TRADING", "HALT", "BREAK", "CANCEL_ONLY"),
     "state": _choice("kept", "lost", "old"),
     "meanwhile": _choice("closed", "503"),

@@ -9,11 +9,11 @@ from typing import Any
 from tradedesk.paper.fault_rules import SECOND, Rule
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server.front import Commons, Front
-from tradedesk.paper.server.keys import change_key, keys_of
+from tradedesk.paper.server.keys import change_key
 from tradedesk.paper.server.manners import GOING_AWAY
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.port import Port
-from tradedesk.paper.server.render import Json
+from tradedesk.paper.server.render import MILLISECOND, Json
 
 _SOCKETS_WITHIN_S = 2.0  # from the breaking of connections to the new start: their handlers must be through
 _AS_IT_STANDS = object()
@@ -111,6 +111,8 @@ class Acts:
                 return {"account": account}
             case "key":
                 return self._change_key(fault.terms)
+            case "ban":
+                return self._ban(markets[0], fault.terms["address"], fault.terms.get("seconds"))
         front = self._fronts[markets[0]]
         now = front.settle()
         try:
@@ -123,9 +125,10 @@ class Acts:
 
     def _change_key(self, terms: Mapping[str, Any]) -> Json:
         account, settings = terms["account"], terms["set"]
-        keys = [key for key in keys_of(self._commons, account) if terms.get("api_key", key.api_key) == key.api_key]
+        keys = [key for key in self._commons.keys.values() if key.name == account]
+        keys = [key for key in keys if terms.get("api_key", key.api_key) == key.api_key]
         if not keys:
-            raise ValueError(f"account: {account} has no such key that is not revoked")
+            raise ValueError(f"account: {account} has no such key")
         unknown = sorted(set(settings) - {"revoked", "rights", "addresses", "trades_until"})
         if unknown:
             raise ValueError(f"set: {unknown[0][:40]} is not known; use revoked, rights, addresses, trades_until")
@@ -143,6 +146,15 @@ class Acts:
         except TypeError:
             raise ValueError("set: revoked is true or false, rights and addresses are lists of texts") from None
         return {"account": account, "keys": len(keys)}
+
+    def _ban(self, market: str, address: str, seconds: float | None) -> Json:
+        bans = self._fronts[market].limits.bans
+        if seconds == 0:
+            if not bans.lift(address):
+                raise ValueError(f"address: {address} has no ban")
+            return {"address": address}
+        ban = bans.impose(address, self._commons.now(), None if seconds is None else round(seconds * SECOND))
+        return {"address": address, "until": ban.until // MILLISECOND}
 
     async def _restart(self, rule: Rule, markets: list[str], seconds: float) -> None:
         """Away, and back: whoever is connected loses the connection, whatever waits inside is gone."""

@@ -20,7 +20,7 @@ from tradedesk.paper.server.hub import Hub
 from tradedesk.paper.server.latency import Latency, half
 from tradedesk.paper.server.limits import Limits
 from tradedesk.paper.server.parameters import Parameters, missing
-from tradedesk.paper.server.signature import check_right
+from tradedesk.paper.server.signature import check_right, with_address
 from tradedesk.paper.server.users import UserStreams
 
 MOST_SEEN = 50_000  # requests remembered; older ones are forgotten and counted
@@ -283,6 +283,10 @@ class Front(ABC):
             if route.is_order:
                 self.limits.refund(peer, weight, now)
             return result
+        except Refusal as refused:
+            if self.market == "futures":
+                raise with_address(refused, peer) from None
+            raise
         finally:
             self.distribute(now)
 

@@ -3,6 +3,7 @@
 The next request that carries the key meets the change; sessions of the WebSocket API too, for they are asked each time.
 """
 
+import ipaddress
 from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
@@ -38,16 +39,19 @@ def change_key(
 ) -> Key:
     """What is given changes (`trades_until` in ns, `addresses` empty: from anywhere); returns the key after it.
 
-    Raises KeyError if there is no such key, ValueError for a right that the venue does not have.
+    Raises KeyError if there is no such key, ValueError for a right that the venue does not have, for what is no address,
+    and for a key that could withdraw from anywhere.
     """
     key = commons.keys[api_key]
     if rights is not None:
         key = replace(key, rights=frozenset(Right(right) for right in rights))
     if addresses is not None:
-        key = replace(key, addresses=tuple(addresses))
+        key = replace(key, addresses=tuple(str(ipaddress.ip_address(address)) for address in addresses))
     if trades_until is not None:
         key = replace(key, trades_until=trades_until)
     if revoked is not None:
         key = replace(key, is_revoked=revoked)
+    if Right.WITHDRAW in key.rights and not key.addresses:
+        raise ValueError("a key that may withdraw needs a list of addresses, as at the venue")
     commons.keys[api_key] = key
     return key

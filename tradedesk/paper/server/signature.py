@@ -48,6 +48,13 @@ def _not_permitted() -> Refusal:
     return Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
 
 
+def with_address(refusal: Refusal, peer: str) -> Refusal:
+    """As USD-M words it: -2015 says from where the request came."""
+    if refusal.code != -2015:
+        return refusal
+    return Refusal(-2015, f"Invalid API-key, IP, or permissions for action, request ip: {peer}", refusal.http)
+
+
 def check_time(parameters: Parameters, now: int) -> int:
     """Take `timestamp` and `recvWindow`; raises -1021 unless the request is fresh at `now` (ns).
 
