@@ -8,7 +8,7 @@ from tradedesk.paper.futures.exchange import FuturesExchange
 from tradedesk.paper.futures.rows import AccountSpec, AccountUpdate, FuturesEvent, NewAlgo, NewOrder, OrderChanged, Type
 from tradedesk.paper.market import Market, Quiet
 
-T0 = 1_700_000_000_000_000_000  # ns; funding is due 5,200 s later
+T0 = 1_700_000_000_000_000_000  # ns; funding is due 6,400 s later
 SECOND = 1_000_000_000
 BTC, ETH, SOL = default_contracts()
 
