@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ from tradedesk.clock import SystemClock
 from tradedesk.paper.accounts import Account, Key, generated, specs
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.market import Market, Quiet
+from tradedesk.paper.saved import Saved
 from tradedesk.paper.server.app import Running, start
 from tradedesk.paper.server.limits import RateLimits
 from tradedesk.paper.synthetic import default_specs
@@ -53,11 +55,11 @@ class Venue:
 
 @pytest.fixture
 async def start_venue() -> AsyncIterator[Callable[..., object]]:
-    """`await start_venue(rates=...)`: a server with acme and birch (HMAC, from anywhere), cedar (HMAC, from 127.0.0.4 only),
-    eddy (Ed25519) and rosa (RSA)."""
+    """`await start_venue(rates=..., faults=..., latency=...)`: a server with acme and birch (HMAC, from anywhere), cedar
+    (HMAC, from 127.0.0.4 only), eddy (Ed25519) and rosa (RSA)."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def begin(rates: RateLimits | None = None) -> Venue:
+        async def begin(rates: RateLimits | None = None, **options: Any) -> Venue:
             signers: dict[str, Signer] = {}
             accounts = []
             for made in generated(3, seed=7):
@@ -80,8 +82,19 @@ async def start_venue() -> AsyncIterator[Callable[..., object]]:
                 )
                 signers[name] = private
             clock = SystemClock()
-            exchange = Exchange(default_specs(), specs(accounts), Quiet(), now=clock.now())
-            running = await start(exchange, accounts, clock, admin_token=ADMIN_TOKEN, rates=rates)
+
+            def make(saved: Saved | None, now: int) -> Exchange:
+                return Exchange(default_specs(), specs(accounts), Quiet(), now=now, saved=saved)
+
+            running = await start(
+                make(None, clock.now()),
+                accounts,
+                clock,
+                admin_token=ADMIN_TOKEN,
+                rates=rates,
+                remake=make,
+                **options,
+            )
             stack.push_async_callback(running.stop)
             return Venue(running, signers, stack)
 
