@@ -142,8 +142,6 @@ class SpotStreams(Hub):
             return
         elif kind == "bookTicker":
             self._best[symbol] = self._shown(symbol)
-        elif kind.startswith("depth") and not self._hears_book(self._names[symbol], but=name):
-            self._exchange.forget_book_changes(symbol)  # what was before is in the snapshot
 
     def last_left(self, name: str) -> None:
         self._fast_ladders.pop(name, None)
@@ -153,11 +151,8 @@ class SpotStreams(Hub):
         if symbol is not None and not self._hears_slow(self._names[symbol]):
             self._slow.pop(symbol, None)
 
-    def _hears_slow(self, names: Names, but: str = "") -> bool:
-        return any(self.is_heard(name) for name in (names.slow, names.slow_too) if name != but)
-
-    def _hears_book(self, names: Names, but: str = "") -> bool:
-        return (names.fast != but and self.is_heard(names.fast)) or self._hears_slow(names, but)
+    def _hears_slow(self, names: Names) -> bool:
+        return self.is_heard(names.slow) or self.is_heard(names.slow_too)
 
     # -- as it happens ------------------------------------------------------------------------------------------------
 
@@ -224,7 +219,7 @@ class SpotStreams(Hub):
             self._exchange.forget_book_changes(symbol)
             return
         delta = self._exchange.take_book_delta(symbol)
-        if delta is None:  # it was told to who began to hear it in between
+        if delta is None:
             return
         self.publish(names.fast, partial(market_json.depth_event, delta, now))
         if hears_slow:
@@ -256,11 +251,13 @@ class SpotStreams(Hub):
         """The present candle, and before it each one that closed since the last time."""
         since = self._candle.get(name)
         rows = self._exchange.klines(
-            asked.symbol, asked.interval, now, start=since, limit=1 if since is None else 1_000, offset=asked.offset
+            asked.symbol, asked.interval, now, start=since, limit=2 if since is None else 1_000, offset=asked.offset
         )
+        last_time = now - (_SECOND if asked.interval == "1s" else 2 * _SECOND)
         for row in rows:
-            self._candle[name] = row.open_time
-            self.publish(name, partial(market_json.kline_event, row, now))
+            if since is not None or row.close_time >= last_time:
+                self._candle[name] = row.open_time
+                self.publish(name, partial(market_json.kline_event, row, now))
 
     def _ladder(self, ladder: Ladder, _unit: int) -> Json:
         key = (ladder.symbol, ladder.levels)
