@@ -373,6 +373,8 @@ class Floor:
                 raise ValueError(f"account {spec.name}: {asset} {amount} must be 0 or more, in steps of 0.00000001")
             account.wallets[asset] = units
             count(self.deposited, asset, units)
+        if any(account.wallets.values()):
+            account.update_time = self.now  # an asset that never changed is none to clients: they leave it out
         self.accounts[spec.name] = account
 
     def new_id(self) -> int:
