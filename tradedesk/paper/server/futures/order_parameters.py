@@ -141,14 +141,15 @@ def _leg(leg: object) -> Parameters:
 
 
 def order_ids(parameters: Parameters) -> list[int]:
-    ids = _array(parameters, "orderIdList")
+    """The venue takes the name in either spelling, and clients use both."""
+    ids = _array(parameters, "orderIdList") + _array(parameters, "orderidlist")
     if not all(str(each).isascii() and str(each).isdecimal() and len(str(each)) < 20 for each in ids):
         raise invalid("orderIdList")
     return [int(str(each)) for each in ids]
 
 
 def client_order_ids(parameters: Parameters) -> list[str]:
-    ids = _array(parameters, "origClientOrderIdList")
+    ids = _array(parameters, "origClientOrderIdList") + _array(parameters, "origclientorderidlist")
     if not all(isinstance(each, str) for each in ids):
         raise invalid("origClientOrderIdList")
     return [str(each) for each in ids]
