@@ -11,8 +11,13 @@ from futures_venue import start_futures
 from msgspec.structs import replace
 from paper_client import Client
 
-from tradedesk.paper.accounts import Key, Right
+from tradedesk.clock import SystemClock
+from tradedesk.paper.accounts import Key, Right, specs
+from tradedesk.paper.exchange import Exchange
+from tradedesk.paper.market import Quiet
+from tradedesk.paper.server.app import start
 from tradedesk.paper.server.keys import add_key, change_key, keys_of
+from tradedesk.paper.synthetic import default_specs
 
 NOT_PERMITTED = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
 NOT_AUTHORIZED = {"code": -1002, "msg": "You are not authorized to execute this request."}
@@ -170,3 +175,21 @@ async def test_futures_tell_from_which_address_a_refused_request_came():
         change_key(venue.running.commons, reader.api_key, addresses=[], rights=["read", "spot"])
         assert (await reader.signed("GET", "v2/balance")).status == 200
         assert (await reader.order("BUY", "0.01", "50000")).body == told  # to trade spot is another right
+
+
+async def test_an_account_with_several_keys_shows_them_all_and_the_first_where_one_is_expected(venue):
+    described = venue.running.described()["accounts"][0]
+    assert described.keys() == {"name", "api_key", "secret", "addresses"}
+    acme = venue.running.commons.accounts["acme"]
+    second = Key(name="acme", api_key="b" * 64, secret="other", addresses=("127.0.0.2",))
+    account = replace(acme, keys=(*acme.keys, second))
+    async with contextlib.AsyncExitStack() as stack:
+        clock = SystemClock()
+        exchange = Exchange(default_specs(), specs([account]), Quiet(), now=clock.now())
+        running = await start(exchange, [account], clock, admin_token="t")
+        stack.push_async_callback(running.stop)
+        (told,) = running.described()["accounts"]
+    first = {"api_key": acme.api_key, "secret": acme.secret, "addresses": []}
+    assert told == {"name": "acme", **first} | {
+        "keys": [first, {"api_key": "b" * 64, "secret": "other", "addresses": ["127.0.0.2"]}]
+    }

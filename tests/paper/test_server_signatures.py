@@ -4,8 +4,15 @@ import time
 from urllib.parse import quote, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paper_builders import SECOND, T0
 from paper_client import sign
 from paper_process import has_loopback_range
+
+from tradedesk.paper.rows import Refusal
+from tradedesk.paper.server.parameters import Parameters
+from tradedesk.paper.server.signature import check_still_fresh, check_time, rest_payload
 
 ACCOUNT = "/api/v3/account"
 
@@ -124,6 +131,92 @@ async def test_a_request_must_be_fresh(venue, offset_ms, window, message):
 async def test_a_receive_window_has_its_form_and_its_limit(venue, window, code):
     client = await venue.client()
     assert (await client.signed("GET", "account", recvWindow=window)).code == code
+
+
+def code_of(stamp: object, window: str | None, now: int) -> int | None:
+    """The code that a request of this stamp and window is refused with at `now` (ns)."""
+    sent = {"timestamp": str(stamp)} | ({} if window is None else {"recvWindow": window})
+    try:
+        check_time(Parameters(sent), now)
+    except Refusal as refusal:
+        return refusal.code
+    return None
+
+
+@given(late_us=st.integers(-2_000_000, 70_000_000), window_us=st.integers(0, 60_000_000), in_micro=st.booleans())
+def test_fresh_is_from_just_below_a_second_ahead_to_the_last_microsecond_of_the_window(late_us, window_us, in_micro):
+    if not in_micro:
+        late_us -= late_us % 1_000
+    sent = T0 // 1_000 - late_us
+    window = f"{window_us // 1_000}.{window_us % 1_000:03}"
+    is_fresh = -1_000_000 < late_us <= window_us
+    assert code_of(sent if in_micro else sent // 1_000, window, T0) == (None if is_fresh else -1021)
+
+
+def test_a_request_that_was_fresh_is_looked_at_again_before_the_engine():
+    sent = {"timestamp": str(T0 // 1_000_000), "recvWindow": "1500.5"}
+    until = check_time(Parameters(sent), T0 + SECOND)
+    assert until == T0 + 1_500_500_000
+    check_still_fresh(until, until)
+    with pytest.raises(Refusal, match="outside of the recvWindow"):
+        check_still_fresh(until, until + 1)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "code"),
+    [("-1", -1100), ("1.5", -1100), ("", -1105), ("1e12", -1100), ("9" * 20, -1021), ("9" * 21, -1100), ("0", -1021)],
+)
+def test_a_timestamp_has_its_form(stamp, code):
+    assert code_of(stamp, None, T0) == code
+
+
+def test_without_a_window_it_is_five_seconds():
+    now = T0 // 1_000_000
+    assert [code_of(now - age, None, T0) for age in (5_000, 5_001)] == [None, -1021]
+
+
+@given(
+    query=st.lists(st.sampled_from(["a=1", "signature=x", "b=%2B", "signature="]), max_size=4),
+    body=st.lists(st.sampled_from(["c=3", "signature=y"]), max_size=3),
+)
+def test_what_is_signed_is_query_and_body_as_sent_without_any_signature(query, body):
+    kept = ["&".join(piece for piece in part if not piece.startswith("signature=")) for part in (query, body)]
+    assert rest_payload("&".join(query), "&".join(body)) == "".join(kept).encode()
+
+
+@pytest.mark.parametrize("name", ["eddy", "rosa"])
+async def test_a_base64_signature_is_case_sensitive_and_must_be_percent_encoded(venue, name):
+    client = await venue.client(name)
+    for number in range(200):  # until one has a + in it, as most have
+        query = f"recvWindow={5_000 + number}&timestamp={stamp()}"
+        signature = sign(client.signer, query)
+        if "+" in signature:
+            break
+    target = f"{ACCOUNT}?{query}&signature="
+    for sent, expected in (
+        (signature, -1022),
+        (quote(signature.swapcase(), safe=""), -1022),
+        (quote(signature, safe=""), None),
+    ):
+        assert (await client.raw("GET", target + sent, X_MBX_APIKEY=client.api_key)).code == expected
+
+
+async def test_the_signature_may_stand_in_the_body_and_the_rest_in_the_query(venue):
+    client = await venue.client()
+    query = f"symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=50000&timestamp={stamp()}"
+    body = f"signature={sign(client.signer, query)}"
+    assert (await client.raw("POST", f"/api/v3/order?{query}", body=body, X_MBX_APIKEY=client.api_key)).status == 200
+
+
+async def test_the_websocket_api_takes_microseconds_too_and_tells_stale_requests(venue):
+    client = await venue.client()
+    async with client.socket("/ws-api/v3?timeUnit=MICROSECOND") as socket:
+        micro = time.time_ns() // 1_000
+        assert (await socket.signed("account.status", timestamp=micro))["status"] == 200
+        stale = await socket.signed("account.status", timestamp=micro - 6_000_000)
+        assert (stale["status"], stale["error"]["code"]) == (400, -1021)
+        assert (await socket.signed("account.status", timestamp=micro, recvWindow=60_001))["error"]["code"] == -1131
+        assert abs((await socket.call("time"))["result"]["serverTime"] - micro) < 60_000_000
 
 
 async def test_a_time_in_microseconds_is_taken_and_given_back_on_demand(venue):

@@ -7,6 +7,7 @@ from typing import Any
 
 import ccxt
 import pytest
+import requests
 from ccxt.base.errors import AuthenticationError, DDoSProtection, ExchangeError
 from paper_process import account, paper_process
 
@@ -16,7 +17,7 @@ RIGHTS = '["read", "spot", "futures", "transfer", "withdraw"]'
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     text = ""
-    for name, rights in (("acme", RIGHTS), ("birch", '["read", "spot"]'), ("cedar", RIGHTS)):
+    for name, rights in (("acme", RIGHTS), ("birch", '["read", "spot"]'), ("cedar", RIGHTS), ("dora", RIGHTS)):
         text += (
             f'[[accounts]]\nname = "{name}"\napi_key = "{name * 16}"\nsecret = "secret-of-{name}"\n'
             f'addresses = ["127.0.0.1"]\nrights = {rights}\nbalances = {{ USDT = "1000", BTC = "2" }}\n'
@@ -108,7 +109,7 @@ def test_a_key_that_may_not_is_told_so_and_moves_nothing(paper):
 
 
 def test_what_never_happened_is_an_empty_list(paper):
-    exchange = connected(paper, "birch")
+    exchange = connected(paper, "dora")
     assert exchange.fetch_deposits() == []
     assert exchange.fetch_withdrawals() == []
     assert exchange.fetch_transfers() == []
@@ -116,16 +117,25 @@ def test_what_never_happened_is_an_empty_list(paper):
     assert exchange.fetch_borrow_interest() == []
 
 
-async def test_deposits_are_listed(venue):
-    """In this process, where the test itself can deposit."""
-    spot = venue.running.spot
-    spot.exchange.move(
-        "acme", "BTC", spot.exchange.balances("acme")["BTC"][0], "DEPOSIT", spot.settle(), reference="tx-1"
-    )
-    acme = venue.running.commons.accounts["acme"]
-    exchange = client(venue.running.rest, acme.api_key, acme.secret)
-    (row,) = await asyncio.to_thread(exchange.fetch_deposits, "BTC")
+def test_deposits_are_listed(paper):
+    exchange = connected(paper, "birch")
+    deposit = {
+        "kind": "move",
+        "account": "birch",
+        "asset": "ETH",
+        "amount": "10",
+        "type": "DEPOSIT",
+        "reference": "tx-1",
+    }
+    headers = {"Authorization": f"Bearer {paper['admin_token']}"}
+    with requests.Session() as session:
+        session.trust_env = False
+        assert session.post(paper["admin"] + "/faults", json=deposit, headers=headers).status_code == 200
+    (row,) = exchange.fetch_deposits("ETH")
     assert (row["amount"], row["status"], row["txid"], row["type"]) == (10, "ok", "tx-1", "deposit")
+    assert row["timestamp"] == pytest.approx(exchange.fetch_time(), abs=10_000)
+    assert exchange.fetch_balance()["ETH"]["free"] == 10
+    assert exchange.fetch_deposits("BTC") == []
 
 
 async def test_a_ban_reaches_the_client_as_what_it_is(venue):
