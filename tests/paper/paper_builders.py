@@ -8,7 +8,7 @@ from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.market import Market, Quiet
 from tradedesk.paper.rows import AccountSpec, Kind, NewOrder, Print, Spec
 from tradedesk.paper.synthetic import default_specs
-from tradedesk.recording.raw import DepthUpdate, Record, Snapshot, TouchSeen, TradeSeen
+from tradedesk.recording.records import DepthUpdate, Record, Snapshot, TouchSeen, TradeSeen
 
 T0 = 1_700_000_000_000_000_000  # ns
 SECOND = 1_000_000_000
@@ -53,7 +53,7 @@ def maker(side: str, qty: str, price: str) -> NewOrder:
 def recorded(exchange: Exchange, symbol: str, *, start: int, seconds: float) -> Iterator[Record]:
     """What a recorder would write of a running exchange: snapshot, then trades, touches and a depth update per 100 ms."""
     depth = exchange.depth(symbol, 1_000_000)
-    yield Snapshot(at=start, line=0, last_id=depth.last_update_id, bids=depth.bids, asks=depth.asks)
+    yield Snapshot(at=start, symbol=symbol, last_id=depth.last_update_id, bids=depth.bids, asks=depth.asks)
     exchange.take_book_delta(symbol)
     exchange.drain()
     now, update_at, seen = start, start + SECOND // 10, None
@@ -65,7 +65,6 @@ def recorded(exchange: Exchange, symbol: str, *, start: int, seconds: float) -> 
                 yield TradeSeen(
                     symbol=symbol,
                     at=event.time,
-                    line=0,
                     trade_id=event.trade_id,
                     price=event.price,
                     quantity=event.quantity,
@@ -77,7 +76,6 @@ def recorded(exchange: Exchange, symbol: str, *, start: int, seconds: float) -> 
             yield TouchSeen(
                 symbol=symbol,
                 at=now,
-                line=0,
                 update_id=t.update_id,
                 bid=t.bid,
                 bid_qty=t.bid_qty,
@@ -91,9 +89,29 @@ def recorded(exchange: Exchange, symbol: str, *, start: int, seconds: float) -> 
                 yield DepthUpdate(
                     symbol=symbol,
                     at=now,
-                    line=0,
                     first_id=delta.first_update_id,
                     last_id=delta.last_update_id,
                     bids=delta.bids,
                     asks=delta.asks,
                 )
+
+
+def order(kind: Kind, side: str, qty: str, price: str | None = None, stop: str | None = None, **more: Any) -> NewOrder:
+    """Any order; what has a limit price and is no maker is good till cancelled unless told."""
+    if price is not None and kind is not Kind.LIMIT_MAKER:
+        more.setdefault("time_in_force", "GTC")
+    return NewOrder(
+        symbol="BTCUSDT",
+        side=side,
+        kind=kind,
+        quantity=d(qty),
+        price=None if price is None else d(price),
+        stop_price=None if stop is None else d(stop),
+        **more,
+    )
+
+
+def trade_at(exchange: Exchange, price: str, now: int = T0, *, qty: str = "0.001", by: str = "birch") -> None:
+    """Make `price` the last price: one account sells to itself. The book must be empty there."""
+    exchange.place(by, limit("SELL", qty, price, stp_mode="NONE"), now)
+    exchange.place(by, limit("BUY", qty, price, stp_mode="NONE"), now)

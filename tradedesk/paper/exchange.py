@@ -449,6 +449,10 @@ class Exchange:
     def account_spec(self, account: str) -> AccountSpec:
         return self._engine.accounts[account].spec
 
+    def trade_group(self, account: str) -> int:
+        """The number of the group whose accounts do not trade with each other; -1 for an account that is in none."""
+        return self._engine.accounts[account].group.id
+
     # -- market data --------------------------------------------------------------------------------------------------
     def spec(self, symbol: str) -> Spec:
         """Raises Refusal -1121."""

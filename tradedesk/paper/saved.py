@@ -1,6 +1,6 @@
 """The clients' side of an exchange as one value: what a restarted exchange needs to go on where another one ended.
 
-Books of the flow, tape and candles are not in it: they are the market's. Ids go on from the higher of what was saved and
+Books of the flow, tape and candles are not in it: they are the market's. An iceberg shows a whole part again. Ids go on from the higher of what was saved and
 the new start, so that none is used twice, even when the value is an old one.
 """
 
@@ -82,6 +82,7 @@ class Saved(Struct, frozen=True, kw_only=True):
     at: int  # ns
     steps: dict[str, tuple[str, str]]  # symbol -> (tick, lot) that the orders are measured in
     accounts: list[SavedAccount]
+    standing: list[int]  # the orders on the books, queue by queue: so they queue again
     outside: dict[str, int]
     commissions: dict[str, int]
     next_ids: dict[str, int]
@@ -100,6 +101,14 @@ def save(engine: Engine) -> Saved:
         at=engine.now,
         steps={symbol: (str(one.tick), str(one.lot)) for symbol, one in engine.instruments.items()},
         accounts=[_save_account(account, held[name]) for name, account in engine.accounts.items()],
+        standing=[
+            resting.key
+            for book in engine.books.values()
+            for is_buy in (True, False)
+            for queue in book.queues(is_buy, None)
+            for resting in queue
+            if resting.owner is not None
+        ],
         outside=dict(engine.ledger.outside),
         commissions=dict(engine.ledger.commissions),
         next_ids={name: getattr(engine.next, name) for name in _IDS},
@@ -194,12 +203,11 @@ def restore(engine: Engine, saved: Saved) -> None:
     )
     for account in saved.accounts:
         _restore_account(engine, engine.accounts[account.name], account)
-    for order in sorted(engine.orders.values(), key=lambda one: one.id):
-        if order.is_open and order.status is not Status.PENDING_NEW:
-            if order.trigger is not None and order.is_waiting:
-                order.instrument.triggers.arm(order.trigger, order.instrument.tape.last, engine.now)
-            else:
-                engine.work(order)
+    for order_id in saved.standing:
+        engine.work(engine.orders[order_id])
+    for order in engine.orders.values():
+        if order.is_open and order.trigger is not None and order.is_waiting and order.status is not Status.PENDING_NEW:
+            order.instrument.triggers.arm(order.trigger, order.instrument.tape.last, engine.now)
     engine.settle()
 
 
