@@ -306,15 +306,26 @@ async def test_a_master_moves_money_among_its_family_only(bank):
         } | more  # fmt: skip
 
     path = "v1/sub-account/universalTransfer"
-    assert (await bank.post(path, "boss", **terms("left", "right"))).status == 200
+    moved = await bank.post(path, "boss", **terms("left", "right", clientTranId="mine"))
     assert ((await bank.held("left"))["BTC"], (await bank.held("right"))["BTC"]) == (Decimal("1.5"), Decimal("2.5"))
     (row,) = (await bank.get("v1/sub-account/transfer/subUserHistory", "right", type=1)).body
     assert (row["counterParty"], row["type"], row["qty"]) == ("left", 1, "0.50000000")
+    assert row["tranId"] == moved.body["tranId"]
+    (row,) = (await bank.get("v1/sub-account/transfer/subUserHistory", "left")).body
+    assert (row["tranId"], row["type"]) == (moved.body["tranId"], 2)
     assert (await bank.get("v1/sub-account/transfer/subUserHistory", "right", type=2)).body == []
     assert (await bank.get("v1/asset/transfer", "right", type="UMFUTURE_MAIN")).body["total"] == 0
     to_futures = terms("boss", "left", toAccountType="USDT_FUTURE", asset="USDT", amount="10")
     assert (await bank.post(path, "boss", **to_futures)).status == 200
     assert bank.futures_held("left") == 110
+    made = (await bank.get(path, "boss")).body
+    assert [(row["fromEmail"], row["toAccountType"], row["asset"]) for row in made["result"]] == [
+        ("boss@paper.invalid", "USDT_FUTURE", "USDT"),
+        ("left@paper.invalid", "SPOT", "BTC"),
+    ]
+    assert (made["result"][1]["tranId"], made["result"][1]["clientTranId"]) == (moved.body["tranId"], "mine")
+    assert (await bank.get(path, "boss", toEmail="right@paper.invalid")).body["totalCount"] == 1
+    assert (await bank.get(path, "left")).code == -4006
     for who, wrong, code in (
         ("boss", terms("solo", "left"), -4003),
         ("left", terms("right", "left"), -4006),

@@ -117,6 +117,7 @@ REST = {
     ("GET", "/sapi/v1/margin/isolated/allPairs"): _NOTHING_KEYED,
     ("GET", "/sapi/v1/sub-account/list"): _route(wallet_subs.listed),
     ("POST", "/sapi/v1/sub-account/universalTransfer"): _route(wallet_subs.transfer, 1, Right.TRANSFER),
+    ("GET", "/sapi/v1/sub-account/universalTransfer"): _route(wallet_subs.made),
     ("GET", "/sapi/v1/sub-account/transfer/subUserHistory"): _route(wallet_subs.history),
     ("GET", "/sapi/v1/sub-account/subAccountApi/ipRestriction"): _route(wallet_subs.addresses),
     ("POST", "/sapi/v2/sub-account/subAccountApi/ipRestriction"): _route(wallet_subs.restrict, 1, Right.TRANSFER),

@@ -1,9 +1,11 @@
 """The wallet's JSON: coins, movements of money and what a key may do. Times are milliseconds here, whatever the client asks.
 
-A movement's `reference` is a query string with any of address, addressTag, network, txId, withdrawOrderId and counterparty;
-one without `=` in it is the id of the transaction on its chain, or for transfers their type.
+A movement's `reference` is a query string with any of address, addressTag, network, txId, withdrawOrderId, and of a
+transfer in a family counterparty, from, to, tranId, clientTranId. One without `=` in it is the id of the transaction on
+its chain; of a transfer its type.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +16,7 @@ from tradedesk.paper.rows import AccountSpec, Movement
 from tradedesk.paper.server.render import MILLISECOND, Json, number
 
 NETWORK = "PAPER"  # of every coin, the only one
+_TYPE = re.compile(r"[A-Z]+_[A-Z]+", re.ASCII)
 _MOST = "9999999999.99999999"
 
 
@@ -26,7 +29,7 @@ def details(movement: Movement) -> dict[str, str]:
 
 def transfer_type(movement: Movement) -> str:
     """MAIN_UMFUTURE and its kin; by the direction where the reference names none."""
-    if "_" in movement.reference and "=" not in movement.reference:
+    if _TYPE.fullmatch(movement.reference):
         return movement.reference
     return "MAIN_UMFUTURE" if movement.amount < 0 else "UMFUTURE_MAIN"
 
@@ -124,6 +127,7 @@ def interest(movement: Movement) -> Json:
 def sub_transfer(movement: Movement) -> Json:
     """A transfer between a master and a sub-account, as the one it is asked of sees it."""
     said = details(movement)
+    common = said.get("tranId", "")
     return {
         "counterParty": said.get("counterparty", ""),
         "email": email(said.get("counterparty", "")),
@@ -133,8 +137,33 @@ def sub_transfer(movement: Movement) -> Json:
         "fromAccountType": said.get("from", "SPOT"),
         "toAccountType": said.get("to", "SPOT"),
         "status": "SUCCESS",
-        "tranId": movement.id,
+        "tranId": int(common) if common.isdecimal() else movement.id,
         "time": movement.time // MILLISECOND,
+    }
+
+
+def is_listed_once(movement: Movement) -> bool:
+    """Of a transfer that two spot wallets saw only the one that gave; of others the one there is."""
+    return movement.amount < 0 or details(movement).get("from") != "SPOT"
+
+
+def sub_transfer_made(movement: Movement) -> Json:
+    """A transfer between a master and a sub-account, as the master sees it."""
+    said = details(movement)
+    ends = [email(movement.account), email(said.get("counterparty", ""))]
+    if movement.amount > 0:
+        ends.reverse()
+    return {
+        "tranId": movement.id,
+        "fromEmail": ends[0],
+        "toEmail": ends[1],
+        "asset": movement.asset,
+        "amount": number(abs(movement.amount)),
+        "createTimeStamp": movement.time // MILLISECOND,
+        "fromAccountType": said.get("from", "SPOT"),
+        "toAccountType": said.get("to", "SPOT"),
+        "status": "SUCCESS",
+        "clientTranId": said.get("clientTranId", ""),
     }
 
 

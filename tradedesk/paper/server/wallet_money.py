@@ -34,11 +34,11 @@ def _span(parameters: Parameters) -> tuple[int | None, int | None]:
 
 
 def _moved(
-    front: WalletFront, call: Call, wanted: Callable[[Movement], bool], *, asset: str | None, span: tuple[int | None, int | None]
+    front: WalletFront, account: str, wanted: Callable[[Movement], bool], *, asset: str | None, span: tuple[int | None, int | None]
 ) -> list[Movement]:  # fmt: skip
     """All movements of the account that are `wanted`, newest first."""
     start, end = span
-    rows = front.spot.exchange.movements(call.name, asset=asset, start=start, end=end, limit=_ALL)
+    rows = front.spot.exchange.movements(account, asset=asset, start=start, end=end, limit=_ALL)
     return [row for row in reversed(rows) if wanted(row)]
 
 
@@ -63,7 +63,7 @@ def _numbered(rows: list[Movement], parameters: Parameters, render: Callable[[Mo
 def deposits(front: WalletFront, call: Call, parameters: Parameters) -> object:
     coin, span, status = parameters.text("coin"), _span(parameters), parameters.integer("status")
     transaction = parameters.text("txId")
-    rows = _moved(front, call, lambda row: row.kind == "DEPOSIT", asset=coin, span=span)
+    rows = _moved(front, call.name, lambda row: row.kind == "DEPOSIT", asset=coin, span=span)
     if status not in (None, _DONE["deposit"]):
         rows = []
     if transaction is not None:
@@ -74,7 +74,7 @@ def deposits(front: WalletFront, call: Call, parameters: Parameters) -> object:
 def withdrawals(front: WalletFront, call: Call, parameters: Parameters) -> object:
     coin, span, status = parameters.text("coin"), _span(parameters), parameters.integer("status")
     client_id, listed = parameters.text("withdrawOrderId"), parameters.text("idList")
-    rows = _moved(front, call, lambda row: row.kind == "WITHDRAW", asset=coin, span=span)
+    rows = _moved(front, call.name, lambda row: row.kind == "WITHDRAW", asset=coin, span=span)
     if status not in (None, _DONE["withdraw"]):
         rows = []
     if client_id is not None:
@@ -162,26 +162,29 @@ def relocate(
 ) -> int:
     """Move `amount` between two (account, wallet); the transfer's id. Raises Refusal, and then nothing has moved."""
     _known(front, call, asset)
-    exchange, futures, ids = front.spot.exchange, front.commons.futures_wallet, []
+    exchange, futures = front.spot.exchange, front.commons.futures_wallet
     if FUTURES in (source[1], target[1]) and futures is None:
         raise Refusal(-1020, "This operation is not supported.")
     insufficient = Refusal(-5013, "Asset transfer failed: insufficient balance")
     if source[1] == SPOT and exchange.balances(source[0]).get(asset, (Decimal(0),))[0] < amount:
         raise insufficient
     # the wallet that may still refuse comes first: spot, seen to have enough, then cannot
+    number = 0
     if futures is not None and source[1] == FUTURES:
         try:
-            ids.append(futures(source[0], asset, -amount, call.now))
+            number = futures(source[0], asset, -amount, call.now)
         except Refusal as refused:
             raise (insufficient if refused.code == -2018 else refused) from None
     if futures is not None and target[1] == FUTURES:
-        ids.append(futures(target[0], asset, amount, call.now))
+        number = futures(target[0], asset, amount, call.now)
     if source[1] == SPOT:
-        ids.append(exchange.move(source[0], asset, -amount, "TRANSFER", call.now, reference=reference).id)
+        number = exchange.move(source[0], asset, -amount, "TRANSFER", call.now, reference=reference).id
     if target[1] == SPOT:
-        other = reference if counter_reference is None else counter_reference
-        ids.append(exchange.move(target[0], asset, amount, "TRANSFER", call.now, reference=other).id)
-    return ids[-1]
+        if counter_reference is not None and source[1] == SPOT:
+            counter_reference += f"&tranId={number}"  # both sides know the transfer by one number
+        moved = exchange.move(target[0], asset, amount, "TRANSFER", call.now, reference=counter_reference or reference)
+        number = number if source[1] == SPOT else moved.id
+    return number
 
 
 def transfers(front: WalletFront, call: Call, parameters: Parameters) -> object:
@@ -191,17 +194,17 @@ def transfers(front: WalletFront, call: Call, parameters: Parameters) -> object:
         is_own = row.kind == "TRANSFER" and "counterparty" not in wallet_json.details(row)
         return is_own and wallet_json.transfer_type(row) == kind
 
-    return _numbered(_moved(front, call, wanted, asset=None, span=span), parameters, wallet_json.transfer)
+    return _numbered(_moved(front, call.name, wanted, asset=None, span=span), parameters, wallet_json.transfer)
 
 
-def with_others(front: WalletFront, call: Call, parameters: Parameters) -> list[Movement]:
+def with_others(front: WalletFront, account: str, parameters: Parameters) -> list[Movement]:
     """The transfers between the account and its master or sub-accounts."""
     span, asset = _span(parameters), parameters.text("asset")
 
     def wanted(row: Movement) -> bool:
         return row.kind == "TRANSFER" and "counterparty" in wallet_json.details(row)
 
-    return _moved(front, call, wanted, asset=asset, span=span)
+    return _moved(front, account, wanted, asset=asset, span=span)
 
 
 # -- what comes and goes by itself ----------------------------------------------------------------------------------------
@@ -209,14 +212,14 @@ def with_others(front: WalletFront, call: Call, parameters: Parameters) -> list[
 
 def dividends(front: WalletFront, call: Call, parameters: Parameters) -> object:
     asset, span, limit = parameters.text("asset"), _span(parameters), parameters.limit("limit", 20, 500)
-    rows = _moved(front, call, lambda row: row.kind not in _OF_THEIR_OWN, asset=asset, span=span)
+    rows = _moved(front, call.name, lambda row: row.kind not in _OF_THEIR_OWN, asset=asset, span=span)
     return {"rows": [wallet_json.dividend(row) for row in rows[:limit]], "total": len(rows)}
 
 
 def interest(front: WalletFront, call: Call, parameters: Parameters) -> object:
     asset, span = parameters.text("asset"), _span(parameters)
     isolated = parameters.text("isolatedSymbol")
-    rows = _moved(front, call, lambda row: row.kind == "INTEREST" and isolated is None, asset=asset, span=span)
+    rows = _moved(front, call.name, lambda row: row.kind == "INTEREST" and isolated is None, asset=asset, span=span)
     return _numbered(rows, parameters, wallet_json.interest)
 
 

@@ -68,7 +68,7 @@ def transfer(front: WalletFront, call: Call, parameters: Parameters) -> object:
     source, target = ((family[email], wallet) for email, wallet in zip(emails, wallets, strict=True))
     if source == target:
         raise invalid("toEmail")
-    kinds = {"from": source[1], "to": target[1]}
+    kinds = {"from": source[1], "to": target[1]} | ({} if client_id is None else {"clientTranId": client_id[:100]})
     number = wallet_money.relocate(
         front,
         call,
@@ -85,10 +85,23 @@ def transfer(front: WalletFront, call: Call, parameters: Parameters) -> object:
 def history(front: WalletFront, call: Call, parameters: Parameters) -> object:
     """The transfers of the account itself with the others of its family."""
     way, limit = parameters.choice("type", ("1", "2")), parameters.limit("limit", 500, 500)
-    rows = wallet_money.with_others(front, call, parameters)
+    rows = wallet_money.with_others(front, call.name, parameters)
     if way is not None:
         rows = [row for row in rows if (row.amount > 0) is (way == "1")]
     return [wallet_json.sub_transfer(row) for row in rows[:limit]]
+
+
+def made(front: WalletFront, call: Call, parameters: Parameters) -> object:
+    """What the master moved, newest first; from one futures wallet to another is not listed, no spot wallet saw it."""
+    ends = [(name, parameters.text(name)) for name in ("fromEmail", "toEmail")]
+    page, limit = parameters.integer("page") or 1, parameters.limit("limit", 500, 500)
+    rows: list[Json] = []
+    for name in (call.name, *_subs(front, call)):
+        moved = wallet_money.with_others(front, name, parameters)
+        rows += [wallet_json.sub_transfer_made(row) for row in moved if wallet_json.is_listed_once(row)]
+    rows = [row for row in rows if all(asked in (None, row[end]) for end, asked in ends)]
+    rows.sort(key=lambda row: int(str(row["tranId"])), reverse=True)
+    return {"result": rows[(page - 1) * limit : page * limit], "totalCount": len(rows)}
 
 
 # -- where their keys may be used from ------------------------------------------------------------------------------------
