@@ -331,6 +331,12 @@ async def test_a_listen_key_is_made_to_expire(venue, admin):
     assert gone.code == -1125
 
 
+async def connected(host: str, port: int) -> None:
+    """A connection from its beginning to its end."""
+    reader, _ = await asyncio.open_connection(host, port)
+    await reader.read()
+
+
 async def test_connections_are_refused_so_many_times(venue, admin):
     client = await venue.client()
     assert (await client.public("ping")).status == 200  # this connection is there already
@@ -338,8 +344,7 @@ async def test_connections_are_refused_so_many_times(venue, admin):
     host, _, port = venue.running.rest.removeprefix("http://").rpartition(":")
     for _ in range(5):
         with pytest.raises(ConnectionResetError):
-            reader, _ = await asyncio.open_connection(host, int(port))
-            await reader.read()
+            await connected(host, int(port))
     assert (await client.public("ping")).status == 200
     assert (await (await venue.client()).public("ping")).status == 200
     assert (await admin.fault(fault))["struck"] == 5
