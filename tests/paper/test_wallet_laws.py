@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,3 +151,32 @@ def test_every_movement_is_in_one_ledger_and_balances_are_their_sum(steps):
         came += sum((row.amount for row in made if row.asset == "USDT" and row.kind != "TRANSFER"), Decimal(0))
     held = sum((bank.spot(name, "USDT") + bank.in_futures(name) for name in NAMES), Decimal(0))
     assert held == 2 * len(NAMES) * START + came
+
+
+NASTY = st.sampled_from(
+    ["", "0", "1", "-1", "1e5", "9" * 18, "9" * 19, "9" * 30, "NaN", "true", "BTC", "USDT", "MAIN_UMFUTURE", "1.5", "٣", "é", "\x00",
+     "a=b&counterparty=c", "left@paper.invalid", "left" * 8, "127.0.0.1,", "SPOT", "USDT_FUTURE", "1,2,", "2"]
+)  # fmt: skip
+PARAMETERS = st.sampled_from(
+    ["coin", "asset", "amount", "address", "type", "startTime", "endTime", "limit", "offset", "size", "current", "page", "status",
+     "txId", "idList", "withdrawOrderId", "symbol", "email", "subAccountApiKey", "ipAddress", "fromEmail", "toEmail",
+     "fromAccountType", "toAccountType", "spotBNBBurn", "isFreeze", "isolatedSymbol", "clientTranId", "surprise"]
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    route=st.sampled_from(sorted(wallet.REST)),
+    name=st.sampled_from(NAMES),
+    sent=st.dictionaries(PARAMETERS, NASTY | st.text(max_size=8), max_size=8),
+)
+def test_whatever_is_sent_the_answer_is_a_result_or_a_refusal_of_the_venue(route, name, sent):
+    method, path = route
+    answer: object
+    try:
+        answer = Bank().ask(method, path.removeprefix("/sapi/"), name, **sent)
+    except Refusal as refused:
+        answer = {"status": refused.http, "code": refused.code, "msg": refused.message}
+        if not (400 <= refused.http < 500 and refused.code < 0):
+            raise
+    orjson.dumps(answer)
