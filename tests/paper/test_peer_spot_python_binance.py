@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from open_accounts import open_accounts
 from paper_process import account, paper_process
 
@@ -15,13 +18,21 @@ binance = pytest.importorskip("binance", reason="python-binance (the extra `peer
 BinanceAPIException = binance.exceptions.BinanceAPIException
 
 SYMBOL = "BTCUSDT"
+PRIVATE = {"eddy": Ed25519PrivateKey.generate(), "rosa": generate_private_key(65_537, 2_048)}
 
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     path: Path = tmp_path_factory.mktemp("peer") / "accounts.toml"
-    with paper_process("--accounts-file", open_accounts(path, "acme", "birch"), "--seed", "3") as described:
+    public = {name: _pem(key.public_key()) for name, key in PRIVATE.items()}
+    written = open_accounts(path, "acme", "birch", *PRIVATE, public_keys=public)
+    with paper_process("--accounts-file", written, "--seed", "3") as described:
         yield described
+
+
+def _pem(key: Any) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return str(key.public_bytes(serialization.Encoding.PEM, form).decode())
 
 
 def _addressed(cls: type[Any], paper: dict[str, Any]) -> type[Any]:
@@ -208,6 +219,21 @@ def test_order_lists_are_placed_queried_and_cancelled(client: Any) -> None:
     assert {row["orderListId"] for row in everything if "orderReports" in row} == open_ids - {pair["orderListId"]}
     assert client.get_open_oco_orders() == []
     assert pair["orderListId"] in {row["orderListId"] for row in client.v3_get_all_order_list()}
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+@pytest.mark.parametrize("unit", ["MILLISECOND", "MICROSECOND"])
+def test_keys_of_every_kind_sign_and_times_come_in_the_unit_asked_for(
+    paper: dict[str, Any], name: str, unit: str
+) -> None:
+    form = serialization.PrivateFormat.PKCS8
+    pem = PRIVATE[name].private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+    made = _addressed(binance.Client, paper)(account(paper, name)["api_key"], private_key=pem, time_unit=unit)
+    placed = made.order_limit_buy(symbol=SYMBOL, quantity="0.01", price="50000", newClientOrderId=f"mine-{unit}")
+    assert len(str(placed["transactTime"])) == (13 if unit == "MILLISECOND" else 16)
+    assert [row["orderId"] for row in made.get_open_orders(symbol=SYMBOL)] == [placed["orderId"]]
+    assert made.cancel_order(symbol=SYMBOL, orderId=placed["orderId"])["status"] == "CANCELED"
+    made.close_connection()
 
 
 async def test_the_async_client_trades_over_the_websocket_api(async_client: Any) -> None:
