@@ -77,6 +77,7 @@ async def test_a_revoked_key_is_unknown_at_once_wherever_it_is_used(venue):
         change(venue, client, revoked=True)
         refused = await socket.call("account.status", timestamp=time.time_ns() // 1_000_000)
         assert (refused["status"], refused["error"]) == (401, NOT_PERMITTED)
+        assert (await socket.call("userDataStream.subscribe"))["error"] == NOT_PERMITTED
     assert (await client.signed("GET", "account")).body == NOT_PERMITTED
     _, seen = await venue.admin("/requests")
     assert (seen["requests"][-1]["account"], seen["requests"][-1]["code"]) == (

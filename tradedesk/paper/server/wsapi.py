@@ -370,6 +370,7 @@ class ApiDoor:
         parameters.finish()
         if socket.key is None:
             raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+        key_of(self.front.commons.keys, socket.key.api_key, socket.outbox.peer)  # it may be revoked since
         if socket.by_logon is not None:
             raise Refusal(-2035, "Subscription Active")
         socket.by_logon = self._subscribe(socket, socket.key.name)
