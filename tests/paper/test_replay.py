@@ -4,13 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from paper_builders import BTC, SECOND, T0, an_account, an_exchange, d, limit, market, recorded
 
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.replay import Replay
-from tradedesk.paper.rows import Status
+from tradedesk.paper.rows import Print, Status
 from tradedesk.paper.synthetic import Synthetic
-from tradedesk.recording.raw import DepthUpdate, RecordingError, Snapshot, TradeSeen, read, write
+from tradedesk.recording.reading import Reader
+from tradedesk.recording.records import DepthUpdate, Gap, Header, Listed, RecordingError, Snapshot, TradeSeen
+from tradedesk.recording.writing import write
 
 R0 = 1_723_161_254_000_000_000  # when the recording was made, ns
 MS = 1_000_000
@@ -20,11 +23,20 @@ def levels(text):
     return tuple((d(p), d(q)) for p, q in (pair.split(":") for pair in text.split()))
 
 
+def a_header(*symbols, tick="0.01", lot="0.00001", kind="spot"):
+    listed = [Listed(symbol=s, base=s[:3], quote=s[3:], tick=d(tick), lot=d(lot)) for s in symbols or ("BTCUSDT",)]
+    return Header(venue="binance", kind=kind, started_at=R0, instruments=tuple(listed))
+
+
+def of(record, symbol):
+    return structs.replace(record, symbol=symbol)
+
+
 class Tape:
     """Writes a recording: a book, then what happens at ms after it."""
 
     def __init__(self, bids="60000:5 59990:7", asks="60010:4 60020:9"):
-        self.records = [Snapshot(at=R0, line=0, last_id=100, bids=levels(bids), asks=levels(asks))]
+        self.records = [Snapshot(at=R0, symbol="BTCUSDT", last_id=100, bids=levels(bids), asks=levels(asks))]
         self._last_id = 100
         self._trade_id = 1
 
@@ -35,7 +47,6 @@ class Tape:
             DepthUpdate(
                 symbol="BTCUSDT",
                 at=R0 + ms * MS,
-                line=0,
                 first_id=first,
                 last_id=self._last_id,
                 bids=levels(bids),
@@ -49,7 +60,6 @@ class Tape:
             TradeSeen(
                 symbol="BTCUSDT",
                 at=R0 + ms * MS,
-                line=0,
                 trade_id=self._trade_id,
                 price=d(price),
                 quantity=d(qty),
@@ -59,11 +69,11 @@ class Tape:
         self._trade_id += 1
         return self
 
-    def open(self, tmp_path, **settings):
+    def open(self, tmp_path, header=None, **settings):
         path = tmp_path / "day.gz"
-        write(path, self.records)
+        write(path, header or a_header(), self.records)
         replay = Replay(path, **settings)
-        return Exchange([replay.spec], [an_account(USDT="1000000", BTC="50")], replay, now=T0), replay
+        return Exchange(replay.specs, [an_account(USDT="1000000", BTC="50")], replay, now=T0), replay
 
 
 def filled(exchange, order):
@@ -182,35 +192,153 @@ def test_speed_scales_the_time_and_the_end_is_told(tmp_path):
 def test_updates_before_the_snapshot_line_are_joined_by_their_ids(tmp_path):
     tape = Tape().update(100, bids="59980:1")
     snapshot, later = tape.records
-    old = DepthUpdate(symbol="BTCUSDT", at=R0 - 9, line=0, first_id=80, last_id=100, bids=levels("1:1"), asks=())
-    overlapping = DepthUpdate(
-        symbol="BTCUSDT", at=R0 - 5, line=0, first_id=95, last_id=102, bids=levels("59970:2"), asks=()
-    )
-    after = DepthUpdate(
-        symbol="BTCUSDT", at=later.at, line=0, first_id=103, last_id=105, bids=levels("59980:1"), asks=()
-    )
+    old = DepthUpdate(symbol="BTCUSDT", at=R0 - 9, first_id=80, last_id=100, bids=levels("1:1"), asks=())
+    overlapping = DepthUpdate(symbol="BTCUSDT", at=R0 - 5, first_id=95, last_id=102, bids=levels("59970:2"), asks=())
+    after = DepthUpdate(symbol="BTCUSDT", at=later.at, first_id=103, last_id=105, bids=levels("59980:1"), asks=())
     tape.records = [old, overlapping, snapshot, after]
     exchange, _ = tape.open(tmp_path)
     exchange.advance(T0 + SECOND)
     assert exchange.depth("BTCUSDT").bids == levels("60000:5 59990:7 59980:1 59970:2")
 
 
-def test_an_instrument_of_no_known_steps_gets_those_of_the_recording(tmp_path):
+def test_an_instrument_that_is_not_known_gets_the_steps_of_the_recording(tmp_path):
     tape = Tape("0.00124:5", "0.00125:7").trade(5, "0.00125", "0.5", seller=False)
-    tape.records = [tape.records[0], *(r.__class__(**{f: getattr(r, f) for f in r.__struct_fields__} | {"symbol": "XYZBTC"}) for r in tape.records[1:])]  # fmt: skip
-    _, replay = tape.open(tmp_path)
-    spec = replay.spec
+    tape.records = [of(record, "XYZBTC") for record in tape.records]
+    _, replay = tape.open(tmp_path, header=a_header("XYZBTC", tick="0.00001", lot="0.1"))
+    (spec,) = replay.specs
     assert (spec.symbol, spec.base, spec.quote, spec.tick, spec.lot) == ("XYZBTC", "XYZ", "BTC", d("0.00001"), d("0.1"))
 
 
-# -- refusals ---------------------------------------------------------------------------------------------------------
+def test_several_instruments_are_replayed_together(tmp_path):
+    btc, eth = Tape().update(20, bids="60000:1"), Tape("2000:3", "2001:3").update(10, asks="2001:1")
+    eth.trade(30, "2001", "0.5", seller=False)
+    btc.records += [of(record, "ETHUSDT") for record in eth.records]
+    btc.records.sort(key=lambda record: record.at)
+    exchange, replay = btc.open(tmp_path, header=a_header("BTCUSDT", "ETHUSDT"))
+    assert [spec.symbol for spec in exchange.specs()] == ["BTCUSDT", "ETHUSDT"]
+    exchange.advance(T0)
+    assert exchange.depth("ETHUSDT").bids == levels("2000:3")
+    exchange.advance(T0 + 30 * MS)
+    assert exchange.depth("BTCUSDT", 1).bids == levels("60000:1")
+    assert exchange.depth("ETHUSDT", 1).asks == levels("2001:0.5")
+    assert replay.ended
 
 
-def test_a_hole_in_the_ids_is_refused(tmp_path):
-    with pytest.raises(
-        RecordingError, match=r"^day\.gz line 3: updates 104 to 105 are missing; the recording has a hole"
-    ):
-        Tape().update(5, bids="1:1").update(10, bids="1:1", skip=2).open(tmp_path)
+def test_a_gap_leaves_the_book_and_the_next_snapshot_builds_it_anew(tmp_path):
+    tape = Tape().update(5, bids="60000:6")
+    tape.records += [
+        Gap(at=R0 + 10 * MS, symbol="BTCUSDT", reason="the stream went down"),
+        DepthUpdate(symbol="BTCUSDT", at=R0 + 15 * MS, first_id=500, last_id=510, bids=levels("60000:1"), asks=()),
+        Snapshot(symbol="BTCUSDT", at=R0 + 20 * MS, last_id=505, bids=levels("59990:2"), asks=levels("60030:1")),
+        DepthUpdate(symbol="BTCUSDT", at=R0 + 25 * MS, first_id=511, last_id=512, bids=(), asks=levels("60020:4")),
+    ]
+    exchange, replay = tape.open(tmp_path)
+    exchange.advance(T0 + 15 * MS)
+    assert exchange.depth("BTCUSDT").bids == levels("60000:6 59990:7")
+    exchange.advance(T0 + 25 * MS)
+    assert exchange.depth("BTCUSDT").bids == levels("60000:1 59990:2")
+    assert exchange.depth("BTCUSDT").asks == levels("60020:4 60030:1")
+    assert replay.differences == 0  # nobody claimed to know the book in between
+
+
+def test_a_later_snapshot_mends_what_is_not_as_it_says_and_counts_it(tmp_path):
+    tape = Tape().update(5, bids="60000:6")
+    says = {"bids": levels("60000:6 59995:1 59990:3"), "asks": levels("60010:4 60020:9")}
+    tape.records.append(Snapshot(symbol="BTCUSDT", at=R0 + 6 * MS, last_id=103, **says))
+    tape.update(9, bids="1:1")
+    exchange, replay = tape.open(tmp_path)
+    exchange.advance(T0 + 9 * MS)
+    assert exchange.depth("BTCUSDT").bids == levels("60000:6 59995:1 59990:3 1:1")
+    assert replay.differences == 2
+
+
+def test_a_later_snapshot_that_is_as_the_book_changes_nothing_for_a_client(tmp_path):
+    tape = Tape().update(5, bids="60000:6")
+    says = {"bids": levels("60000:6 59990:7 59980:5"), "asks": levels("60010:4 60020:9")}  # it sees deeper than before
+    tape.records.append(Snapshot(symbol="BTCUSDT", at=R0 + 6 * MS, last_id=103, **says))
+    tape.trade(9, "60000", "5.5", seller=True)
+    exchange, replay = tape.open(tmp_path)
+    order = exchange.place("acme", limit("BUY", "1", "60000"), T0)
+    exchange.place("acme", market("BUY", "1"), T0)
+    exchange.advance(T0 + 9 * MS)
+    assert replay.differences == 0
+    assert filled(exchange, order) == d("0.5")
+    assert exchange.depth("BTCUSDT").asks == levels("60010:3 60020:9")
+    assert exchange.depth("BTCUSDT").bids[-1] == (d(59980), d(5))
+
+
+def test_futures_updates_are_joined_by_the_id_before_them(tmp_path):
+    tape = Tape()
+    tape.records += [
+        DepthUpdate(symbol="BTCUSDT", at=R0 + MS, first_id=90, last_id=101, previous_id=88, bids=levels("60000:4"), asks=()),
+        DepthUpdate(symbol="BTCUSDT", at=R0 + 2 * MS, first_id=110, last_id=120, previous_id=101, bids=levels("60000:3"), asks=()),
+    ]  # fmt: skip
+    exchange, replay = tape.open(tmp_path, header=a_header(kind="usdm", tick="0.1", lot="0.001"))
+    exchange.advance(T0 + 2 * MS)
+    assert exchange.depth("BTCUSDT", 1).bids == levels("60000:3")
+    assert (replay.kind, replay.specs[0].tick) == ("usdm", d("0.1"))
+
+
+# -- refusals, and ends before the end --------------------------------------------------------------------------------
+
+
+class End:
+    """What a replay said when it stopped."""
+
+    def __init__(self):
+        self.said = []
+
+    def __call__(self, sentence, is_damaged):
+        self.said.append((sentence, is_damaged))
+
+
+def test_a_hole_in_the_ids_ends_the_replay_with_one_sentence_and_the_book_stands(tmp_path):
+    end = End()
+    tape = Tape().update(5, bids="1:1").update(10, bids="1:1", skip=2).update(15, bids="1:9")
+    exchange, replay = tape.open(tmp_path, told_end=end)
+    exchange.advance(T0 + SECOND)
+    assert replay.ended
+    assert exchange.depth("BTCUSDT").bids[-1] == (d(1), d(1))
+    assert end.said == [
+        ("day.gz line 4: updates 104 to 105 are missing; the recording has a hole or is damaged, choose another", True)
+    ]
+
+
+def test_a_price_off_the_grid_ends_the_replay_with_one_sentence(tmp_path):
+    end = End()
+    exchange, replay = Tape().update(5, bids="60000.001:1").update(6, bids="60001:1").open(tmp_path, told_end=end)
+    exchange.advance(T0 + SECOND)
+    assert replay.ended
+    assert end.said[0][0].startswith("day.gz line 3: 60000.001 is not a multiple of the tick 0.01;")
+    assert len(end.said) == 1
+
+
+def test_a_whole_recording_says_that_it_has_ended(tmp_path):
+    end = End()
+    exchange, _ = Tape().update(5, bids="1:1").open(tmp_path, told_end=end)
+    exchange.advance(T0 + SECOND)
+    exchange.advance(T0 + 2 * SECOND)
+    assert end.said == [("day.gz has ended at line 4; the books stand", False)]
+
+
+@pytest.mark.parametrize("cut", [20, 700])
+def test_a_cut_recording_plays_up_to_the_cut_and_says_so(tmp_path, cut):
+    end = End()
+    tape = Tape()
+    for n in range(2_000):
+        tape.update(n, bids=f"{50_000 + n}:{n * n % 7919}")
+    path = tmp_path / "day.gz"
+    write(path, a_header(), tape.records)
+    path.write_bytes(path.read_bytes()[:-cut])
+    replay = Replay(path, told_end=end)
+    exchange = Exchange(replay.specs, [], replay, now=T0)
+    exchange.advance(T0 + 10 * SECOND)
+    ((sentence, is_damaged),) = end.said
+    played = len(exchange.depth("BTCUSDT", 5_000).bids) - 2
+    assert not is_damaged
+    assert 0 < played < 2_000
+    assert sentence.startswith("day.gz: the recording is cut after line ")
+    assert sentence.endswith("; what came before is whole; the books stand")
 
 
 def test_a_recording_without_a_snapshot_is_refused(tmp_path):
@@ -222,28 +350,14 @@ def test_a_recording_without_a_snapshot_is_refused(tmp_path):
         tape.open(tmp_path)
 
 
-def test_a_recording_of_two_instruments_is_refused(tmp_path):
-    tape = Tape().update(5, bids="1:1").update(6, bids="1:1")
-    last = tape.records[-1]
-    tape.records[-1] = last.__class__(**{f: getattr(last, f) for f in last.__struct_fields__} | {"symbol": "ETHUSDT"})
-    with pytest.raises(RecordingError, match=r"line 3: a second instrument \(ETHUSDT after BTCUSDT\)"):
-        tape.open(tmp_path)
+def test_an_instrument_without_a_snapshot_is_named(tmp_path):
+    with pytest.raises(RecordingError, match=r"^day\.gz: there is no depth snapshot of ETHUSDT among"):
+        Tape().update(5, bids="1:1").open(tmp_path, header=a_header("BTCUSDT", "ETHUSDT"))
 
 
 def test_a_recording_of_nothing_but_a_snapshot_is_refused(tmp_path):
     with pytest.raises(RecordingError, match="nothing follows the depth snapshot"):
         Tape().open(tmp_path)
-
-
-def test_a_cut_file_is_refused_when_it_is_opened(tmp_path):
-    tape = Tape()
-    for n in range(500):
-        tape.update(n, bids=f"59{n}:1")
-    tape.open(tmp_path)
-    path = tmp_path / "day.gz"
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(RecordingError, match=r"^day\.gz: the compressed data is cut"):
-        Replay(path)
 
 
 def test_a_speed_of_nothing_is_refused(tmp_path):
@@ -254,17 +368,52 @@ def test_a_speed_of_nothing_is_refused(tmp_path):
 # -- whole recordings -------------------------------------------------------------------------------------------------
 
 
-def test_a_replayed_synthetic_market_ends_with_the_book_and_tape_it_was_recorded_with(tmp_path):
+def folded(records):
+    """An independent reading: after each depth update its time and the whole book, as the venue documents it."""
+    bids, asks, last_id, early = {}, {}, None, []
+    for record in records:
+        if isinstance(record, Snapshot) and last_id is None:
+            bids, asks, last_id = dict(record.bids), dict(record.asks), record.last_id
+            updates = [structs.replace(update, at=record.at) for update in early]
+        elif isinstance(record, DepthUpdate) and last_id is None:
+            early.append(record)
+            continue
+        elif isinstance(record, DepthUpdate):
+            updates = [record]
+        else:
+            continue
+        for update in updates:
+            if update.last_id > last_id:
+                last_id = update.last_id
+                for side, changes in ((bids, update.bids), (asks, update.asks)):
+                    for price, quantity in changes:
+                        if quantity:
+                            side[price] = quantity
+                        else:
+                            side.pop(price, None)
+        if updates:
+            yield updates[-1].at, bids, asks
+
+
+def shown(exchange, symbol="BTCUSDT"):
+    depth = exchange.depth(symbol, 1_000_000)
+    return dict(depth.bids), dict(depth.asks)
+
+
+def test_a_replayed_synthetic_market_has_the_trades_and_the_book_of_its_recording_at_every_update(tmp_path):
     original = an_exchange(market=Synthetic([BTC], 4))
-    write(tmp_path / "day.gz", recorded(original, "BTCUSDT", start=T0, seconds=20))
+    records = list(recorded(original, "BTCUSDT", start=T0, seconds=20))
+    write(tmp_path / "day.gz", a_header(), records)
     original.take_book_delta("BTCUSDT")
     replay = Replay(tmp_path / "day.gz")
     again = Exchange([BTC], [], replay, now=T0)
+    for at, bids, asks in folded(records):
+        again.advance(at)
+        assert shown(again) == (bids, asks)
     again.advance(T0 + 21 * SECOND)
-    assert again.depth("BTCUSDT", 10_000).bids == original.depth("BTCUSDT", 10_000).bids
-    assert again.depth("BTCUSDT", 10_000).asks == original.depth("BTCUSDT", 10_000).asks
-    shown = [[(p.price, p.quantity, p.time) for p in e.recent_trades("BTCUSDT", 10_000)] for e in (original, again)]
-    assert shown[0] == shown[1]
+    assert shown(again) == shown(original)
+    prints = [[(p.price, p.quantity, p.time) for p in e.recent_trades("BTCUSDT", 10_000)] for e in (original, again)]
+    assert prints[0] == prints[1]
 
 
 def recordings() -> Path:
@@ -277,8 +426,9 @@ def recordings() -> Path:
 
 def test_the_real_recording_passes_whole_and_its_book_is_never_crossed():
     path = recordings() / "spot_btcusdt_20240808.gz"
-    replay = Replay(path)
-    exchange = Exchange([replay.spec], [an_account()], replay, now=T0)
+    end = End()
+    replay = Replay(path, told_end=end)
+    exchange = Exchange(replay.specs, [an_account()], replay, now=T0)
     bid = exchange.book_ticker("BTCUSDT").bid
     order = exchange.place("acme", limit("BUY", "0.5", str(bid)), T0)
     now = T0
@@ -289,18 +439,44 @@ def test_the_real_recording_passes_whole_and_its_book_is_never_crossed():
         assert best.bid < best.ask
         exchange.drain()
     assert filled(exchange, order) == d("0.5")
-    recorded_volume = sum(
-        r.quantity for r in read(path) if isinstance(r, TradeSeen) and r.line > 8
-    )  # after the snapshot
-    more = exchange.ticker("BTCUSDT", now).volume - recorded_volume
-    assert 0 <= more <= d("0.5")  # what recorded orders that arrived across the client's price traded with it
+    assert end.said == [("spot_btcusdt_20240808.gz has ended at line 41249; the books stand", False)]
+
+
+def joined(trades):
+    """Trades with what came at one moment, price and side as one: a replay may meet several orders with one trade."""
+    merged = []
+    for at, price, quantity, buyer_is_maker in trades:
+        if merged and (merged[-1][0], merged[-1][1], merged[-1][3]) == (at, price, buyer_is_maker):
+            merged[-1][2] += quantity
+        else:
+            merged.append([at, price, quantity, buyer_is_maker])
+    return merged
+
+
+@pytest.mark.parametrize("name", ["spot_btcusdt_20240808", "usdm_btcusdt_20240808"])
+def test_the_real_recordings_are_reproduced_trade_by_trade_and_level_by_level(name):
+    path = recordings() / f"{name}.gz"
+    replay = Replay(path)
+    (spec,) = replay.specs
+    exchange = Exchange([spec], [], replay, now=T0)
+    start = replay._recorded_start
+    trades, prints, is_open = [], [], False
+    for record in Reader(path):
+        is_open = is_open or isinstance(record, Snapshot)
+        if isinstance(record, TradeSeen) and is_open:
+            trades.append((T0 + record.at - start, record.price, record.quantity, record.buyer_is_maker))
+    for number, (at, bids, asks) in enumerate(folded(Reader(path))):
+        exchange.advance(T0 + max(0, at - start))
+        prints += [(e.time, e.price, e.quantity, e.buyer_is_maker) for e in exchange.drain() if isinstance(e, Print)]
+        if number % 80 == 0:
+            whole = [{p: q - q % spec.lot for p, q in side.items() if q >= spec.lot} for side in (bids, asks)]
+            assert shown(exchange) == tuple(whole), number
+    exchange.advance(T0 + 3_600 * SECOND)
+    prints += [(e.time, e.price, e.quantity, e.buyer_is_maker) for e in exchange.drain() if isinstance(e, Print)]
+    assert joined(prints) == joined(trades)
+    assert len(trades) > 5_000
 
 
 def test_the_real_recording_without_a_snapshot_is_refused_by_name():
     with pytest.raises(RecordingError, match=r"^spot_btcusdt_20240809\.gz: there is no depth snapshot"):
         Replay(recordings() / "spot_btcusdt_20240809.gz")
-
-
-def test_the_real_futures_recording_is_refused_by_name():
-    with pytest.raises(RecordingError, match=r"^usdm_btcusdt_20240808\.gz line 1: this is a futures recording"):
-        Replay(recordings() / "usdm_btcusdt_20240808.gz")

@@ -18,6 +18,7 @@ from tradedesk.cli.halt import halt, rearm
 from tradedesk.cli.look import alerts, fills, orders, positions, status
 from tradedesk.cli.order import order_app
 from tradedesk.cli.paper import paper
+from tradedesk.cli.record import record
 from tradedesk.cli.run import run
 from tradedesk.cli.screen import AsciiOption, Look, SlowOption, ThemeOption, attach, monitor
 from tradedesk.cli.selftest import selftest
@@ -29,6 +30,7 @@ for command in (
     attach,
     monitor,
     paper,
+    record,
     status,
     orders,
     positions,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradedesk.cli.endings import FAILED, USAGE, end
+from tradedesk.cli.paper_market import MARKETS, Chosen, MarketAsked, MarketError, chosen
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
     from tradedesk.paper.accounts import Account
     from tradedesk.paper.exchange import Exchange
     from tradedesk.paper.futures.exchange import FuturesExchange
-    from tradedesk.paper.market import Market
-    from tradedesk.paper.rows import Spec
     from tradedesk.paper.server.app import Running
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-MARKETS = ("synthetic", "replay")
 
 
 class _Unusable(Exception):
@@ -50,10 +48,21 @@ def paper(
         int | None, typer.Option(min=1, max=5_000, help="How many accounts to make; 3 unless told.")
     ] = None,
     accounts_file: Annotated[Path | None, typer.Option(help="TOML file with [[accounts]] tables instead.")] = None,
-    market: Annotated[str, typer.Option(help="What everyone else does: synthetic or replay.")] = "synthetic",
+    market: Annotated[str, typer.Option(help="What everyone else does: synthetic, replay or live.")] = "synthetic",
+    instruments: Annotated[
+        int | None, typer.Option(min=1, max=1_000, help="How many spot pairs a synthetic market has; 3 unless told.")
+    ] = None,
     recording: Annotated[Path | None, typer.Option(help="The recording to replay.")] = None,
     speed: Annotated[float, typer.Option(help="How fast the replay passes; 1 is as it was.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the order flow and of the keys.")] = 1,
+    exchange: Annotated[
+        str | None, typer.Option(help="The venue a live market follows, by its name in ccxt; binance unless told.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="REST address of the site to follow instead of the real one.")] = None,
+    instrument: Annotated[
+        list[str] | None, typer.Option(help="What a live market has, like BTC/USDT; may be given again and again.")
+    ] = None,
+    egress: Annotated[str | None, typer.Option(help="Address of this machine that a live market is read by.")] = None,
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Run a paper exchange that speaks the protocol of Binance: spot, and beside a synthetic market USD-M futures.
@@ -67,9 +76,17 @@ def paper(
             futures_port=futures_port,
             accounts=accounts,
             accounts_file=accounts_file,
-            market=market,
-            recording=recording,
-            speed=speed,
+            market=MarketAsked(
+                market=market,
+                seed=seed,
+                instruments=instruments,
+                recording=recording,
+                speed=speed,
+                exchange=exchange,
+                url=url,
+                symbols=tuple(instrument or ()),
+                egress=egress,
+            ),
             seed=seed,
             until_stdin_ends=until_stdin_ends,
         )
@@ -88,30 +105,28 @@ class _Asked:
     futures_port: int
     accounts: int | None
     accounts_file: Path | None
-    market: str
-    recording: Path | None
-    speed: float
+    market: MarketAsked
     seed: int
     until_stdin_ends: bool  # the life line of a demo: however it dies, its exchange goes with it
 
     def check(self) -> None:
         """Raises _Unusable for options that do not go together."""
-        if self.market not in MARKETS:
-            raise _Unusable(f"--market: {self.market[:40]!r} is not known; use {' or '.join(MARKETS)}")
-        if self.market == "replay" and self.recording is None:
-            raise _Unusable("--recording: is missing; name the recording that --market replay is to play", USAGE)
-        if self.market == "synthetic" and self.recording is not None:
-            raise _Unusable("--recording: goes with --market replay only; add it or leave the recording out", USAGE)
+        if self.market.market not in MARKETS:
+            raise _Unusable(f"--market: {self.market.market[:40]!r} is not known; use {' or '.join(MARKETS)}")
+        mistake = self.market.mistake()
+        if mistake is not None:
+            raise _Unusable(mistake, USAGE)
         if self.accounts is not None and self.accounts_file is not None:
             raise _Unusable("--accounts: goes without --accounts-file, which names the accounts itself", USAGE)
-        if not 0 < self.speed <= 1_000:
-            raise _Unusable(f"--speed: {self.speed} must be above 0 and at most 1000", USAGE)
 
 
 def _run(asked: _Asked, *, as_json: bool) -> None:
     made = _accounts(asked)
-    specs, market = _market(asked)
-    main = _serve(asked, made, specs, market, as_json=as_json)
+    try:
+        market = chosen(asked.market)
+    except MarketError as error:
+        raise _Unusable(str(error)) from None
+    main = _serve(asked, made, market, as_json=as_json)
     try:
         import uvloop
     except ImportError:  # not made for every platform; asyncio's own loop serves as well, slower
@@ -131,23 +146,6 @@ def _accounts(asked: _Asked) -> "list[Account]":
         raise _Unusable(str(error)) from None
 
 
-def _market(asked: _Asked) -> "tuple[list[Spec], Market]":
-    """The instruments and the flow of everyone else."""
-    from tradedesk.paper.synthetic import Synthetic, default_specs
-
-    if asked.recording is None:
-        specs = default_specs()
-        return specs, Synthetic(specs, asked.seed)
-    from tradedesk.paper.replay import Replay
-    from tradedesk.recording.raw import RecordingError
-
-    try:
-        replay = Replay(asked.recording, speed=asked.speed)
-    except RecordingError as error:
-        raise _Unusable(f"--recording: {error}") from None
-    return [replay.spec], replay
-
-
 def _futures(asked: _Asked, accounts: "list[Account]", spot: "Exchange", now: int) -> "FuturesExchange | None":
     """The futures market that goes with the synthetic spot market, which is its index; none beside a replay."""
     from tradedesk.paper.accounts import futures_specs
@@ -155,7 +153,7 @@ def _futures(asked: _Asked, accounts: "list[Account]", spot: "Exchange", now: in
     from tradedesk.paper.futures.exchange import FuturesExchange
     from tradedesk.paper.synthetic import FUTURES, Synthetic
 
-    if asked.recording is not None:
+    if asked.market.market != "synthetic":
         return None
 
     def index(symbol: str, _now: int) -> "Decimal | None":
@@ -163,14 +161,13 @@ def _futures(asked: _Asked, accounts: "list[Account]", spot: "Exchange", now: in
         best = spot.book_ticker(symbol)
         return None if best.bid is None or best.ask is None else (best.bid + best.ask) / 2
 
-    contracts = default_contracts()
+    listed = {spec.symbol for spec in spot.specs()}
+    contracts = [contract for contract in default_contracts() if contract.symbol in listed]
     market = Synthetic([contract.spec for contract in contracts], asked.seed, kind=FUTURES)
     return FuturesExchange(contracts, futures_specs(accounts), market, now=now, index=index)
 
 
-async def _serve(
-    asked: _Asked, accounts: "list[Account]", specs: "list[Spec]", market: "Market", *, as_json: bool
-) -> None:
+async def _serve(asked: _Asked, accounts: "list[Account]", market: Chosen, *, as_json: bool) -> None:
     """Serve until a signal asks for the end, or the exchange breaks."""
     from tradedesk.clock import SystemClock
     from tradedesk.paper.accounts import specs as account_specs
@@ -179,7 +176,7 @@ async def _serve(
 
     clock = SystemClock()
     now = clock.now()
-    exchange = Exchange(specs, account_specs(accounts), market, now=now)
+    exchange = Exchange(market.specs, account_specs(accounts), market.market, now=now)
     try:
         running = await start(
             exchange,
@@ -199,6 +196,9 @@ async def _serve(
     def ask_to_stop(_number: int, _frame: object) -> None:
         loop.call_soon_threadsafe(asked_to_stop.set)
 
+    market.stop = asked_to_stop.set
+    if market.failure:  # it could not even begin
+        asked_to_stop.set()
     for number in STOPPING:
         signal.signal(number, ask_to_stop)
     if asked.until_stdin_ends:
@@ -209,17 +209,10 @@ async def _serve(
     stopping.cancel()
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)  # to the end of the process: a second one must not kill what ends well
-    await _stop(running)
-
-
-async def _stop(running: "Running") -> None:
-    """End the server. Raises what broke the exchange, if that was the reason: a bug is shown whole."""
-    from tradedesk.recording.raw import RecordingError
-
-    try:
-        await running.stop()
-    except RecordingError as error:
-        raise _Unusable(f"--recording: {error}") from None
+    market.close()
+    await running.stop()  # raises what broke the exchange, if that was the reason: a bug is shown whole
+    if market.failure:
+        raise _Unusable(market.failure)
 
 
 def _cannot_bind(asked: _Asked, error: OSError) -> str:

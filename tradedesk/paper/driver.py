@@ -9,7 +9,7 @@ by the same line as long as they have the same seed.
 from math import sqrt
 from random import Random
 
-_GRIDS = [4_000_000_000 * 4**number for number in range(9)]  # ns from node to node; the longest is 73 hours
+_GRIDS: list[int] = [4_000_000_000 * 4**number for number in range(9)]  # ns from node to node; the longest is 73 hours
 _STRENGTHS = [sqrt(0.41 * length / 1e9) for length in _GRIDS]  # so that they add up to a walk of variance 1 a second
 
 _BETAS = {"BTC": (0.9, 0.44), "ETH": (1.1, 0.6), "SOL": (1.3, 0.9)}  # (share of the factor, of the own part)

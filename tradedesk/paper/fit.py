@@ -12,7 +12,7 @@ from math import exp, log, sqrt
 
 from msgspec import Struct
 
-from tradedesk.recording.raw import DepthUpdate, Record, Snapshot, TouchSeen, TradeSeen
+from tradedesk.recording.records import DepthUpdate, Record, Snapshot, TouchSeen, TradeSeen
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 EDGES = (1, 10, 100, 1_000, 10_000, 40_000)  # ticks from the touch; a band reaches from one edge to the next
@@ -98,7 +98,7 @@ def measure(records: Iterable[Record], *, source: str, tick: Decimal, lot: Decim
                 takers.append(_Taker(record.at, record.buyer_is_maker, lots))
         elif isinstance(record, Snapshot):
             depth.snapshot(record)
-        else:
+        elif isinstance(record, DepthUpdate):
             depth.update(record)
     if len(touches) < 2 or len(takers) < 3 or not depth.glances:
         raise ValueError(f"{source}: depth with its snapshot, trades and book ticker are all needed for a fit")

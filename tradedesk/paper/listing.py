@@ -136,6 +136,12 @@ def default_specs(count: int = 3) -> list[Spec]:
     return [_spot(asset) for asset in _all()[:count]]
 
 
+def known_spec(symbol: str) -> Spec | None:
+    """The listed pair of that symbol, if there is one."""
+    number = rank(symbol)
+    return None if number is None else _spot(_all()[number])
+
+
 def _spot(asset: Asset) -> Spec:
     whole = {"BTC": ("9000", "100"), "ETH": ("9000", "2000"), "SOL": ("90000", "10000")}.get(asset.base)
     most, most_at_market = whole or (_whole(9_000_000 / asset.price), _whole(500_000 / asset.price))
