@@ -347,6 +347,9 @@ async def test_a_master_binds_and_frees_the_keys_of_its_sub_accounts(bank):
     assert (await bank.post(f"v2/{path}", "boss", **named, status="1")).body["ipRestrict"] == "false"
     assert (await bank.client("left").signed("GET", "account")).status == 200
     assert (await bank.post(f"v2/{path}", "boss", **named, status="2", ipAddress="nowhere")).code == -1130
+    change_key(bank.running.commons, "left" * 8, addresses=["127.0.0.1"], rights=["read", "withdraw"])
+    refused = await bank.post(f"v2/{path}", "boss", **named, status="1")  # who may withdraw stays bound
+    assert (refused.status, refused.code) == (400, -1130)
     assert (await bank.get(f"v1/{path}", "solo", **named)).code == -4003
     stranger = named | {"subAccountApiKey": "solo" * 8}
     assert (await bank.get(f"v1/{path}", "boss", **stranger)).code == -1130

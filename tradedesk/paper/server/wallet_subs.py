@@ -1,7 +1,5 @@
 """What a master asks about its sub-accounts: who they are, their money, and from where their keys may be used."""
 
-import ipaddress
-
 from tradedesk.paper.accounts import Key
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server import wallet_json, wallet_money
@@ -11,14 +9,13 @@ from tradedesk.paper.server.parameters import Parameters, invalid
 from tradedesk.paper.server.render import MILLISECOND, Json
 from tradedesk.paper.server.wallet_front import WalletFront
 
-_MASTER_ONLY = Refusal(-4006, "Support main account only.")
 _WALLETS = (wallet_money.SPOT, wallet_money.FUTURES)
 
 
 def _subs(front: WalletFront, call: Call) -> list[str]:
     """The sub-accounts of whoever asks. Raises -4006 if it is one itself."""
     if front.commons.accounts[call.name].master is not None:
-        raise _MASTER_ONLY
+        raise Refusal(-4006, "Support main account only.")
     return [account.name for account in front.commons.accounts.values() if account.master == call.name]
 
 
@@ -126,11 +123,11 @@ def restrict(front: WalletFront, call: Call, parameters: Parameters) -> object:
     parameters.finish()
     if status not in ("1", "2") or (status == "2") is (text is None):
         raise invalid("status")
+    bound = [each.strip() for each in (text or "").split(",") if each]
     try:
-        bound = [str(ipaddress.ip_address(each.strip())) for each in (text or "").split(",") if each]
-    except ValueError:
-        raise invalid("ipAddress") from None
-    return _restriction(front, change_key(front.commons, key.api_key, addresses=bound))
+        return _restriction(front, change_key(front.commons, key.api_key, addresses=bound))
+    except ValueError:  # what is no address, or a key that may withdraw set free
+        raise invalid("status" if text is None else "ipAddress") from None
 
 
 def _restriction(front: WalletFront, key: Key) -> Json:
