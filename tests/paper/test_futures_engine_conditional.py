@@ -141,6 +141,19 @@ def test_close_position_closes_whatever_there_is_when_it_fires():
     assert (after.status, after.orig_qty, after.executed_qty) == (Status.FILLED, 3, 3)
 
 
+def test_one_stop_and_one_take_profit_may_wait_to_close_a_position():
+    exchange = a_market()
+    exchange.place("acme", stop(Type.STOP_MARKET, "SELL", None, "98", close_position=True), T0)
+    exchange.place_algo("acme", algo(Type.TAKE_PROFIT_MARKET, "SELL", None, "102", close_position=True), T0)
+    exchange.place("acme", stop(Type.STOP_MARKET, "BUY", None, "102", close_position=True), T0)
+    for again in (Type.STOP_MARKET, Type.TAKE_PROFIT_MARKET):
+        trigger = "97" if again is Type.STOP_MARKET else "103"
+        assert refused(exchange.place, "acme", stop(again, "SELL", None, trigger, close_position=True), T0) == -4130
+        assert (
+            refused(exchange.place_algo, "acme", algo(again, "SELL", None, trigger, close_position=True), T0) == -4130
+        )
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

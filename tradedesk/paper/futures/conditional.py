@@ -4,20 +4,18 @@ place an order of their own."""
 from tradedesk.paper.futures.checks import as_order, check_client_id, check_parameters, lots, not_required, ticks
 from tradedesk.paper.futures.rows import AlgoStatus, NewAlgo, NewOrder, Status, TriggerRejected, Type
 from tradedesk.paper.futures.state import Account, Algo, Floor, Instrument, Order
-from tradedesk.paper.futures.trading import (
-    TRIGGERED,
+from tradedesk.paper.futures.trading import TRIGGERED, end, enter, work
+from tradedesk.paper.futures.triggers import strays
+from tradedesk.paper.futures.vetting import (
     Ready,
     check_counts,
     check_placeable,
     check_side,
-    end,
-    enter,
+    check_single_close,
     matched_price,
     refuse_immediate,
     trigger_of,
-    work,
 )
-from tradedesk.paper.futures.triggers import strays
 from tradedesk.paper.rows import Refusal
 
 
@@ -96,6 +94,7 @@ def place_algo(floor: Floor, account: Account, new: NewAlgo) -> Algo:
     if known is not None and known.status is AlgoStatus.NEW:
         raise Refusal(-4116, "ClientOrderId is duplicated.")
     check_counts(account, instrument, True)
+    check_single_close(account, instrument, order)
     size = lots(instrument.contract, new.quantity, is_market=new.type.placed_as is Type.MARKET)
     price = ticks(instrument.contract, new.price)
     trigger = trigger_of(instrument, order)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from tradedesk.paper.candles import INTERVALS
-from tradedesk.paper.futures import clock, conditional, settings, show, trading
+from tradedesk.paper.futures import clock, conditional, settings, show, trading, vetting
 from tradedesk.paper.futures.contracts import Bracket, Contract
 from tradedesk.paper.futures.flow import perform
 from tradedesk.paper.futures.rows import (
@@ -132,7 +132,7 @@ class FuturesExchange:
         """order/test: every check of place(), no effect."""
         holder = self._at(account, now)
         self._refuse_legacy(order)
-        trading.vet(self._floor, holder, order)
+        vetting.vet(self._floor, holder, order)
 
     def place(self, account: str, order: NewOrder, now: int) -> OrderRow:
         """The order as it stands when the request is done (RESULT). Of an ACK the wire shows it as NEW, nothing filled."""

@@ -12,7 +12,8 @@ from tradedesk.paper.futures.positions import Position
 from tradedesk.paper.futures.risk import maint_of, sums
 from tradedesk.paper.futures.rows import AlgoStatus, ForceOrder, MarginCall, MarginCallPosition, NewOrder, Type
 from tradedesk.paper.futures.state import Account, Floor, Instrument, count
-from tradedesk.paper.futures.trading import LIQUIDATED, Ready, enter, expire, market_bound
+from tradedesk.paper.futures.trading import LIQUIDATED, enter, expire
+from tradedesk.paper.futures.vetting import Ready, market_bound
 from tradedesk.paper.ledger import PER_ONE, from_units, to_units
 
 CALL_AT = 80  # percent of the margin balance that maintenance takes up
