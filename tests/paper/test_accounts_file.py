@@ -1,10 +1,12 @@
 """The accounts file: keys with their rights, sub-accounts, wallets; and every mistake named at once."""
 
+import textwrap
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tradedesk.paper import accounts as room
 from tradedesk.paper.accounts import Account, AccountsError, Right, generated, read, specs
 
 KEY, OTHER, THIRD = "a" * 20, "b" * 20, "c" * 20
@@ -107,3 +109,13 @@ def test_generated_accounts_follow_from_their_seed_and_hold_both_wallets():
     assert len({account.api_key for account in made}) == 4
     assert [account.futures["USDT"] for account in made[:2]] == [Decimal(50_000), Decimal(25_000)]
     assert all(account.keys[0].addresses for account in made)
+
+
+def test_the_file_of_the_description_is_one_that_is_read(tmp_path):
+    assert room.__doc__ is not None
+    text = textwrap.dedent(room.__doc__.partition("\n\n")[2])
+    for key in (KEY, OTHER):
+        text = text.replace('api_key = "..."', f'api_key = "{key}"', 1)
+    (account,) = accounts(tmp_path, text)
+    assert account.keys[0].rights == account.keys[1].rights == set(Right) - {Right.WITHDRAW}
+    assert (account.pays_bnb, account.futures) == (True, {"USDT": Decimal(50_000)})

@@ -1,4 +1,20 @@
-"""The accounts of a paper exchange and their keys: made from a seed, or read from a TOML file."""
+"""The accounts of a paper exchange and their keys: made from a seed, or read from a TOML file.
+
+[[accounts]]
+name = "acme"
+api_key = "..."                                   # 16 to 128 letters and digits
+secret = "..."                                    # or public_key, an Ed25519 or RSA one in PEM form
+addresses = ["127.0.0.2"]                         # that may use the key; any, without it
+rights = ["read", "spot", "futures", "transfer"]  # these unless told; "withdraw" needs addresses
+trades_until = 2026-12-01T00:00:00Z               # then it only reads; created = ... as well
+balances = { USDT = "100000", BTC = "2" }
+futures = { USDT = "50000" }                      # in the USD-M wallet
+pays_bnb = true                                   # commission; uid = 42 and master = "NAME" of a sub-account as well
+
+[[accounts.keys]]                                 # further keys of the account, with the fields of a key
+api_key = "..."
+secret = "..."
+"""
 
 import hashlib
 import ipaddress
