@@ -354,8 +354,8 @@ class NaiveExchange:
     def amend(self, order, qty):
         family = order.family
         legs = [order]
-        if family is not None and order in family.pair:
-            legs = family.pair
+        if family is not None:
+            legs = next((both for both in (family.pair, family.pending) if len(both) == 2 and order in both), legs)
         for leg in legs:
             leg.qty = qty
             if leg.place is not None:
@@ -386,26 +386,35 @@ class NaiveExchange:
         return order.price if order.kind in ("LIMIT_MAKER", "TAKE_PROFIT_LIMIT") else order.stop
 
     def place_oto(self, working, pending):
+        """One or two pending orders; two are a pair, the stop first."""
         if self.needs(working) > self.free(working.account, self.given(working.side)):
             raise Refused("Account has insufficient balance for requested action.")
         self.check(working)
-        pending.status = "PENDING_NEW"
-        working.family = pending.family = Family([working, pending], working=working, pending=[pending])
-        self.orders += [working, pending]
+        family = Family([working, *pending], working=working, pending=pending)
+        for leg in family.orders:
+            leg.family = family
+            leg.status = "NEW" if leg is working else "PENDING_NEW"
+            self.orders.append(leg)
         self.set_working(working)
         self.settle()
 
     def place_pending(self, family):
-        (leg,), family.pending = family.pending, []
-        leg.status = "NEW"
-        self.orders.remove(leg)  # so that it does not count as its own lock
-        can_pay = self.must_pay(leg) <= self.free(leg.account, self.given(leg.side))
-        self.orders.append(leg)
-        try:
-            self.check(leg)
-        except Refused:
-            can_pay = False
-        if can_pay:
-            self.set_working(leg)
-        else:
-            self.end(leg, "EXPIRED", "REJECTED")
+        legs, family.pending = family.pending, []
+        for leg in legs:
+            self.orders.remove(leg)  # so that it does not count as its own lock
+            leg.status = "NEW"
+        needed = max(self.must_pay(leg) for leg in legs)
+        can_stand = needed <= self.free(legs[0].account, self.given(legs[0].side))
+        self.orders += legs
+        for leg in legs:
+            try:
+                self.check(leg)
+            except Refused:
+                can_stand = False
+        if can_stand:
+            family.pair = legs if len(legs) == 2 else []
+        for leg in legs:
+            if can_stand:
+                self.set_working(leg)
+            else:
+                self.end(leg, "EXPIRED", "REJECTED")

@@ -15,7 +15,7 @@ from paper_builders import BTC, T0, an_account
 
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.market import Quiet, Rest, Take, Withdraw
-from tradedesk.paper.rows import Kind, NewOrder, Oco, Oto, Print, Refusal
+from tradedesk.paper.rows import Kind, NewOrder, Oco, Oto, Otoco, Print, Refusal
 
 TICK, LOT = Decimal("0.01"), Decimal("0.001")
 SPEC = msgspec.structs.replace(
@@ -178,22 +178,25 @@ class Game:
         self.known += orders
         del self.known[:-80]
 
-    def oco(self):
-        account, side = self.chance.choice(NAMES), self.chance.choice(("BUY", "SELL"))
+    def a_pair(self, account: str, side: str) -> tuple[Order, Order]:
+        """(stop, the other), mostly on the right sides of the last price."""
         stop, _ = self.an_order(account, side, ("STOP_LOSS", "STOP_LOSS_LIMIT"))
         other, _ = self.an_order(account, side, ("LIMIT_MAKER", "LIMIT_MAKER", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"))
         other.qty, other.peak, stop.peak = stop.qty, None, None
-        for leg in (stop, other):
+        away = self.chance.randint(1, 8) * Decimal("0.25") * (1 if side == "BUY" else -1)
+        last = self.naive.last or self.price()
+        is_sane = self.chance.random() < 0.8
+        for leg, price in ((stop, last + away), (other, last - away)):
             leg.delta = None
-            if leg.kind in CONDITIONAL and leg.stop is None:
-                leg.stop = self.price()
-        if self.naive.last is not None and self.chance.random() < 0.8:  # mostly on the right sides
-            away = self.chance.randint(1, 8) * Decimal("0.25") * (1 if side == "BUY" else -1)
-            stop.stop = self.naive.last + away
-            if other.stop is not None:
-                other.stop = self.naive.last - away
-            if other.price is not None:
-                other.price = self.naive.last - away
+            if leg.kind in CONDITIONAL:
+                leg.stop = price if is_sane else self.price()
+            if leg is other and leg.price is not None and is_sane:
+                leg.price = price
+        return stop, other
+
+    def oco(self):
+        account, side = self.chance.choice(NAMES), self.chance.choice(("BUY", "SELL"))
+        stop, other = self.a_pair(account, side)
         above, below = (stop, other) if side == "BUY" else (other, stop)
         request = Oco(above=as_request(above), below=as_request(below))
 
@@ -208,15 +211,22 @@ class Game:
         account, side = self.chance.choice(NAMES), self.chance.choice(("BUY", "SELL"))
         working, working_request = self.an_order(account, side, ("LIMIT", "LIMIT_MAKER"))
         back = "SELL" if side == "BUY" else "BUY"
-        pending, pending_request = self.an_order(account, back, ("LIMIT", "MARKET", "LIMIT_MAKER", *CONDITIONAL))
+        if self.chance.random() < 0.5:
+            stop, other = self.a_pair(account, back)
+            above, below = (stop, other) if back == "BUY" else (other, stop)
+            request = Otoco(working=working_request, pending_above=as_request(above), pending_below=as_request(below))
+            pending = [stop, other]
+        else:
+            one, pending_request = self.an_order(account, back, ("LIMIT", "MARKET", "LIMIT_MAKER", *CONDITIONAL))
+            request = Oto(working=working_request, pending=pending_request)
+            pending = [one]
 
         def on_naive():
-            self.name(working, pending)
+            self.name(working, *pending)
             self.naive.place_oto(working, pending)
-            self.remember(working, pending)
+            self.remember(working, *pending)
 
-        request = Oto(working=working_request, pending=pending_request)
-        return "OTO", lambda: self.exchange.place_list(account, request, self.now), on_naive
+        return type(request).__name__.upper(), lambda: self.exchange.place_list(account, request, self.now), on_naive
 
     def cancel(self):
         """One of the newest, or the oldest; perhaps one that is gone."""
@@ -224,7 +234,7 @@ class Game:
         if order is None:
             order = next((o for o in self.naive.orders if o.account is not None), None)
         if order is None:
-            return "nothing", lambda: None, lambda: None
+            return self.new()
 
         def on_naive():
             if not order.is_open:
@@ -238,12 +248,11 @@ class Game:
         order = self.chance.choice(self.known) if self.known else None
         done = order.filled + order.prevented if order is not None else Decimal(0)
         if order is None or not order.is_open or order.qty - done < 2 * LOT:
-            return "nothing", lambda: None, lambda: None
-        legs = order.family.pair if order.family is not None and order in order.family.pair else [order]
+            return self.new()
         qty = done + self.chance.randint(1, int((order.qty - done) / LOT) - 1) * LOT
         call = self.exchange.amend_keep_priority
         return (
-            f"amend {len(legs)}",
+            "amend",
             lambda: call(order.account, "BTCUSDT", self.now, order_id=order.id, new_qty=qty),
             lambda: self.naive.amend(order, qty),
         )
@@ -358,7 +367,7 @@ def test_the_games_play_everything():
     game = Game(7)
     game.play(4_000, look_every=100)
     outcomes = {name for name, times in game.outcomes.items() if times > 2}
-    for kind in ("LIMIT", "MARKET", "LIMIT_MAKER", *CONDITIONAL, "by amount", "OCO", "OTO", "cancel", "amend 1", "amend 2", "move", "Rest", "Take", "Withdraw"):  # fmt: skip
+    for kind in ("LIMIT", "MARKET", "LIMIT_MAKER", *CONDITIONAL, "by amount", "OCO", "OTO", "cancel", "amend", "OTOCO", "move", "Rest", "Take", "Withdraw"):  # fmt: skip
         assert f"{kind}: None" in outcomes
     for refused in ("LIMIT: Account has insufficient balance for requested action.", "LIMIT_MAKER: Order would immediately match and take.", "STOP_LOSS: Order would trigger immediately.", "OCO: The relationship of the prices for the orders is not correct."):  # fmt: skip
         assert refused in outcomes

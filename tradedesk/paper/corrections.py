@@ -94,7 +94,7 @@ def _shrink(engine: Engine, order: Order, lots: int) -> None:
         before = order.locked
         order.locked = before * (order.leaves - lots) // order.leaves  # exact: a lock is its leaves times one price
         engine.ledger.unlock(order.account.spec.name, instrument.given(order.is_buy), before - order.locked)
-    order.lots -= lots
+    order.resize(order.lots - lots)
     order.update_time = engine.now
 
 

@@ -256,6 +256,7 @@ class Engine:
         self.ledger.unlock(order.account.spec.name, given, order.locked)
         order.locked = 0
         order.status = status
+        order.is_open = False
         order.update_time = self.now
         order.account.closed(order)
         if order.trigger is not None:
@@ -396,6 +397,7 @@ class Engine:
         order.update_time = self.now
         if order.filled + order.prevented == order.lots:
             order.status = Status.FILLED
+            order.is_open = False
             account.closed(order)
             if order.locked:  # a market order that cost less than was thought
                 self.ledger.unlock(name, given, order.locked)

@@ -136,7 +136,7 @@ class Order:
     __slots__ = (  # noqa: RUF023 - in the order of __init__
         "account", "instrument", "id", "client_id", "is_buy", "kind", "tif", "price", "price_shown", "lots", "peak",
         "orig_quote", "locked", "filled", "prevented", "quote", "status", "reason", "working_time", "time", "update_time",
-        "stp_mode", "trigger", "strategy", "order_list", "prevented_match_id", "amends", "is_plain",
+        "stp_mode", "trigger", "strategy", "order_list", "prevented_match_id", "amends", "is_plain", "is_open", "orig_qty",
     )  # fmt: skip
 
     def __init__(
@@ -170,6 +170,8 @@ class Order:
         self.prevented_match_id: int | None = None
         self.amends = 0
         self.is_plain = not ready.peak and self.strategy == (None, None)
+        self.is_open = True
+        self.orig_qty = ready.lots * instrument.lot
         if order.kind in STOP_KINDS:
             self.is_plain = False
             self.working_time = -1
@@ -178,9 +180,9 @@ class Order:
                 stop=ready.stop, delta=order.trailing_delta or 0, owner=self,
             )  # fmt: skip
 
-    @property
-    def is_open(self) -> bool:
-        return self.status in (Status.NEW, Status.PARTIALLY_FILLED, Status.PENDING_NEW)
+    def resize(self, lots: int) -> None:
+        self.lots = lots
+        self.orig_qty = lots * self.instrument.lot
 
     @property
     def is_waiting(self) -> bool:
@@ -207,10 +209,10 @@ class Order:
                 kind=self.kind,
                 time_in_force=self.tif,
                 price=self.price_shown,
-                orig_qty=self.lots * instrument.lot,
+                orig_qty=self.orig_qty,
                 orig_quote_qty=self.orig_quote,
-                executed_qty=self.filled * instrument.lot,
-                cumulative_quote=from_units(self.quote * instrument.grid.tick_lot),
+                executed_qty=self.filled * instrument.lot if self.filled else ZERO,
+                cumulative_quote=from_units(self.quote * instrument.grid.tick_lot) if self.filled else ZERO,
                 status=self.status,
                 stp_mode=self.stp_mode,
                 time=self.time,
@@ -230,7 +232,7 @@ class Order:
             kind=self.kind,
             time_in_force=self.tif,
             price=self.price_shown,
-            orig_qty=self.lots * instrument.lot,
+            orig_qty=self.orig_qty,
             orig_quote_qty=self.orig_quote,
             executed_qty=self.filled * instrument.lot,
             cumulative_quote=from_units(self.quote * instrument.grid.tick_lot),

@@ -59,15 +59,20 @@ def check_parameters(order: NewOrder, leg: str = "") -> None:
     """Which parameters an order of its kind must and must not have. `leg` stands before their names in a list's request."""
     if order.side not in ("BUY", "SELL"):
         raise Refusal(-1117, "Invalid side.")
-    check_client_id(order.client_order_id, f"{leg}ClientOrderId" if leg else "newClientOrderId")
+    if order.client_order_id is not None:
+        check_client_id(order.client_order_id, f"{leg}ClientOrderId" if leg else "newClientOrderId")
     kind = order.kind
     if kind in MARKET_KINDS:
-        _not_required(order.price, "price", leg)
-        _not_required(order.time_in_force, "timeInForce", leg)
-        _not_required(order.iceberg_qty, "icebergQty", leg)
+        if order.price is not None:
+            raise _not_required("price", leg)
+        if order.time_in_force is not None:
+            raise _not_required("timeInForce", leg)
+        if order.iceberg_qty is not None:
+            raise _not_required("icebergQty", leg)
     else:
         if kind is Kind.LIMIT_MAKER:
-            _not_required(order.time_in_force, "timeInForce", leg)
+            if order.time_in_force is not None:
+                raise _not_required("timeInForce", leg)
         elif order.time_in_force is None:
             raise missing("timeInForce", leg)
         elif order.time_in_force not in ("GTC", "IOC", "FOK"):
@@ -86,10 +91,13 @@ def check_parameters(order: NewOrder, leg: str = "") -> None:
     else:
         if order.quantity is None:
             raise missing("quantity", leg)
-        _not_required(order.quote_quantity, "quoteOrderQty", leg)
+        if order.quote_quantity is not None:
+            raise _not_required("quoteOrderQty", leg)
     if kind not in STOP_KINDS:
-        _not_required(order.stop_price, "stopPrice", leg)
-        _not_required(order.trailing_delta, "trailingDelta", leg)
+        if order.stop_price is not None:
+            raise _not_required("stopPrice", leg)
+        if order.trailing_delta is not None:
+            raise _not_required("trailingDelta", leg)
     elif order.stop_price is None and order.trailing_delta is None:
         stop, trailing = _named("stopPrice", leg), _named("trailingDelta", leg)
         raise Refusal(-1102, f"Param '{stop}' or '{trailing}' must be sent, but both were empty/null!")
@@ -214,9 +222,8 @@ def missing(name: str, leg: str = "") -> Refusal:
     return Refusal(-1102, f"Mandatory parameter '{_named(name, leg)}' was not sent, was empty/null, or malformed.")
 
 
-def _not_required(value: object, name: str, leg: str) -> None:
-    if value is not None:
-        raise Refusal(-1106, f"Parameter '{_named(name, leg)}' sent when not required.")
+def _not_required(name: str, leg: str) -> Refusal:
+    return Refusal(-1106, f"Parameter '{_named(name, leg)}' sent when not required.")
 
 
 def _named(name: str, leg: str) -> str:

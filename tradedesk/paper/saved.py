@@ -42,6 +42,7 @@ class SavedOrder(Struct, frozen=True, kw_only=True):
     prevented_match_id: int | None
     amends: int
     is_plain: bool
+    is_open: bool
     stop: int | None = None  # these four of an order that has a trigger
     delta: int = 0
     best: int | None = None
@@ -156,6 +157,7 @@ def _save_order(order: Order) -> SavedOrder:
         prevented_match_id=order.prevented_match_id,
         amends=order.amends,
         is_plain=order.is_plain,
+        is_open=order.is_open,
         stop=trigger.stop if trigger else None,
         delta=trigger.delta if trigger else 0,
         best=trigger.best if trigger else None,
@@ -244,6 +246,7 @@ def _restore_order(engine: Engine, account: Account, saved: SavedOrder) -> Order
     order.order_list = None
     for name in _KEPT:
         setattr(order, name, getattr(saved, name))
+    order.resize(saved.lots)
     order.trigger = None
     if saved.stop is not None:
         order.trigger = Trigger(
