@@ -4,6 +4,7 @@ import time
 
 import aiohttp
 import pytest
+from paper_client import Client
 from paper_process import has_loopback_range
 
 from tradedesk.paper.server.limits import RateLimits
@@ -17,14 +18,22 @@ def ban(venue, address: str = "127.0.0.1") -> int:
     return spot.limits.bans.impose(address, spot.settle()).until
 
 
+async def insist(client: Client) -> list[int]:
+    """Ask until the ban falls, whatever minute turns in between; the statuses."""
+    statuses: list[int] = []
+    while 418 not in statuses:
+        assert len(statuses) < 50
+        statuses.append((await client.public("ticker/24hr")).status)
+    return statuses
+
+
 async def test_who_does_not_wait_gets_418_and_the_end_of_the_ban(start_venue):
     venue = await start_venue(rates=TIGHT)
     client = await venue.client()
-    answers = [await client.public("ticker/24hr") for _ in range(12)]
-    statuses = [answer.status for answer in answers]
-    assert set(statuses[-4:]) == {418}
+    statuses = await insist(client)
     assert 429 in statuses
-    last = answers[-1]
+    last = await client.public("ticker/24hr")
+    assert last.status == 418
     assert last.code == -1003
     until = int(last.body["msg"].split("banned until ")[1].split(".")[0])
     assert 0 < until - time.time() * 1000 <= 120_000
@@ -78,8 +87,7 @@ async def test_the_websocket_api_tells_in_its_unit_of_time_when_to_come_again(st
 async def test_a_ban_is_of_one_address_only(start_venue):
     venue = await start_venue(rates=TIGHT)
     loud, quiet = await venue.client("acme", address="127.0.0.5"), await venue.client("acme", address="127.0.0.6")
-    for _ in range(12):
-        await loud.public("ticker/24hr")
+    await insist(loud)
     assert (await loud.public("ping")).status == 418
     answer = await quiet.public("ping")
     assert (answer.status, answer.headers["X-MBX-USED-WEIGHT"]) == (200, "1")
