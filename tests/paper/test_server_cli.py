@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -109,6 +110,8 @@ def test_a_port_in_use_is_named():
         (["--speed", "0"], 2, "--speed: 0.0 must be above 0"),
         (["--speed", "nan"], 2, "--speed"),
         (["--accounts-file", "/nowhere/accounts.toml"], 1, "/nowhere/accounts.toml: cannot be read"),
+        (["--faults", "/nowhere/faults.toml"], 1, "--faults: /nowhere/faults.toml: cannot be read"),
+        (["--latency", "5"], 1, "--latency: '5' is no latency; write 5ms, 5ms±2ms or 5ms±2ms lognormal"),
         (["--host", "192.0.2.7"], 1, "192.0.2.7 is not an address of this machine"),
     ],
 )
@@ -121,6 +124,85 @@ def test_what_is_no_option_is_a_usage_error(arguments):
     done = run("paper", *arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def ask(described: dict[str, object], method: str, path: str, body: object = None) -> object:
+    """The admin's answer."""
+    request = urllib.request.Request(
+        f"{described['admin']}{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        method=method,
+        headers={"Authorization": f"Bearer {described['admin_token']}"},
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+def test_a_script_of_faults_and_a_latency_are_in_force_from_the_start(tmp_path):
+    script = tmp_path / "faults.toml"
+    script.write_text('seed = 3\n[[faults]]\nkind = "say"\nmethod = "ping"\nanswer = -1007\ncount = 1\n')
+    with paper_process("--faults", str(script), "--latency", "100ms±10ms") as described:
+        began = time.monotonic()
+        with pytest.raises(urllib.error.HTTPError, match="408"):
+            get(described["rest"] + "/api/v3/ping")
+        assert time.monotonic() - began >= 0.08
+        assert get(described["rest"] + "/api/v3/ping") == {}
+        [fault] = ask(described, "GET", "/faults")["faults"]
+        assert (fault["fault"]["kind"], fault["struck"], fault["state"]) == ("say", 1, "spent")
+        there = ask(described, "GET", "/")
+        assert "mute" in there["faults"]
+        assert "POST /faults" in there["there_is"]
+
+
+def test_the_state_is_left_at_a_clean_end_and_found_at_the_next_start(tmp_path):
+    state = tmp_path / "paper.state"
+    order = {"kind": "ext", "what": "order", "account": "acme", "instrument": "BTCUSDT", "side": "BUY", "quantity": "0.01",
+             "price": "40000", "client_order_id": "web_1"}  # fmt: skip
+    gift = {"kind": "move", "account": "acme", "asset": "BNB", "amount": "3", "type": "DEPOSIT"}
+    with paper_process("--state", str(state)) as described:
+        ask(described, "POST", "/faults", [order, gift])
+        before = ask(described, "GET", "/accounts/acme")
+    assert state.stat().st_mode & 0o777 == 0o600
+    with paper_process("--state", str(state)) as described:
+        after = ask(described, "GET", "/accounts/acme")
+        for part in ("balances", "open_orders", "orders", "trades", "movements"):
+            assert after[part] == before[part], part
+        ask(described, "POST", "/faults", {"kind": "restart", "state": "kept", "seconds": 0.1})
+        time.sleep(0.3)  # it is away; the admin answers all along
+        assert ask(described, "GET", "/accounts/acme")["orders"] == before["orders"]
+        for _ in range(100):
+            try:
+                assert get(described["rest"] + "/api/v3/ping") == {}
+                break
+            except urllib.error.URLError:
+                time.sleep(0.05)
+        [fault] = ask(described, "GET", "/faults")["faults"]
+        assert "failed" not in fault
+    with paper_process("--state", str(state), "--accounts", "4") as described:
+        assert ask(described, "GET", "/accounts/acme")["orders"] == before["orders"]
+    assert "saved account birch is not one of this exchange" in refused("--state", str(state), "--accounts", "1")
+    state.write_bytes(state.read_bytes()[:-5])
+    assert (
+        refused("--state", str(state))
+        == f"--state: {state}: is damaged; bring back a copy, or move it away to start afresh"
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ('[[faults]]\nkind = "late"', "faults[0].seconds: is missing; late needs it"),
+        ("faults = [", "is not TOML"),
+        ('[[faults]]\nkind = "bust"\ninstrument = "BTCUSDT"\ntrade_id = 1', "faults[0]: "),
+        ('[[faults]]\nkind = "move"\naccount = "nobody"\nasset = "USDT"\namount = "1"\ntype = "DEPOSIT"', "there is no nobody"),
+    ],
+)  # fmt: skip
+def test_a_script_with_a_mistake_is_told_by_file_entry_and_field(tmp_path, script, said):
+    file = tmp_path / "faults.toml"
+    file.write_text(script)
+    sentence = refused("--faults", str(file))
+    assert sentence.startswith(f"--faults: {file}: ")
+    assert said in sentence
 
 
 def test_help_shows_an_example_and_imports_nothing_heavy():

@@ -14,13 +14,17 @@ import typer
 
 from tradedesk.cli.endings import FAILED, USAGE, end
 from tradedesk.cli.paper_market import MARKETS, Chosen, MarketAsked, MarketError, chosen
+from tradedesk.cli.paper_troubles import Troubles, TroublesAsked, TroublesError
+from tradedesk.cli.paper_troubles import read as read_troubles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
 
     from tradedesk.paper.accounts import Account
     from tradedesk.paper.exchange import Exchange
     from tradedesk.paper.futures.exchange import FuturesExchange
+    from tradedesk.paper.saved import Saved
     from tradedesk.paper.server.app import Running
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -63,11 +67,32 @@ def paper(
         list[str] | None, typer.Option(help="What a live market has, like BTC/USDT; may be given again and again.")
     ] = None,
     egress: Annotated[str | None, typer.Option(help="Address of this machine that a live market is read by.")] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="TOML file with [[faults]] tables: what goes wrong, and when.")
+    ] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="Round trip of every message: 5ms, 5ms±2ms or '5ms±2ms lognormal'.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Go on from this file if it is there, and leave the clients' state in it.")
+    ] = None,
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Run a paper exchange that speaks the protocol of Binance: spot, and beside a synthetic market USD-M futures.
 
     Example: tradedesk paper --json --port 8765 --futures-port 8766 --accounts 3
+
+    With faults: tradedesk paper --faults faults.toml --latency 5ms±2ms --state paper.state
+
+    \b
+    where faults.toml has tables like
+        [[faults]]
+        kind = "mute"        # processed, never answered
+        account = "acme"
+        method = "place"
+        count = 1
+
+    The kinds and their fields are listed by GET / at the admin address; POST /faults there takes the same as JSON.
     """
     try:
         asked = _Asked(
@@ -88,6 +113,7 @@ def paper(
                 egress=egress,
             ),
             seed=seed,
+            troubles=TroublesAsked(faults=faults, latency=latency, state=state),
             until_stdin_ends=until_stdin_ends,
         )
         asked.check()
@@ -107,6 +133,7 @@ class _Asked:
     accounts_file: Path | None
     market: MarketAsked
     seed: int
+    troubles: TroublesAsked
     until_stdin_ends: bool  # the life line of a demo: however it dies, its exchange goes with it
 
     def check(self) -> None:
@@ -123,10 +150,11 @@ class _Asked:
 def _run(asked: _Asked, *, as_json: bool) -> None:
     made = _accounts(asked)
     try:
+        troubles = read_troubles(asked.troubles)
         market = chosen(asked.market)
-    except MarketError as error:
+    except (MarketError, TroublesError) as error:
         raise _Unusable(str(error)) from None
-    main = _serve(asked, made, market, as_json=as_json)
+    main = _serve(asked, made, market, troubles, as_json=as_json)
     try:
         import uvloop
     except ImportError:  # not made for every platform; asyncio's own loop serves as well, slower
@@ -146,7 +174,9 @@ def _accounts(asked: _Asked) -> "list[Account]":
         raise _Unusable(str(error)) from None
 
 
-def _futures(asked: _Asked, accounts: "list[Account]", spot: "Exchange", now: int) -> "FuturesExchange | None":
+def _futures(
+    asked: _Asked, accounts: "list[Account]", spot: "Callable[[], Exchange]", now: int
+) -> "FuturesExchange | None":
     """The futures market that goes with the synthetic spot market, which is its index; none beside a replay."""
     from tradedesk.paper.accounts import futures_specs
     from tradedesk.paper.futures.contracts import default_contracts
@@ -158,36 +188,77 @@ def _futures(asked: _Asked, accounts: "list[Account]", spot: "Exchange", now: in
 
     def index(symbol: str, _now: int) -> "Decimal | None":
         """The middle of the spot pair of the same name."""
-        best = spot.book_ticker(symbol)
+        best = spot().book_ticker(symbol)
         return None if best.bid is None or best.ask is None else (best.bid + best.ask) / 2
 
-    listed = {spec.symbol for spec in spot.specs()}
+    listed = {spec.symbol for spec in spot().specs()}
     contracts = [contract for contract in default_contracts() if contract.symbol in listed]
     market = Synthetic([contract.spec for contract in contracts], asked.seed, kind=FUTURES)
     return FuturesExchange(contracts, futures_specs(accounts), market, now=now, index=index)
 
 
-async def _serve(asked: _Asked, accounts: "list[Account]", market: Chosen, *, as_json: bool) -> None:
+class _Again:
+    """The spot exchange and its market, and how both are made again after a restart of the exchange."""
+
+    def __init__(self, asked: _Asked, accounts: "list[Account]", market: Chosen) -> None:
+        self.market = market
+        self._asked = asked
+        self._accounts = accounts
+        self.exchange: Exchange
+
+    def make(self, saved: "Saved | None", now: int) -> "Exchange":
+        """The first one. ValueError if the saved state does not fit."""
+        from tradedesk.paper.accounts import specs as account_specs
+        from tradedesk.paper.exchange import Exchange
+
+        specs = account_specs(self._accounts)
+        self.exchange = Exchange(self.market.specs, specs, self.market.market, now=now, saved=saved)
+        return self.exchange
+
+    def remake(self, saved: "Saved | None", now: int) -> "Exchange":
+        """A further one, with the market from its beginning."""
+        try:
+            fresh = chosen(self._asked.market)
+        except MarketError as error:
+            raise ValueError(str(error)) from None
+        self.market.close()
+        fresh.stop = self.market.stop
+        self.market = fresh
+        return self.make(saved, now)
+
+
+async def _serve(
+    asked: _Asked, accounts: "list[Account]", market: Chosen, troubles: Troubles, *, as_json: bool
+) -> None:
     """Serve until a signal asks for the end, or the exchange breaks."""
     from tradedesk.clock import SystemClock
-    from tradedesk.paper.accounts import specs as account_specs
-    from tradedesk.paper.exchange import Exchange
+    from tradedesk.paper.faults import FaultsError
     from tradedesk.paper.server.app import start
 
     clock = SystemClock()
     now = clock.now()
-    exchange = Exchange(market.specs, account_specs(accounts), market.market, now=now)
+    again = _Again(asked, accounts, market)
+    try:
+        again.make(troubles.saved, now)
+    except ValueError as error:
+        raise _Unusable(f"--state: {asked.troubles.state}: {error}") from None
     try:
         running = await start(
-            exchange,
+            again.exchange,
             accounts,
             clock,
             admin_token=secrets.token_urlsafe(32),
             host=asked.host,
             port=asked.port,
-            futures=_futures(asked, accounts, exchange, now),
+            futures=_futures(asked, accounts, lambda: again.exchange, now),
             futures_port=asked.futures_port,
+            faults=troubles.faults,
+            latency=troubles.latency,
+            seed=asked.seed if troubles.seed is None else troubles.seed,
+            remake=again.remake,
         )
+    except FaultsError as error:
+        raise _Unusable(f"--faults: {asked.troubles.faults}: {error}") from None
     except OSError as error:
         raise _Unusable(_cannot_bind(asked, error)) from None
     asked_to_stop = asyncio.Event()
@@ -209,10 +280,14 @@ async def _serve(asked: _Asked, accounts: "list[Account]", market: Chosen, *, as
     stopping.cancel()
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)  # to the end of the process: a second one must not kill what ends well
-    market.close()
+    again.market.close()
     await running.stop()  # raises what broke the exchange, if that was the reason: a bug is shown whole
-    if market.failure:
-        raise _Unusable(market.failure)
+    try:
+        troubles.leave(again.exchange.saved())
+    except TroublesError as error:
+        raise _Unusable(str(error)) from None
+    if again.market.failure:
+        raise _Unusable(again.market.failure)
 
 
 def _cannot_bind(asked: _Asked, error: OSError) -> str:

@@ -342,10 +342,8 @@ def _one(table: Mapping[str, object], entry: str) -> tuple[Fault | None, list[st
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None or not isinstance(name, str):
         return None, [f"{entry}.kind: is not known; use {', '.join(KINDS)}"]
-    terms = kind.needs + kind.takes
-    times = _FAMILY_TIMES.get(kind.family, _TIMES)
-    filters = [f for f in _FAMILY_FILTERS[kind.family] + _EXTRA_FILTERS.get(name, ()) if f not in terms]
-    allowed = ("kind", *terms, *filters, *times)
+    terms, filters = kind.needs + kind.takes, _filters_of(name)
+    allowed = fields_of(name)
     wrong = [f"{entry}.{_shown(f)}: goes not with {name}; use {', '.join(allowed)}" for f in table if f not in allowed]
     wrong += [f"{entry}.{f}: is missing; {name} needs it: {kind.says}" for f in kind.needs if f not in table]
     values: dict[str, Any] = {}
@@ -371,6 +369,18 @@ def _one(table: Mapping[str, object], entry: str) -> tuple[Fault | None, list[st
         ),
         [],
     )
+
+
+def _filters_of(kind: str) -> list[str]:
+    row = KINDS[kind]
+    terms = row.needs + row.takes
+    return [field for field in _FAMILY_FILTERS[row.family] + _EXTRA_FILTERS.get(kind, ()) if field not in terms]
+
+
+def fields_of(kind: str) -> tuple[str, ...]:
+    """Every field a fault of this kind may have; those it needs come first after `kind`."""
+    row = KINDS[kind]
+    return ("kind", *row.needs, *row.takes, *_filters_of(kind), *_FAMILY_TIMES.get(row.family, _TIMES))
 
 
 def _together(kind: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:

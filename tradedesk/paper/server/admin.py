@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from tradedesk.paper.fault_rules import Rule
-from tradedesk.paper.faults import FaultsError, as_document, posted
+from tradedesk.paper.faults import KINDS, FaultsError, as_document, fields_of, posted
 from tradedesk.paper.server.admin_books import books
 from tradedesk.paper.server.fault_acts import Acts
 from tradedesk.paper.server.futures.front import FuturesFront
@@ -41,7 +41,8 @@ def application(spot: SpotFront, futures: FuturesFront | None, acts: Acts, token
             return _json({"error": f"{error.reason}; there is {', '.join(_THERE_IS)}"}, error.status)
 
     async def index(_: web.Request) -> web.Response:
-        return _json({"schema": "paper.admin.v1", "there_is": _THERE_IS})
+        kinds = {name: {"says": kind.says, "fields": fields_of(name)} for name, kind in KINDS.items()}
+        return _json({"schema": "paper.admin.v1", "there_is": _THERE_IS, "faults": kinds})
 
     async def requests(request: web.Request) -> web.Response:
         try:
