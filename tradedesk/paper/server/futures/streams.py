@@ -130,8 +130,14 @@ class FuturesStreams(Hub):
         self._digits = digits
         self._symbols = {contract.symbol.lower(): contract.symbol for contract in exchange.contracts()}
         self._clocked: dict[str, Clocked] = {}
-        self._best: dict[str, tuple[Decimal | None, ...]] = {}
+        self._at_once: dict[str, tuple[str, str]] = {}  # stream of a book heard without delay -> (kind, symbol)
+        self._best: dict[str, tuple[Decimal | None, ...]] = {}  # as last told
         self._diffs: dict[tuple[str, int], _DiffStream] = {}
+        self._diff_names = {
+            (symbol, pace): [f"{low}@depth{suffix}" for suffix, each in _PACES.items() if each == pace]
+            for low, symbol in self._symbols.items()
+            for pace in set(_PACES.values())
+        }
         self._candle: dict[str, int] = {}  # stream -> open time of the candle last sent
         self._ladders: dict[str, int] = {}  # stream -> last id sent
         self._forced: dict[str, ForceOrder] = {}  # the newest liquidation of each symbol within the present second
@@ -146,73 +152,81 @@ class FuturesStreams(Hub):
         clocked = parse(name, self._symbols)
         if clocked is not None:
             self._clocked[name] = clocked
+        if isinstance(clocked, Candles):  # one that closes before the first event is still told
+            rows = self._exchange.klines(clocked.symbol, clocked.interval, self._last_tick, limit=1)
+            self._candle[name] = rows[-1].open_time if rows else 0
+        low, _, kind = name.partition("@")
+        symbol = self._symbols.get(low)
+        if symbol is not None and kind in ("bookTicker", "depth@0ms"):
+            self._at_once[name] = (kind, symbol)
 
     def last_left(self, name: str) -> None:
-        self._clocked.pop(name, None)
-        self._candle.pop(name, None)
-        self._ladders.pop(name, None)
+        for kept in (self._clocked, self._candle, self._ladders, self._at_once):
+            kept.pop(name, None)
 
     # -- as it happens ------------------------------------------------------------------------------------------------
 
     def happened(self, prints: Sequence[Print], forced: Sequence[ForceOrder], now: int) -> None:
-        """Tell the trades of the tape, and the book where it is heard without delay."""
-        hears_all_best = self.is_heard("!bookTicker")
+        """Tell the trades of the tape, and the books that are heard without delay. `prints` in their order."""
         for row in forced:
             self._forced[row.symbol] = row
-        for low, symbol in self._symbols.items():
-            if prints:
-                self._tell_trades(low, symbol, [row for row in prints if row.symbol == symbol], now)
-            if hears_all_best or self.is_heard(f"{low}@bookTicker"):
-                self._tell_best(low, symbol, now)
-            if self.is_heard(f"{low}@depth@0ms"):
-                self._collect(low, symbol)
-                self._tell_diff(low, symbol, "@0ms", now)
+        of_symbol: dict[str, list[Print]] = {}
+        for trade in prints:
+            of_symbol.setdefault(trade.symbol, []).append(trade)
+        for symbol, trades in of_symbol.items():
+            self._tell_trades(symbol, trades, now)
+        for kind, symbol in self._at_once.values():
+            if kind == "bookTicker":
+                self._tell_best(symbol, now)
+            else:
+                self._collect(symbol)
+                self._tell_diff(symbol, 0, now)
+        if self.is_heard("!bookTicker"):
+            for symbol in self._symbols.values():
+                self._tell_best(symbol, now)
 
-    def _tell_trades(self, low: str, symbol: str, prints: Sequence[Print], now: int) -> None:
-        digits = self._digits[symbol]
+    def _tell_trades(self, symbol: str, prints: list[Print], now: int) -> None:
+        low, digits = symbol.lower(), self._digits[symbol]
         if self.is_heard(f"{low}@trade"):
             for row in prints:
                 self.publish(f"{low}@trade", partial(market_json.trade_event, row, digits, now))
-        if prints and self.is_heard(f"{low}@aggTrade"):
+        if self.is_heard(f"{low}@aggTrade"):
             for agg in self._exchange.agg_trades(symbol, limit=min(len(prints), 1_000)):
                 if agg.last_id >= prints[0].trade_id:
                     self.publish(f"{low}@aggTrade", partial(market_json.agg_trade_event, symbol, agg, digits, now))
 
-    def _tell_best(self, low: str, symbol: str, now: int) -> None:
+    def _tell_best(self, symbol: str, now: int) -> None:
         best: BookTicker = self._exchange.book_ticker(symbol)
         shown = (best.bid, best.bid_qty, best.ask, best.ask_qty)
         if self._best.get(symbol) == shown:
             return
         self._best[symbol] = shown
         build = partial(market_json.book_ticker_event, best, self._digits[symbol], now)
-        self.publish(f"{low}@bookTicker", build)
-        self.publish("!bookTicker", build)
+        for name in (f"{symbol.lower()}@bookTicker", "!bookTicker"):
+            self.publish(name, build)
 
     # -- depth --------------------------------------------------------------------------------------------------------
 
-    def _collect(self, low: str, symbol: str) -> None:
+    def _collect(self, symbol: str) -> None:
         """Hand what changed on the book to every pace; to those nobody hears only that it did."""
         delta = self._exchange.take_book_delta(symbol)
         if delta is None:
             return
-        heard = {pace for suffix, pace in _PACES.items() if self.is_heard(f"{low}@depth{suffix}")}
         for pace in set(_PACES.values()):
             stream = self._diffs[symbol, pace]
-            if pace in heard:
+            if any(self.is_heard(name) for name in self._diff_names[symbol, pace]):
                 stream.add(delta)
             else:
                 stream.skip(delta.last_update_id)
 
-    def _tell_diff(self, low: str, symbol: str, suffix: str, now: int) -> None:
-        stream = self._diffs[symbol, _PACES[suffix]]
+    def _tell_diff(self, symbol: str, pace: int, now: int) -> None:
+        stream = self._diffs[symbol, pace]
         previous = stream.last
         merged = stream.take(symbol)
-        if merged is None:
-            return
-        build = partial(market_json.depth_event, merged, previous, self._digits[symbol], now)
-        for name, pace in _PACES.items():
-            if pace == _PACES[suffix]:
-                self.publish(f"{low}@depth{name}", build)
+        if merged is not None:
+            build = partial(market_json.depth_event, merged, previous, self._digits[symbol], now)
+            for name in self._diff_names[symbol, pace]:
+                self.publish(name, build)
 
     # -- on the clock -------------------------------------------------------------------------------------------------
 
@@ -223,11 +237,11 @@ class FuturesStreams(Hub):
         def is_due(pace: int) -> bool:
             return now // pace != before // pace
 
-        for low, symbol in self._symbols.items():
-            self._collect(low, symbol)
-            for suffix in ("@100ms", "@250ms", "@500ms"):
-                if is_due(_PACES[suffix]):
-                    self._tell_diff(low, symbol, suffix, now)
+        paces = [pace for pace in sorted(set(_PACES.values())) if pace and is_due(pace)]
+        for symbol in self._symbols.values():
+            self._collect(symbol)
+            for pace in paces:
+                self._tell_diff(symbol, pace, now)
         for name, clocked in list(self._clocked.items()):
             if is_due(clocked.pace):
                 self._tell_clocked(name, clocked, now)
@@ -256,7 +270,7 @@ class FuturesStreams(Hub):
     def _tell_candles(self, name: str, symbol: str, interval: str, is_continuous: bool, now: int) -> None:
         """The present candle, and before it each one that closed since the last time."""
         rows = self._exchange.klines(symbol, interval, now, limit=5)
-        since = self._candle.get(name, rows[-1].open_time if rows else 0)
+        since = self._candle.get(name, 0)
         for row in rows:
             if row.open_time >= since:
                 self._candle[name] = row.open_time
