@@ -75,6 +75,7 @@ def _prevention(event: Execution, match: PreventedMatch) -> Json:
         "B": number(event.last_prevented_qty),
         "u": match.trade_group_id,
         "U": event.counter_order_id,
+        "Cs": match.symbol,
         "pl": number(would_have_traded),
         "pL": number(match.price),
         "pY": number(match.price * would_have_traded),
