@@ -141,6 +141,89 @@ def test_an_order_of_any_make_is_placed_or_refused(server: Hostile, terms: dict[
     check(server.http("POST", f"/api/v3/{path}", signed(server, terms).encode(), **headers))
 
 
+PRICE = st.integers(5_900, 6_100).map(lambda tens: str(tens * 10))
+LOTS = st.integers(1, 40).map(lambda thousandths: f"{thousandths / 1_000:.3f}")
+SIDE = st.sampled_from(["BUY", "SELL"])
+TIF = st.sampled_from(["GTC", "GTC", "IOC", "FOK"])
+MODE = st.sampled_from(["NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT"])
+NEWEST = st.integers(0, 6)  # the n-th of the open orders
+DOINGS = st.one_of(
+    st.tuples(st.just("order"), st.fixed_dictionaries(
+        {"side": SIDE, "type": st.just("LIMIT"), "quantity": LOTS, "price": PRICE, "timeInForce": TIF,
+         "selfTradePreventionMode": MODE}, optional={"icebergQty": st.sampled_from(["0.001", "0.005"])})),
+    st.tuples(st.just("order"), st.fixed_dictionaries(
+        {"side": SIDE, "type": st.just("MARKET"), "quantity": LOTS, "selfTradePreventionMode": MODE})),
+    st.tuples(st.just("order"), st.fixed_dictionaries(
+        {"side": SIDE, "type": st.sampled_from(["STOP_LOSS", "TAKE_PROFIT"]), "quantity": LOTS},
+        optional={"stopPrice": PRICE, "trailingDelta": st.integers(10, 60)})),
+    st.tuples(st.just("order"), st.fixed_dictionaries(
+        {"side": SIDE, "type": st.sampled_from(["STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"]), "quantity": LOTS, "price": PRICE,
+         "timeInForce": TIF, "stopPrice": PRICE})),
+    st.tuples(st.just("orderList/oco"), st.fixed_dictionaries(
+        {"side": st.just("SELL"), "quantity": LOTS, "aboveType": st.just("LIMIT_MAKER"), "abovePrice": PRICE,
+         "belowType": st.just("STOP_LOSS"), "belowStopPrice": PRICE, "selfTradePreventionMode": MODE})),
+    st.tuples(st.just("orderList/oco"), st.fixed_dictionaries(
+        {"side": st.just("BUY"), "quantity": LOTS, "aboveType": st.just("STOP_LOSS_LIMIT"), "abovePrice": PRICE,
+         "aboveStopPrice": PRICE, "aboveTimeInForce": TIF, "belowType": st.just("TAKE_PROFIT"), "belowStopPrice": PRICE})),
+    st.tuples(st.just("orderList/oto"), st.fixed_dictionaries(
+        {"workingType": st.just("LIMIT"), "workingSide": SIDE, "workingPrice": PRICE, "workingQuantity": LOTS,
+         "workingTimeInForce": TIF, "pendingType": st.just("MARKET"), "pendingSide": SIDE, "pendingQuantity": LOTS,
+         "selfTradePreventionMode": MODE})),
+    st.tuples(st.just("orderList/otoco"), st.fixed_dictionaries(
+        {"workingType": st.just("LIMIT"), "workingSide": SIDE, "workingPrice": PRICE, "workingQuantity": LOTS,
+         "workingTimeInForce": TIF, "pendingSide": st.just("SELL"), "pendingQuantity": LOTS,
+         "pendingAboveType": st.just("LIMIT_MAKER"), "pendingAbovePrice": PRICE, "pendingBelowType": st.just("STOP_LOSS_LIMIT"),
+         "pendingBelowStopPrice": PRICE, "pendingBelowPrice": PRICE, "pendingBelowTimeInForce": TIF})),
+    st.tuples(st.just("cancel"), NEWEST), st.tuples(st.just("amend"), st.tuples(NEWEST, LOTS)),
+    st.tuples(st.just("replace"), st.tuples(NEWEST, PRICE, LOTS)),
+)  # fmt: skip
+
+
+@settings(QUICK, max_examples=40)
+@given(st.lists(DOINGS, min_size=5, max_size=30))
+def test_whatever_an_account_does_with_orders_and_lists_the_exchange_keeps_its_books(
+    server: Hostile, doings: list[tuple[str, Any]]
+) -> None:
+    def ask(method: str, path: str, **terms: Any) -> Any:
+        sent = signed(server, {"symbol": "BTCUSDT"} | {name: str(value) for name, value in terms.items()})
+        answer = server.http(method, f"/api/v3/{path}?{sent}", X_MBX_APIKEY=server.api_key)
+        check(answer)
+        return json.loads(answer[1])
+
+    for what, terms in doings:
+        shown = ask("GET", "openOrders")
+        if isinstance(terms, dict):
+            ask("POST", what, **terms)
+            continue
+        place = terms if what == "cancel" else terms[0]
+        if place >= len(shown):
+            continue
+        which = shown[-1 - place]["orderId"]
+        if what == "cancel":
+            ask("DELETE", "order", orderId=which)
+        elif what == "amend":
+            ask("PUT", "order/amend/keepPriority", orderId=which, newQty=terms[1])
+        else:
+            new = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": terms[1], "quantity": terms[2]}
+            ask("POST", "order/cancelReplace", **new, cancelReplaceMode="ALLOW_FAILURE", cancelOrderId=which)
+    for row in ask("GET", "openOrders"):
+        assert ask("GET", "order", orderId=row["orderId"]) == row
+        assert row["status"] in ("NEW", "PARTIALLY_FILLED", "PENDING_NEW")
+    ask("DELETE", "openOrders")
+    assert ask("GET", "openOrders") == []
+    assert open_lists(server) == []
+    assert {row["locked"] for row in balances(server)} == {"0.00000000"}
+
+
+def open_lists(server: Hostile) -> Any:
+    return json.loads(server.http("GET", f"/api/v3/openOrderList?{signed(server, {})}", X_MBX_APIKEY=server.api_key)[1])
+
+
+def balances(server: Hostile) -> Any:
+    answer = server.http("GET", f"/api/v3/account?{signed(server, {})}", X_MBX_APIKEY=server.api_key)
+    return json.loads(answer[1])["balances"]
+
+
 @QUICK
 @given(
     st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"]),
