@@ -1,5 +1,7 @@
 """User data: every event in its exact form and in its order, by listen key and by both kinds of subscription."""
 
+from decimal import Decimal
+
 import pytest
 
 REPORT = set("eEscSofqpPFgCxXrilzLnNTtIwmMOZYQVW")
@@ -126,3 +128,41 @@ async def test_a_subscription_ends_with_a_word_and_a_session_ends_only_its_own(v
         assert (await socket.call("userDataStream.unsubscribe", subscriptionId=1))["status"] == 200
         assert (await socket.receive())["event"]["e"] == "eventStreamTerminated"
         assert (await socket.call("userDataStream.unsubscribe"))["error"]["code"] == -2036
+
+
+async def test_a_replacement_that_fails_after_the_cancel_is_told_as_rejected(venue):
+    client = await venue.client()
+    placed = (await client.order("BUY", "0.01", "50000", newClientOrderId="old")).body
+    async with client.socket("/ws-api/v3") as socket:
+        await socket.signed("userDataStream.subscribe.signature")
+        new = {
+            "symbol": "BTCUSDT",
+            "side": "BUY",
+            "type": "LIMIT",
+            "timeInForce": "GTC",
+            "quantity": "100",
+            "price": "50000",
+        }
+        how = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": placed["orderId"], "newClientOrderId": "new"}
+        assert (await client.signed("POST", "order/cancelReplace", **new, **how)).status == 409
+        told = [(await socket.receive())["event"] for _ in range(3)]
+    assert [event.get("x") for event in told] == ["CANCELED", None, "REJECTED"]
+    rejected = told[-1]
+    assert (rejected["X"], rejected["c"], rejected["w"], rejected["q"]) == ("REJECTED", "new", False, "100.00000000")
+    assert "W" not in rejected
+    assert "eR" not in rejected
+    assert (await client.signed("GET", "order", symbol="BTCUSDT", origClientOrderId="new")).code == -2013
+
+
+async def test_money_that_comes_is_told_before_the_balance(venue):
+    client = await venue.client()
+    async with client.socket("/ws-api/v3") as socket:
+        await socket.signed("userDataStream.subscribe.signature")
+        spot = venue.running.spot
+        now = spot.settle()
+        spot.exchange.move("acme", "BTC", Decimal("0.5"), "DEPOSIT", now)
+        spot.distribute(now)
+        moved, position = [(await socket.receive())["event"] for _ in range(2)]
+    assert moved | {"E": 0, "T": 0} == {"e": "balanceUpdate", "E": 0, "a": "BTC", "d": "0.50000000", "T": 0}
+    assert position["B"] == [{"a": "BTC", "f": "10.50000000", "l": "0.00000000"}]
+    assert (await client.signed("GET", "account")).body["updateTime"] == position["u"]

@@ -8,6 +8,7 @@ _OPEN = (Status.NEW, Status.PARTIALLY_FILLED)
 
 def execution_report(event: Execution, unit: int) -> Json:
     row, fill = event.row, event.fill
+    was_rejected = event.what == "REJECTED"
     name, before = row.client_order_id, ""
     if event.what == "CANCELED":  # the cancel's own id stands first
         name, before = event.cancel_client_order_id, row.client_order_id
@@ -29,7 +30,7 @@ def execution_report(event: Execution, unit: int) -> Json:
         "C": before,
         "x": event.what,
         "X": row.status,
-        "r": "NONE",
+        "r": (row.expiry_reason if was_rejected else None) or "NONE",
         "i": row.order_id,
         "l": number(fill.quantity) if fill else ZERO,
         "z": number(row.executed_qty),
@@ -60,7 +61,7 @@ def execution_report(event: Execution, unit: int) -> Json:
         report["J"] = row.strategy_type
     if event.prevention is not None:
         report |= _prevention(event, event.prevention)
-    if row.expiry_reason is not None:
+    if row.expiry_reason is not None and not was_rejected:
         report["eR"] = row.expiry_reason
     return report
 
