@@ -4,6 +4,7 @@ import pytest
 from futures_builders import (
     BTC,
     SECOND,
+    SOL,
     T0,
     a_floor,
     algo,
@@ -32,6 +33,9 @@ from tradedesk.paper.rows import Refusal
 def test_the_cum_of_the_brackets_is_the_venues():
     assert [b.cum for b in BTC.brackets] == [
         0, 50, 950, 11_450, 131_450, 481_450, 2_981_450, 14_481_450, 26_481_450, 41_481_450, 121_481_450, 421_481_450,
+    ]  # fmt: skip
+    assert [b.cum for b in SOL.brackets] == [
+        0, 30, 380, 8_380, 28_380, 228_380, 2_228_380, 4_228_380, 16_728_380, 66_728_380,
     ]  # fmt: skip
 
 

@@ -95,9 +95,9 @@ def default_contracts() -> list[Contract]:
             tick="0.0100", lot="1", price_precision=4, quantity_precision=0, prices=("0.4200", "6857"),
             max_qty="1000000", max_market_qty="5000", min_notional="5",
             rows=brackets(
-                (100, 50_000, "0.005"), (75, 300_000, "0.0065"), (50, 1_500_000, "0.01"), (25, 7_500_000, "0.02"),
-                (20, 15 * million, "0.025"), (10, 40 * million, "0.05"), (5, 80 * million, "0.1"),
-                (4, 100 * million, "0.125"), (2, 160 * million, "0.25"), (1, 240 * million, "0.5"),
+                (100, 20_000, "0.005"), (75, 100_000, "0.0065"), (50, 800_000, "0.01"), (25, 4 * million, "0.02"),
+                (20, 8 * million, "0.025"), (10, 40 * million, "0.05"), (5, 80 * million, "0.1"),
+                (4, 100 * million, "0.125"), (2, 200 * million, "0.25"), (1, 400 * million, "0.5"),
             ),
         ),
     ]  # fmt: skip

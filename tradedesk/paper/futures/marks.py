@@ -38,8 +38,8 @@ class Marks:
     def begin(self, past: Past, tick: int) -> None:
         """Candles from before the start, in ticks: mark and index are taken to have been the traded prices."""
 
-        def scaled(longest: int) -> Iterator[tuple[int, Bar]]:
-            for length, bar in past(longest):
+        def scaled(longest: int, since: int, until: int) -> Iterator[tuple[int, Bar]]:
+            for length, bar in past(longest, since, until):
                 opened, high, low, close = (p * tick for p in (bar.open, bar.high, bar.low, bar.close))
                 yield (
                     length,

@@ -76,9 +76,6 @@ def work(floor: Floor, order: Order) -> None:
 
 
 def rest(floor: Floor, order: Order) -> None:
-    if order.may_only_reduce and not order.position.reducible(order.is_buy):
-        expire(floor, order, REDUCE_ONLY)
-        return
     order.instrument.book.rest(order.id, order.is_buy, order.price, order.leaves, order)
     order.instrument.resting[order.id] = order
     if not order.may_only_reduce:
@@ -108,11 +105,6 @@ def take(floor: Floor, order: Order, limit: int | None) -> None:
                 return
             continue
         most = min(order.leaves, tradable(front))
-        if order.may_only_reduce:
-            most = min(most, order.position.reducible(order.is_buy))
-            if not most:
-                expire(floor, order, REDUCE_ONLY)
-                return
         for match in book.match(order.is_buy, limit, most):
             trade(floor, order, match)
 
