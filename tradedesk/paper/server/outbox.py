@@ -18,13 +18,18 @@ from tradedesk.paper.server.manners import Conduct, End, Manners, Ping
 _numbers = itertools.count(1)
 log = logging.getLogger("tradedesk.paper")
 
+_WHOLE = 0x80  # the first byte of a frame that is not in parts, before its opcode
 MOST_FRAMES = 4_096
 MOST_BYTES = 8 * 1024 * 1024
 Notice = Callable[[int], bytes]  # the frame that says the server is about to leave, made at that time (ns)
 
 
 class Outbox:
-    """Puts never wait; `run` writes. Belongs to the server's loop."""
+    """Puts never wait. Frames go to the transport at once, or by `run` where they are under way for a while.
+
+    A server's frames are plain (not masked, not compressed, whole), so they are made here and not by the HTTP library: an
+    event for fifty listeners is fifty writes, and no task has to wake up for any. Belongs to the server's loop.
+    """
 
     def __init__(
         self,
@@ -65,12 +70,28 @@ class Outbox:
         is_ping = kind is not WSMsgType.TEXT
         if self._faults is not None and self._faults.silences(self, is_ping=is_ping):
             return
-        if len(self._frames) >= MOST_FRAMES or self._bytes + len(frame) > MOST_BYTES:
+        if self._way is None:
+            self._write(frame, kind)
+        elif len(self._frames) >= MOST_FRAMES or self._bytes + len(frame) > MOST_BYTES:
             self.cut(f"it did not read: {len(self._frames)} frames, {self._bytes} bytes were waiting")
+        else:
+            self._frames.append((self._way.arrival(), kind, frame))
+            self._bytes += len(frame)
+            self._filled.set()
+
+    def _write(self, frame: bytes, kind: WSMsgType) -> None:
+        transport, length = self._transport, len(frame)
+        if transport is None or transport.is_closing():
             return
-        self._frames.append((self._way.arrival() if self._way else 0.0, kind, frame))
-        self._bytes += len(frame)
-        self._filled.set()
+        waiting = transport.get_write_buffer_size()
+        if waiting + length > MOST_BYTES:
+            self.cut(f"it did not read: {waiting} bytes were waiting")
+        elif length < 126:
+            transport.write(bytes((_WHOLE | kind, length)) + frame)
+        elif length < 65_536:
+            transport.write(bytes((_WHOLE | kind, 126, length >> 8, length & 255)) + frame)
+        else:
+            transport.write(bytes((_WHOLE | kind, 127)) + length.to_bytes(8, "big") + frame)
 
     def belongs(self, market: str, door: str, faults: Faults, way: Line | None = None) -> None:
         """Whose door it came through, which faults it meets, and by which way its frames go (None: at once)."""
@@ -155,18 +176,18 @@ class Outbox:
             self._transport.abort()
 
     async def run(self) -> None:
-        """Write what is put, until the connection is over."""
+        """Write what is under way when it arrives, and close in the end."""
         loop = asyncio.get_running_loop()
         with contextlib.suppress(ConnectionError):  # the reader of the socket sees the same end and cleans up
             while not self.is_cut and not self._socket.closed:
                 while self._frames:
-                    under_way = self._frames[0][0] - loop.time() if self._way else 0.0
+                    under_way = self._frames[0][0] - loop.time()
                     if under_way > 0:
                         await asyncio.sleep(under_way)
                         continue
                     _, kind, frame = self._frames.popleft()
                     self._bytes -= len(frame)
-                    await self._socket.send_frame(frame, kind)
+                    self._write(frame, kind)
                 if self._ending is not None:
                     await self._socket.close(code=self._ending.code, message=self._ending.why.encode())
                     self.is_cut = True

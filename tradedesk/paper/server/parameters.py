@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from tradedesk.paper.rows import Refusal
@@ -16,6 +17,7 @@ _SYMBOL = re.compile(r"[\w\-.]{1,50}")
 _COMPILED = {
     pattern: re.compile(pattern.removesuffix("$") + r"\Z", re.ASCII) for pattern in (_NUMBER, _INTEGER, CLIENT_ORDER_ID)
 }
+_TOO_PRECISE = Decimal("NaN")
 LARGEST = Decimal(10) ** 12  # above any price or quantity of any symbol, below what would format to pages
 _LARGEST_LONG = 2**63 - 1
 _HOUR = 3_600 * 1_000_000_000  # ns
@@ -43,6 +45,15 @@ def invalid(name: str) -> Refusal:
     return Refusal(-1130, f"Data sent for parameter '{name}' is not valid.")
 
 
+@lru_cache(maxsize=16_384)  # clients write the same few prices and quantities again and again
+def _number(text: str) -> Decimal | None:
+    """What it says; None if it is no plain number."""
+    if not _COMPILED[_NUMBER].match(text):
+        return None
+    value = Decimal(text)
+    return _TOO_PRECISE if value >= LARGEST or len(text.partition(".")[2].rstrip("0")) > 8 else value
+
+
 def _illegal(name: str, pattern: str) -> Refusal:
     return Refusal(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{pattern}'.")
 
@@ -60,9 +71,11 @@ class Parameters:
 
     def text(self, name: str) -> str | None:
         """The value, None if it was not sent. Raises -1105 if it is empty."""
-        self._read.add(name)
         value = self._values.get(name)
-        if value == "":
+        if value is None:
+            return None
+        self._read.add(name)
+        if not value:
             raise Refusal(-1105, f"Parameter '{name}' was empty.")
         return value
 
@@ -86,10 +99,10 @@ class Parameters:
         text = self.text(name)
         if text is None:
             return None
-        if not _COMPILED[_NUMBER].match(text):
+        value = _number(text)
+        if value is None:
             raise _illegal(name, _NUMBER)
-        value = Decimal(text)
-        if value >= LARGEST or len(text.partition(".")[2].rstrip("0")) > 8:
+        if value is _TOO_PRECISE:
             raise Refusal(-1111, f"Parameter '{name}' has too much precision.")
         return value
 
@@ -172,8 +185,8 @@ class Parameters:
 
     def finish(self) -> None:
         """Raises -1104 if something was sent that nobody read. Before any effect: a typing error must not trade."""
-        unread = set(self._values) - self._read
-        if unread:
+        if len(self._read) < len(self._values):
+            unread = set(self._values) - self._read
             sent = len(self._values)
             raise Refusal(
                 -1104,

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping
@@ -96,7 +95,7 @@ def check_signature(key: Key, parameters: Parameters, payload: bytes) -> None:
 
 def _is_signed(key: Key, signature: str, payload: bytes) -> bool:
     if key.secret is not None:
-        expected = hmac.new(key.secret.encode(), payload, hashlib.sha256).hexdigest()
+        expected = hmac.digest(key.secret.encode(), payload, "sha256").hex()
         return hmac.compare_digest(expected.encode(), signature.lower().encode())
     try:
         raw = base64.b64decode(signature, validate=True)

@@ -34,7 +34,7 @@ class SpotFront(Front):
         self.streams: SpotStreams = SpotStreams(exchange, self.users)
         self._updated: dict[str, int] = {}  # by account, when a balance last changed (ns)
         for spec in exchange.specs():
-            exchange.take_book_delta(spec.symbol)  # what stands from the start is in every snapshot
+            exchange.forget_book_changes(spec.symbol)  # what stands from the start is in every snapshot
 
     def updated(self, account: str) -> int:
         """When a balance of the account last changed (ns); when the exchange began if none did."""

@@ -113,15 +113,6 @@ class SpotStreams(Hub):
         self._candle: dict[str, int] = {}  # stream -> open time of the candle last sent
         self._second = 0
 
-    def follow(self, exchange: Exchange) -> None:
-        """The market began again as this one; who hears what stays, and books go on from here."""
-        self._exchange = exchange
-        exchange.touched()
-        for symbol in self._names:
-            exchange.forget_book_changes(symbol)
-        for kept in (self._ladders, self._best, self._books, self._slow, self._touched, self._traded, self._statistics):
-            kept.clear()
-
     # -- who hears what -----------------------------------------------------------------------------------------------
 
     def first_heard(self, name: str) -> None:
