@@ -246,7 +246,8 @@ async def test_an_order_that_only_reduces_does_not_open(futures_venue):
     assert (await acme.order("SELL", "0.1", "60000", reduceOnly="true")).code == -2022
     await traded(acme, birch)
     await birch.order("BUY", "0.5", "59990")
-    closed = await acme.order("SELL", "0.1", reduceOnly="true")
+    assert (await acme.order("SELL", "0.1", reduceOnly="yes")).code == -1130
+    closed = await acme.order("SELL", "0.1", reduceOnly="True")  # as clients in Python write it
     assert (closed.body["status"], closed.body["reduceOnly"]) == ("FILLED", True)
     assert (await acme.signed("GET", "v3/positionRisk")).body == []
     realized = (await acme.signed("GET", "v1/income", incomeType="REALIZED_PNL")).body

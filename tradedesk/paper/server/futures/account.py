@@ -6,7 +6,7 @@ from tradedesk.paper.server.front import Call
 from tradedesk.paper.server.futures import account_json
 from tradedesk.paper.server.futures.digits import plain
 from tradedesk.paper.server.futures.front import FuturesFront
-from tradedesk.paper.server.futures.order_parameters import position_side_of
+from tradedesk.paper.server.futures.order_parameters import flag, position_side_of
 from tradedesk.paper.server.parameters import Parameters, invalid, missing
 from tradedesk.paper.server.render import Json
 from tradedesk.paper.server.users import ListenKey
@@ -172,7 +172,7 @@ def set_fee_burn(futures: FuturesFront, call: Call, parameters: Parameters) -> o
 
 def _must_flag(parameters: Parameters, name: str) -> bool:
     parameters.must(name)
-    return parameters.flag(name)
+    return flag(parameters, name)
 
 
 def symbol_config(futures: FuturesFront, call: Call, parameters: Parameters) -> object:

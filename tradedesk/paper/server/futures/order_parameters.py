@@ -27,6 +27,14 @@ def position_side_of(parameters: Parameters) -> str:
     return parameters.choice("positionSide", POSITION_SIDES) or "BOTH"
 
 
+def flag(parameters: Parameters, name: str) -> bool:
+    """In any letter case: clients in Python send True and False as they print, and the venue takes them."""
+    text = parameters.text(name)
+    if text is not None and text.lower() not in ("true", "false"):
+        raise invalid(name)
+    return text is not None and text.lower() == "true"
+
+
 def _type_of(parameters: Parameters) -> Type:
     text = parameters.must("type")
     if text not in _TYPES:
@@ -42,7 +50,7 @@ def _time_in_force_of(parameters: Parameters) -> str | None:
 
 
 def _reduce_only_of(parameters: Parameters) -> bool | None:
-    return None if parameters.text("reduceOnly") is None else parameters.flag("reduceOnly")
+    return None if parameters.text("reduceOnly") is None else flag(parameters, "reduceOnly")
 
 
 def new_order(parameters: Parameters) -> NewOrder:
@@ -56,12 +64,12 @@ def new_order(parameters: Parameters) -> NewOrder:
         time_in_force=_time_in_force_of(parameters),
         position_side=position_side_of(parameters),
         reduce_only=_reduce_only_of(parameters),
-        close_position=parameters.flag("closePosition"),
+        close_position=flag(parameters, "closePosition"),
         stop_price=parameters.decimal("stopPrice"),
         activation_price=parameters.decimal("activationPrice"),
         callback_rate=parameters.decimal("callbackRate"),
         working_type=parameters.choice("workingType", _WORKING_TYPES) or "CONTRACT_PRICE",
-        price_protect=parameters.flag("priceProtect"),
+        price_protect=flag(parameters, "priceProtect"),
         price_match=parameters.choice("priceMatch", _PRICE_MATCHES) or "NONE",
         stp_mode=parameters.choice("selfTradePreventionMode", _STP_MODES) or "NONE",
         good_till_date=parameters.time("goodTillDate"),
@@ -103,11 +111,11 @@ def new_algo(parameters: Parameters) -> NewAlgo:
         time_in_force=_time_in_force_of(parameters),
         position_side=position_side_of(parameters),
         reduce_only=_reduce_only_of(parameters),
-        close_position=parameters.flag("closePosition"),
+        close_position=flag(parameters, "closePosition"),
         activation_price=older_name if activation is None else activation,
         callback_rate=parameters.decimal("callbackRate"),
         working_type=parameters.choice("workingType", _WORKING_TYPES) or "CONTRACT_PRICE",
-        price_protect=parameters.flag("priceProtect"),
+        price_protect=flag(parameters, "priceProtect"),
         price_match=parameters.choice("priceMatch", _PRICE_MATCHES) or "NONE",
         stp_mode=parameters.choice("selfTradePreventionMode", _STP_MODES) or "NONE",
         good_till_date=parameters.time("goodTillDate"),
