@@ -191,6 +191,28 @@ def test_one_firing_sets_off_the_next():
     assert position(exchange, "dune").entry_price == 104
 
 
+@pytest.mark.parametrize("close_price", ["100", "99.5"])
+def test_what_waits_good_till_expired_goes_with_its_position(close_price):
+    exchange = a_market()
+    waits = replace(stop(Type.STOP_MARKET, "SELL", None, "98", close_position=True), time_in_force="GTE_GTC")
+    profit = algo(Type.TAKE_PROFIT_MARKET, "SELL", None, "103", close_position=True, time_in_force="GTE_GTC")
+    assert refused(exchange.place, "acme", waits, T0) == -4509
+    assert refused(exchange.place_algo, "acme", profit, T0) == -4509
+    trade(exchange, "acme", "birch", "1", "100")
+    row = exchange.place("acme", waits, T0)
+    other = exchange.place_algo("acme", profit, T0)
+    trade(exchange, "birch", "acme", "0.5", close_price)
+    assert len(exchange.open_orders("acme")) == 1
+    trade(exchange, "birch", "acme", "1", close_price)  # beyond the position
+    after = exchange.order("acme", "BTCUSDT", order_id=row.order_id)
+    assert (after.status, after.expiry_reason, after.time_in_force) == (Status.EXPIRED, 6, "GTE_GTC")
+    assert exchange.algo_order("acme", algo_id=other.algo_id).status is AlgoStatus.EXPIRED
+
+
+def test_good_till_expired_is_for_conditional_orders():
+    assert refused(a_market().place, "acme", limit("BUY", "1", "100", "GTE_GTC"), T0) == -1115
+
+
 # -- trailing ---------------------------------------------------------------------------------------------------------
 def trailing(side, rate, activation=None, **more):
     return stop(

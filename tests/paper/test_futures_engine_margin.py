@@ -290,6 +290,16 @@ def test_a_full_fee_leaves_the_rest_to_the_account():
     assert wallet(exchange, "acme").wallet_balance == d("99996.775")
 
 
+def test_a_liquidation_pays_no_commission():
+    exchange = a_floor(trader("acme", "10", taker="0.0005"), trader("birch"))
+    exchange.place("acme", limit("BUY", "1", "100"), T0)
+    exchange.place("birch", limit("SELL", "1", "100"), T0)
+    exchange.place("birch", limit("BUY", "1", "98"), T0)
+    exchange.set_mark_price("BTCUSDT", d("90"), T0)
+    kinds = [(i.type, i.income) for i in exchange.income("acme")]
+    assert kinds == [("REALIZED_PNL", -2), ("INSURANCE_CLEAR", d("-1.225"))]
+
+
 def test_a_cross_liquidation_ends_the_open_orders_first():
     """10 - 9.7 against 0.3612 at a mark of 90.3; sold at 91 the wallet keeps 1, which the fee takes"""
     exchange = a_floor(trader("acme", "10"), trader("birch"))

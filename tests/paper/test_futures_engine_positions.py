@@ -117,6 +117,15 @@ def test_an_isolated_position_takes_its_margin_out_of_the_wallet_and_gives_it_ba
     assert wallet(exchange, "acme").cross_wallet_balance == 100_002
 
 
+def test_an_isolated_position_that_turns_gets_the_margin_of_its_new_side():
+    """1 sold out of 3 at 98 frees 5, the other 2 need 196 by 20"""
+    exchange = a_floor()
+    exchange.set_margin_type("acme", "BTCUSDT", "ISOLATED", T0)
+    trade(exchange, "acme", "birch", "1", "100")
+    trade(exchange, "birch", "acme", "3", "98")
+    assert position(exchange, "acme").isolated_wallet == d("9.8")
+
+
 def test_isolated_margin_goes_in_and_out_by_hand_as_far_as_it_is_spare():
     exchange = a_floor(trader("acme", "100"), trader("birch"))
     exchange.set_margin_type("acme", "BTCUSDT", "ISOLATED", T0)

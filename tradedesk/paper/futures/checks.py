@@ -12,6 +12,7 @@ from tradedesk.paper.ledger import from_units, to_units
 from tradedesk.paper.rows import Refusal
 
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}", re.ASCII)
+GTE = "GTE_GTC"  # conditional orders only: as long as there is a position
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK", "GTX", "GTD")
 PRICE_MATCHES = {  # -> (looks at the other side of the book, level from 1)
     "OPPONENT": (True, 1), "OPPONENT_5": (True, 5), "OPPONENT_10": (True, 10), "OPPONENT_20": (True, 20),
@@ -57,7 +58,7 @@ def check_parameters(order: NewOrder, now: int) -> None:
     if order.time_in_force is not None:
         if kind is Type.MARKET:
             raise not_required("timeInForce")
-        if order.time_in_force not in TIMES_IN_FORCE:
+        if order.time_in_force not in TIMES_IN_FORCE and not (kind.is_conditional and order.time_in_force == GTE):
             raise Refusal(-1115, "Invalid timeInForce.")
     _check_good_till(order, now)
     _check_close_position(order)

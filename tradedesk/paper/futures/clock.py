@@ -7,7 +7,7 @@ from tradedesk.paper.futures.flow import perform
 from tradedesk.paper.futures.risk import held
 from tradedesk.paper.futures.rows import AlgoStatus, FundingRate, MarkPrice
 from tradedesk.paper.futures.state import Floor, Instrument, count
-from tradedesk.paper.futures.trading import cancel_all, expire
+from tradedesk.paper.futures.trading import cancel_all, end_algo, expire
 from tradedesk.paper.ledger import PER_ONE, from_units, to_units
 
 SECOND = 1_000_000_000  # ns
@@ -139,7 +139,7 @@ def run_timers(floor: Floor) -> None:
         elif timer.what == "algo":
             algo = account.open_algos.get(int(timer.key))
             if algo is not None:
-                conditional.end_algo(floor, algo, AlgoStatus.EXPIRED)
+                end_algo(floor, algo, AlgoStatus.EXPIRED)
         else:
             order = account.open.get(int(timer.key))
             if order is not None:

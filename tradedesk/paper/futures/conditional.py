@@ -9,6 +9,7 @@ from tradedesk.paper.futures.triggers import strays
 from tradedesk.paper.futures.vetting import (
     Ready,
     check_counts,
+    check_needs_position,
     check_placeable,
     check_side,
     check_single_close,
@@ -95,6 +96,7 @@ def place_algo(floor: Floor, account: Account, new: NewAlgo) -> Algo:
         raise Refusal(-4116, "ClientOrderId is duplicated.")
     check_counts(account, instrument, True)
     check_single_close(account, instrument, order)
+    check_needs_position(account, instrument, order)
     size = lots(instrument.contract, new.quantity, is_market=new.type.placed_as is Type.MARKET)
     price = ticks(instrument.contract, new.price)
     trigger = trigger_of(instrument, order)
@@ -146,14 +148,6 @@ def fire_algo(floor: Floor, algo: Algo) -> None:
         client_order_id=algo.client_id,
     )
     enter(floor, account, order, Ready(instrument, price, size, None), algo=algo)
-
-
-def end_algo(floor: Floor, algo: Algo, status: AlgoStatus) -> None:
-    """A waiting one."""
-    algo.instrument.waiting.pop(-algo.id, None)
-    algo.account.open_algos.pop(algo.id, None)
-    algo.status = status
-    floor.report_algo(algo)
 
 
 def find_algo(account: Account, algo_id: int | None, client_algo_id: str | None) -> Algo | None:

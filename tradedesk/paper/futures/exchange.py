@@ -222,7 +222,7 @@ class FuturesExchange:
     ) -> AlgoRow:
         """-2011 if it is not waiting."""
         algo = conditional.find_waiting(self._at(account, now), algo_id, client_algo_id)
-        conditional.end_algo(self._floor, algo, AlgoStatus.CANCELED)
+        trading.end_algo(self._floor, algo, AlgoStatus.CANCELED)
         return algo.row()
 
     def cancel_all_algo(self, account: str, symbol: str, now: int) -> list[AlgoRow]:
@@ -231,7 +231,7 @@ class FuturesExchange:
         self._floor.instrument(symbol)
         found = [algo for algo in holder.open_algos.values() if algo.instrument.symbol == symbol]
         for algo in found:
-            conditional.end_algo(self._floor, algo, AlgoStatus.CANCELED)
+            trading.end_algo(self._floor, algo, AlgoStatus.CANCELED)
         return [algo.row() for algo in found]
 
     def algo_order(self, account: str, *, algo_id: int | None = None, client_algo_id: str | None = None) -> AlgoRow:

@@ -2,6 +2,7 @@
 
 from tradedesk.paper.book import Match, Resting
 from tradedesk.paper.futures.checks import (
+    GTE,
     PRICE_MATCHES,
     check_notional,
     check_percent_price,
@@ -10,6 +11,7 @@ from tradedesk.paper.futures.checks import (
     ticks,
 )
 from tradedesk.paper.futures.margin import initial
+from tradedesk.paper.futures.positions import Position
 from tradedesk.paper.futures.risk import check_margin
 from tradedesk.paper.futures.rows import AlgoStatus, Amendment, Modify, NewOrder, Status, TradeRow, Type
 from tradedesk.paper.futures.state import Account, Algo, Floor, Instrument, Order, count
@@ -17,7 +19,15 @@ from tradedesk.paper.futures.vetting import Ready, market_bound, matched_price, 
 from tradedesk.paper.ledger import from_units
 from tradedesk.paper.rows import Refusal
 
-SELF_TRADE, IOC_REST, REDUCE_ONLY, LIQUIDATED, TRIGGERED, NO_LIQUIDITY = 1, 2, 4, 5, 8, 9  # `er` of the venue
+SELF_TRADE, IOC_REST, REDUCE_ONLY, LIQUIDATED, POSITION_GONE, TRIGGERED, NO_LIQUIDITY = (
+    1,
+    2,
+    4,
+    5,
+    6,
+    8,
+    9,
+)  # `er` of the venue
 MOST_AMENDMENTS = 10_000
 
 
@@ -199,8 +209,9 @@ def fill(floor: Floor, order: Order, price: int, size: int, trade_id: int, *, is
     floor.account_changed(account, "ORDER", (asset,), ((instrument, position),))
     if not order.leaves and order.algo is not None:
         floor.finish_algo(order)
-    if not position.reducible(is_buy=True) or not position.reducible(is_buy=False):
-        drop_idle_reducers(floor, account, instrument)
+    drop_idle_reducers(floor, account, instrument)
+    if before and before * position.lots <= 0:
+        drop_companions(floor, account, position)
 
 
 def drop_idle_reducers(floor: Floor, account: Account, instrument: Instrument) -> None:
@@ -215,6 +226,17 @@ def drop_idle_reducers(floor: Floor, account: Account, instrument: Instrument) -
     ]
     for order in idle:
         expire(floor, order, REDUCE_ONLY)
+
+
+def drop_companions(floor: Floor, account: Account, position: Position) -> None:
+    """What waits good-till-expired (GTE_GTC) goes with the position it was to close."""
+    for order in [
+        o for o in account.open.values() if o.position is position and o.tif == GTE and o.trigger is not None
+    ]:
+        expire(floor, order, POSITION_GONE)
+    for algo in [a for a in account.open_algos.values() if a.sent.time_in_force == GTE]:
+        if account.position(algo.instrument, algo.sent.position_side) is position:
+            end_algo(floor, algo, AlgoStatus.EXPIRED)
 
 
 # -- ending -----------------------------------------------------------------------------------------------------------
@@ -243,6 +265,14 @@ def cancel(floor: Floor, order: Order) -> None:
 def expire(floor: Floor, order: Order, reason: int, status: Status = Status.EXPIRED) -> None:
     order.reason = reason
     end(floor, order, status, "EXPIRED")
+
+
+def end_algo(floor: Floor, algo: Algo, status: AlgoStatus) -> None:
+    """A waiting one."""
+    algo.instrument.waiting.pop(-algo.id, None)
+    algo.account.open_algos.pop(algo.id, None)
+    algo.status = status
+    floor.report_algo(algo)
 
 
 def find(

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from tradedesk.paper.futures.checks import (
+    GTE,
     PRICE_MATCHES,
     check_notional,
     check_parameters,
@@ -45,6 +46,7 @@ def vet(floor: Floor, account: Account, order: NewOrder) -> Ready:
         raise Refusal(-4116, "ClientOrderId is duplicated.")
     check_counts(account, instrument, order.type.is_conditional)
     check_single_close(account, instrument, order)
+    check_needs_position(account, instrument, order)
     contract = instrument.contract
     size = lots(contract, order.quantity, is_market=order.type.placed_as is Type.MARKET)
     price = ticks(contract, order.price)
@@ -88,6 +90,19 @@ def check_single_close(account: Account, instrument: Instrument, order: NewOrder
             raise Refusal(
                 -4130, "An open stop or take profit order with GTE and closePosition in the direction is existing."
             )
+
+
+def check_needs_position(account: Account, instrument: Instrument, order: NewOrder) -> None:
+    """GTE_GTC lives as long as a position, so there must be one, or an order that may open one."""
+    if order.time_in_force != GTE:
+        return
+    idle = not account.position(instrument, order.position_side).lots
+    if idle and not any(o.instrument is instrument for o in account.open.values()):
+        raise Refusal(
+            -4509,
+            "Time in Force (TIF) GTE can only be used with open positions or open orders. "
+            "Please ensure that positions are available.",
+        )
 
 
 def trigger_of(instrument: Instrument, order: NewOrder) -> Trigger:
