@@ -192,6 +192,18 @@ async def test_the_venues_clock_is_off(venue, admin, seconds):
     assert (await client.order(*BUY)).status == 200
 
 
+async def test_times_that_a_client_asks_for_are_of_the_clock_that_is_off(venue, admin):
+    client, other = await venue.client(), await venue.client("birch")
+    await other.order("SELL", "0.01", "50000")
+    await client.order(*BUY)
+    await admin.post("skew", seconds=-30)
+    now = (await client.public("time")).body["serverTime"]
+    for start, found in ((now - 10_000, 1), (now + 10_000, 0)):
+        rows = await client.signed("GET", "myTrades", symbol="BTCUSDT", startTime=start, timestamp=now)
+        assert len(rows.body) == found
+        assert all(abs(row["time"] - now) < 5_000 for row in rows.body)
+
+
 async def test_events_carry_the_clock_that_is_off(venue, admin):
     client = await venue.client()
     async with client.socket("/ws-api/v3") as api, client.socket("/ws/btcusdt@depth@100ms") as stream:
@@ -245,6 +257,24 @@ async def test_faults_strike_the_futures_market_by_its_name(futures_venue, futur
     assert [row["clientOrderId"] for row in books["futures"]["orders"]] == ["a", "b"]
     first, _ = await futures_admin.requests("POST")
     assert (first["market"], first["fault"], first["is_processed"]) == ("futures", "did", True)
+
+
+async def test_reads_of_futures_lag_too(futures_venue, futures_admin):
+    client, other = await futures_venue.client(), await futures_venue.client("birch")
+    await client.order("BUY", "0.02", "59900", newClientOrderId="old")
+    await asyncio.sleep(0.3)
+    await futures_admin.post("stale", market="futures", seconds=0.25)
+    await client.order("BUY", "0.01", "59000", newClientOrderId="new")
+    assert (await other.order("SELL", "0.01", "59900")).status == 200
+    asked = {"symbol": "BTCUSDT"}
+    assert (await client.signed("GET", "v1/order", **asked, origClientOrderId="new")).code == -2013
+    old = (await client.signed("GET", "v1/openOrder", **asked, origClientOrderId="old")).body
+    assert Decimal(old["executedQty"]) == 0
+    assert [row["clientOrderId"] for row in (await client.signed("GET", "v1/openOrders")).body] == ["old"]
+    assert (await client.signed("GET", "v1/userTrades", **asked)).body == []
+    await futures_admin.clear()
+    assert [row["clientOrderId"] for row in (await client.signed("GET", "v1/openOrders")).body] == ["old", "new"]
+    assert len((await client.signed("GET", "v1/userTrades", **asked)).body) == 1
 
 
 async def test_a_foreign_order_money_funding_and_a_mark_on_futures(futures_venue, futures_admin):

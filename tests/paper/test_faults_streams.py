@@ -75,6 +75,15 @@ async def test_a_held_fill_comes_after_the_cancel(venue, admin):
         assert await reports(heard.socket, 3) == ["NEW a", "CANCELED bye", "TRADE a"]
 
 
+async def test_a_whole_stream_that_is_held_keeps_its_order(venue, admin):
+    async with Heard(venue) as heard:
+        fault = await admin.post("hold", account="acme", seconds=0.1)
+        for number in range(20):
+            await heard.acme.order("BUY", "0.01", "50000", newClientOrderId=f"a{number}")
+        assert await reports(heard.socket, 20) == [f"NEW a{number}" for number in range(20)]
+    assert (await admin.fault(fault))["struck"] == 40  # with the balances
+
+
 async def test_a_doubled_event_comes_twice_word_for_word(venue, admin):
     async with Heard(venue) as heard:
         await admin.post("dup", account="acme", event=REPORTS, count=1)
@@ -222,6 +231,22 @@ async def test_a_stale_book_says_the_same_again(venue, admin):
         await maker.order("BUY", "1", "50004")
         assert (await socket.receive())["b"] == "50004.00000000"
         assert (await client.public("depth", symbol="BTCUSDT", limit=5)).body["bids"][0][0] == "50004.00000000"
+
+
+async def test_a_snapshot_may_be_older_than_the_deltas(venue, admin):
+    client, maker = await quoted(venue)
+    await admin.post("book", what="stale", instrument="BTCUSDT", transport="rest")
+    old = (await client.public("depth", symbol="BTCUSDT")).body
+    async with client.socket("/ws/btcusdt@depth@100ms") as socket:
+        await maker.order("BUY", "1", "49999")
+        await socket.receive()
+        await maker.order("BUY", "1", "49998")
+        assert (await socket.receive())["U"] > old["lastUpdateId"] + 1
+        assert (await client.public("depth", symbol="BTCUSDT")).body == old
+    best = (await client.public("ticker/bookTicker", symbol="BTCUSDT")).body  # a question of its own, old from now on
+    assert best["bidPrice"] == "50000.00000000"
+    await admin.clear()
+    assert (await client.public("depth", symbol="BTCUSDT")).body["lastUpdateId"] > old["lastUpdateId"]
 
 
 @pytest.mark.parametrize("price", ["0.00000000", "-1.00000000", "NaN", "500000.00000000"])

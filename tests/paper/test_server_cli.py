@@ -188,6 +188,26 @@ def test_the_state_is_left_at_a_clean_end_and_found_at_the_next_start(tmp_path):
     )
 
 
+def test_all_markets_are_gone_and_come_back_with_nothing():
+    with paper_process() as described:
+        order = {"kind": "ext", "what": "order", "account": "acme", "instrument": "BTCUSDT", "side": "BUY", "quantity": "0.01",
+                 "price": "40000"}  # fmt: skip
+        ask(described, "POST", "/faults", [order, order | {"market": "futures"}])
+        before = ask(described, "GET", "/accounts/acme")
+        assert (len(before["orders"]), len(before["futures"]["orders"])) == (1, 1)
+        ask(described, "POST", "/faults", {"kind": "restart", "state": "lost", "seconds": 0.2})
+        for _ in range(100):
+            try:
+                assert get(described["rest"] + "/api/v3/ping") == {}
+                assert get(described["futures"]["rest"] + "/fapi/v1/ping") == {}
+                break
+            except urllib.error.URLError:
+                time.sleep(0.05)
+        assert [fault.get("failed") for fault in ask(described, "GET", "/faults")["faults"]] == [None] * 3
+        after = ask(described, "GET", "/accounts/acme")
+        assert (after["orders"], after["futures"]["orders"]) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [

@@ -7,6 +7,7 @@ import secrets
 import signal
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -242,6 +243,7 @@ async def _serve(
         again.make(troubles.saved, now)
     except ValueError as error:
         raise _Unusable(f"--state: {asked.troubles.state}: {error}") from None
+    futures = partial(_futures, asked, accounts, lambda: again.exchange)
     try:
         running = await start(
             again.exchange,
@@ -250,12 +252,13 @@ async def _serve(
             admin_token=secrets.token_urlsafe(32),
             host=asked.host,
             port=asked.port,
-            futures=_futures(asked, accounts, lambda: again.exchange, now),
+            futures=futures(now),
             futures_port=asked.futures_port,
             faults=troubles.faults,
             latency=troubles.latency,
             seed=asked.seed if troubles.seed is None else troubles.seed,
             remake=again.remake,
+            remake_futures=futures,
         )
     except FaultsError as error:
         raise _Unusable(f"--faults: {asked.troubles.faults}: {error}") from None

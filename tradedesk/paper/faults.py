@@ -18,7 +18,6 @@ move, funding, mark, key, status, filter, restart, shutdown, disconnect, expire)
 """
 
 import ipaddress
-import json
 import math
 import tomllib
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 from msgspec import Struct
 
 from tradedesk.domain.money import parse_decimal
@@ -216,8 +216,8 @@ def _settings(value: object) -> dict[str, object]:
     if not isinstance(value, dict) or not value or not all(isinstance(name, str) for name in value):
         raise ValueError('must be a table of values by name, like { p = "0" }')
     try:
-        size = len(json.dumps(value))
-    except (TypeError, ValueError, RecursionError):
+        size = len(orjson.dumps(value))  # as it will be written: what that refuses must not stop a stream later
+    except (TypeError, RecursionError):
         raise ValueError("must hold only texts, numbers, lists and tables") from None
     if size > _MOST_TEXT:
         raise ValueError(f"must be at most {_MOST_TEXT} characters")

@@ -18,6 +18,7 @@ from tradedesk.paper.server.fault_acts import Acts
 from tradedesk.paper.server.front import Commons, Front, Route
 from tradedesk.paper.server.futures import routes as futures_routes
 from tradedesk.paper.server.futures.front import FuturesFront
+from tradedesk.paper.server.futures.front import Remake as FuturesRemake
 from tradedesk.paper.server.hub import TICK
 from tradedesk.paper.server.latency import Latency
 from tradedesk.paper.server.limits import FUTURES, Limits, RateLimits
@@ -122,12 +123,13 @@ async def start(
     latency: Latency | None = None,
     seed: int = 0,
     remake: Remake | None = None,
+    remake_futures: FuturesRemake | None = None,
 ) -> Running:
     """Serve `exchange` to the owners of `accounts` on this loop. Port 0 takes a free one. Raises OSError if it cannot bind.
 
     `futures` is served beside it, on a port of its own; its accounts are those of the same names.
     Clients reach it from any loopback source address. `seed` is that of the faults' chances and of the latency; `remake`
-    builds the spot exchange again after a restart. Raises FaultsError if a fault that acts at once cannot.
+    and `remake_futures` build the exchanges again after a restart. Raises FaultsError if a fault that acts at once cannot.
     """
     commons = Commons(accounts, clock, latency=latency, seed=seed)
     spot = SpotFront(exchange, commons, Limits(rates or RateLimits()), remake)
@@ -145,7 +147,7 @@ async def start(
     fronts: dict[str, Front] = {"spot": spot}
     futures_front = None
     if futures is not None:
-        futures_front = FuturesFront(futures, commons, Limits(FUTURES))
+        futures_front = FuturesFront(futures, commons, Limits(FUTURES), remake_futures)
         fronts["futures"] = futures_front
         commons.futures_wallet = futures_front.transfer
         futures_app = _market(

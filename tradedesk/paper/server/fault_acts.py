@@ -1,6 +1,7 @@
 """Faults that act once: each at its time, on the market it names; restarts, and the end of sockets."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Set
 from datetime import datetime
 from functools import partial
@@ -15,6 +16,9 @@ from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.port import Port
 from tradedesk.paper.server.render import MILLISECOND, Json
 
+log = logging.getLogger("tradedesk.paper")
+
+_OPEN_TRIES, _OPEN_EVERY_S = 50, 0.1
 _SOCKETS_WITHIN_S = 2.0  # from the breaking of connections to the new start: their handlers must be through
 _AS_IT_STANDS = object()
 _OF_SOCKETS = ("restart", "shutdown", "disconnect")
@@ -85,13 +89,16 @@ class Acts:
     def _act(self, rule: Rule) -> object:
         fault, markets = rule.fault, self._markets(rule)
         seconds = fault.terms.get("seconds", 1.0)
+        away = [market for market in markets if self._fronts[market].is_down]
+        if away:
+            raise ValueError(f"market: {away[0]} is away; wait until it is back")
         match fault.kind:
             case "restart":
                 if fault.terms["state"] == "old" and rule.id not in self._old:
                     raise ValueError("restart: the state was not kept at the posting")
                 task = asyncio.create_task(self._restart(rule, markets, seconds))
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(self._restarted)
                 return {"markets": markets, "back_in_s": seconds}
             case "shutdown":
                 struck = self._struck(rule, markets)
@@ -177,12 +184,29 @@ class Acts:
         except ValueError as error:
             rule.failed = str(error)
         finally:
+            self._old.pop(rule.id, None)
             for market in markets:
                 commons.down.discard(market)
-            if terms.get("meanwhile", "closed") == "closed":
-                for market in markets:
-                    await self._ports[market].open()
-            self._old.pop(rule.id, None)
+                if terms.get("meanwhile", "closed") == "closed":
+                    await self._open(market, rule)
+
+    async def _open(self, market: str, rule: Rule) -> None:
+        """Take the port again; somebody else may have it for a moment."""
+        why: str | None = None
+        for _ in range(_OPEN_TRIES):
+            try:
+                await self._ports[market].open()
+            except OSError as error:
+                why = error.strerror
+                await asyncio.sleep(_OPEN_EVERY_S)
+            else:
+                return
+        rule.failed = f"port {self._ports[market].number} could not be taken again: {why}"
+
+    def _restarted(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("bug in a restart", exc_info=task.exception())
 
     def _state(self, rule: Rule, market: str) -> object | None:
         """What the market begins again with; None: with nothing."""

@@ -1,56 +1,75 @@
-"""Stale reads: what the orders, trades and balances of the spot accounts were some seconds ago.
+"""Stale reads: what the orders, trades and spot balances of the accounts were some seconds ago.
 
 The last minute of changes is kept, each with how the order or balance was before it; a view rewinds the present answers by
-those that came after its moment. It is the reads that lag, never what an order meets in the book.
+those that came after its moment. It is the reads that lag, never what an order meets in the book. Not rewound: order
+lists, movements, and the positions and balances of futures.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from tradedesk.paper.exchange import Exchange
-from tradedesk.paper.rows import AccountChanged, ExchangeEvent, Execution, OrderRow, Refusal, Status, TradeRow
+from tradedesk.paper.futures import rows as futures_rows
+from tradedesk.paper.futures.exchange import FuturesExchange
+from tradedesk.paper.rows import OrderRow, Refusal, TradeRow
 
 KEPT = 60_000_000_000  # ns
 MOST_KEPT = 50_000  # changes; with more in a minute the oldest are forgotten, and reads lag less
 
-_OPEN = (Status.NEW, Status.PARTIALLY_FILLED, Status.PENDING_NEW)
+_OPEN = ("NEW", "PARTIALLY_FILLED", "PENDING_NEW")
+_NOTHING = (Decimal(0), Decimal(0))
 _Key = tuple[str, str, int]  # account, symbol, order id
 _Balances = dict[str, tuple[Decimal, Decimal]]
 
 
-class Lag:
-    """The changes of the last minute. Fed with every event, in its order."""
+class Row(Protocol):
+    """An order as either market shows it."""
 
-    def __init__(self, exchange: Exchange, accounts: Sequence[str]) -> None:
-        self._orders: deque[tuple[int, _Key, OrderRow | None]] = deque(maxlen=MOST_KEPT)
+    @property
+    def account(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def order_id(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Lag(Generic[R]):
+    """The changes of the last minute. Fed with every one, in its order; times in ns."""
+
+    def __init__(self, open_orders: Iterable[R], held: Mapping[str, _Balances]) -> None:
+        """What stands at the beginning: the open orders, and by account what it holds."""
+        self._orders: deque[tuple[int, _Key, R | None]] = deque(maxlen=MOST_KEPT)
         self._balances: deque[tuple[int, str, _Balances]] = deque(maxlen=MOST_KEPT)
-        self._open = {_key(row): row for name in accounts for row in exchange.open_orders(name)}
-        self._held = {name: exchange.balances(name) for name in accounts}
+        self._open = {_key(row): row for row in open_orders}
+        self._held = {name: dict(balances) for name, balances in held.items()}
 
-    def happened(self, event: ExchangeEvent) -> None:
-        match event:
-            case Execution(row=row, time=time):
-                key = _key(row)
-                self._orders.append((time, key, self._open.get(key)))
-                if row.status in _OPEN:
-                    self._open[key] = row
-                else:
-                    self._open.pop(key, None)
-                while self._orders and self._orders[0][0] < time - KEPT:
-                    self._orders.popleft()
-            case AccountChanged(account=account, balances=balances, time=time):
-                held = self._held.setdefault(account, {})
-                nothing = (Decimal(0), Decimal(0))
-                self._balances.append((time, account, {asset: held.get(asset, nothing) for asset in balances}))
-                held |= balances
-                while self._balances and self._balances[0][0] < time - KEPT:
-                    self._balances.popleft()
+    def order_changed(self, row: R, time: int) -> None:
+        key = _key(row)
+        self._orders.append((time, key, self._open.get(key)))
+        if row.status in _OPEN:
+            self._open[key] = row
+        else:
+            self._open.pop(key, None)
+        while self._orders[0][0] < time - KEPT:
+            self._orders.popleft()
 
-    def orders_before(self, account: str, then: int) -> dict[_Key, OrderRow | None]:
+    def balances_changed(self, account: str, balances: _Balances, time: int) -> None:
+        held = self._held.setdefault(account, {})
+        self._balances.append((time, account, {asset: held.get(asset, _NOTHING) for asset in balances}))
+        held |= balances
+        while self._balances[0][0] < time - KEPT:
+            self._balances.popleft()
+
+    def orders_before(self, account: str, then: int) -> dict[_Key, R | None]:
         """Of the account's orders that changed after `then`: how each was at that moment, None where it was not yet."""
-        before: dict[_Key, OrderRow | None] = {}
+        before: dict[_Key, R | None] = {}
         for time, key, row in reversed(self._orders):
             if time <= then:
                 break
@@ -68,14 +87,14 @@ class Lag:
         return before
 
 
-def _key(row: OrderRow) -> _Key:
+def _key(row: Row) -> _Key:
     return row.account, row.symbol, row.order_id
 
 
-class PastExchange:
-    """The exchange to operations that read: account questions as of `then` (ns), everything else as it is."""
+class _Past(Generic[R]):
+    """An exchange to operations that read: order questions as of `then` (ns), everything else as it is."""
 
-    def __init__(self, exchange: Exchange, lag: Lag, then: int) -> None:
+    def __init__(self, exchange: Any, lag: Lag[R], then: int) -> None:
         self._exchange = exchange
         self._lag = lag
         self._then = then
@@ -83,17 +102,15 @@ class PastExchange:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._exchange, name)
 
-    def order(
-        self, account: str, symbol: str, *, order_id: int | None = None, client_order_id: str | None = None
-    ) -> OrderRow:
-        row = self._exchange.order(account, symbol, order_id=order_id, client_order_id=client_order_id)
+    def order(self, account: str, symbol: str, **ids: Any) -> R:
+        row: R = self._exchange.order(account, symbol, **ids)
         past = self._lag.orders_before(account, self._then).get(_key(row), row)
         if past is None:
             raise Refusal(-2013, "Order does not exist.")
         return past
 
-    def open_orders(self, account: str, symbol: str | None = None) -> list[OrderRow]:
-        rows = {_key(row): row for row in self._exchange.open_orders(account, symbol)}
+    def open_orders(self, account: str, symbol: str | None = None) -> list[R]:
+        rows: dict[_Key, R] = {_key(row): row for row in self._exchange.open_orders(account, symbol)}
         for key, before in self._lag.orders_before(account, self._then).items():
             if symbol is None or key[1] == symbol:
                 rows.pop(key, None)
@@ -101,14 +118,37 @@ class PastExchange:
                     rows[key] = before
         return sorted(rows.values(), key=lambda row: row.order_id)
 
-    def all_orders(self, account: str, symbol: str, **asked: Any) -> list[OrderRow]:
+    def all_orders(self, account: str, symbol: str, **asked: Any) -> list[R]:
         before = self._lag.orders_before(account, self._then)
         rows = [before.get(_key(row), row) for row in self._exchange.all_orders(account, symbol, **asked)]
         return [row for row in rows if row is not None]
 
+
+class PastExchange(_Past[OrderRow]):
+    """The spot exchange so."""
+
+    def __init__(self, exchange: Exchange, lag: Lag[OrderRow], then: int) -> None:
+        super().__init__(exchange, lag, then)
+
     def my_trades(self, account: str, symbol: str, **asked: Any) -> list[TradeRow]:
-        rows = self._exchange.my_trades(account, symbol, **asked)
-        return [row for row in rows if row.time <= self._then]
+        return [row for row in self._exchange.my_trades(account, symbol, **asked) if row.time <= self._then]
 
     def balances(self, account: str) -> _Balances:
-        return self._exchange.balances(account) | self._lag.balances_before(account, self._then)
+        held: _Balances = self._exchange.balances(account)
+        return held | self._lag.balances_before(account, self._then)
+
+
+class PastFutures(_Past[futures_rows.OrderRow]):
+    """The USD-M exchange so."""
+
+    def __init__(self, exchange: FuturesExchange, lag: Lag[futures_rows.OrderRow], then: int) -> None:
+        super().__init__(exchange, lag, then)
+
+    def open_order(self, account: str, symbol: str, **ids: Any) -> futures_rows.OrderRow:
+        row = self.order(account, symbol, **ids)
+        if row.status not in _OPEN:
+            raise Refusal(-2013, "Order does not exist.")
+        return row
+
+    def user_trades(self, account: str, symbol: str, **asked: Any) -> list[futures_rows.TradeRow]:
+        return [row for row in self._exchange.user_trades(account, symbol, **asked) if row.time <= self._then]

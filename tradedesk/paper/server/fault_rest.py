@@ -47,7 +47,8 @@ async def strike(door: "RestDoor", request: web.Request, asked: "Asked", rule: R
         case "late":
             answered = door.answer(asked, rule=rule, is_answered=False)
             await asyncio.sleep(terms["seconds"])
-            front.commons.seen.answered(answered.number)
+            if request.transport is not None and not request.transport.is_closing():
+                front.commons.seen.answered(answered.number)
             return answered.response()
         case "torn":
             return await _torn(request, door.answer(asked, rule=rule, is_answered=False))

@@ -275,7 +275,9 @@ class Front(ABC):
         weight = route.weight if isinstance(route.weight, int) else route.weight(parameters)
         try:
             self.limits.charge(peer, weight, now)
-            key = identify(self.shown_time(now))
+            shown = self.shown_time(now)
+            parameters.shift = shown - now
+            key = identify(shown)
             if key is not None:
                 check_right(key, route.right or (self.trade_right if route.is_order else Right.READ), now)
             call = Call(peer=peer, now=now, unit=self.shown_unit(unit), key=key)

@@ -64,6 +64,7 @@ class Parameters:
     def __init__(self, values: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
         self._values = dict(values)
         self._read: set[str] = set()
+        self.shift = 0  # ns that the venue's clock is ahead of the present: what the client calls now
 
     def peek(self, name: str) -> str | None:
         """The raw text without taking it: for what stands outside the operation (weights, the log)."""
@@ -147,7 +148,7 @@ class Parameters:
     def time(self, name: str) -> int | None:
         """A moment in ns since the epoch; sent in ms, or in µs when it has 16 digits."""
         value = self.integer(name)
-        return None if value is None else to_ns(value)
+        return None if value is None else to_ns(value) - self.shift
 
     def client_order_id(self, name: str) -> str | None:
         text = self.text(name)

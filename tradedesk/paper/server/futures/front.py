@@ -1,7 +1,10 @@
 """The USD-M market behind its doors: the exchange, what is counted, and who listens."""
 
+import copy
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from tradedesk.paper.accounts import Right
 from tradedesk.paper.faults import Fault
@@ -14,15 +17,20 @@ from tradedesk.paper.futures.rows import (
     FuturesEvent,
     MarginCall,
     OrderChanged,
+    OrderRow,
     TriggerRejected,
 )
 from tradedesk.paper.rows import Print
 from tradedesk.paper.server import fault_futures
+from tradedesk.paper.server.fault_lag import Lag, PastFutures
 from tradedesk.paper.server.front import Commons, Front
 from tradedesk.paper.server.futures import account_json, orders_json
 from tradedesk.paper.server.futures.digits import Digits
 from tradedesk.paper.server.futures.streams import FuturesStreams
 from tradedesk.paper.server.limits import Limits
+
+Remake = Callable[[int], FuturesExchange | None]
+"""(now in ns) -> a new exchange in which nothing has happened yet; None if there cannot be one."""
 
 
 class FuturesFront(Front):
@@ -31,9 +39,16 @@ class FuturesFront(Front):
     market = "futures"
     trade_right = Right.FUTURES
 
-    def __init__(self, exchange: FuturesExchange, commons: Commons, limits: Limits) -> None:
+    def __init__(
+        self, exchange: FuturesExchange, commons: Commons, limits: Limits, remake: Remake | None = None
+    ) -> None:
         super().__init__(commons, limits)
+        self._remake = remake
+        self._begin(exchange)
+
+    def _begin(self, exchange: FuturesExchange) -> None:
         self.exchange = exchange
+        self._lag = Lag([row for name in self.commons.accounts for row in _open_orders(exchange, name)], {})
         self.digits = {contract.symbol: Digits.of(contract) for contract in exchange.contracts()}
         self.fee_burn: set[str] = set()  # accounts that asked to pay in BNB; kept and told only
         self.streams: FuturesStreams = FuturesStreams(exchange, self.digits, self.users)
@@ -44,6 +59,19 @@ class FuturesFront(Front):
         number = self.exchange.transfer(account, asset, amount, now)
         self.distribute(now)
         return number
+
+    # -- faults -------------------------------------------------------------------------------------------------------
+
+    def as_of(self, then: int) -> Front:
+        view: Any = copy.copy(self)
+        view.exchange = PastFutures(self.exchange, self._lag, then)
+        return view  # type: ignore[no-any-return]
+
+    def revive(self, saved: object | None, now: int) -> None:
+        made = self._remake(now) if self._remake is not None and saved is None else None
+        if made is None:
+            raise ValueError("the futures market was started without the means to start again")
+        self._begin(made)
 
     def act(self, fault: Fault, now: int) -> object:
         return fault_futures.act(self.exchange, fault, now)
@@ -71,6 +99,7 @@ class FuturesFront(Front):
         users = self.users
         match event:
             case OrderChanged(row=row, fill=fill):
+                self._lag.order_changed(row, event.time)
                 digits = self.digits[row.symbol]
                 if fill is not None and event.what == "TRADE":
                     users.tell(row.account, partial(orders_json.trade_lite, event, fill, digits))
@@ -85,3 +114,11 @@ class FuturesFront(Front):
                 users.tell(row.account, partial(orders_json.algo_update, event, self.digits[row.symbol]))
             case TriggerRejected():
                 users.tell(event.account, partial(orders_json.trigger_reject, event))
+
+
+def _open_orders(exchange: FuturesExchange, account: str) -> list[OrderRow]:
+    """None of an account that has no futures side."""
+    try:
+        return exchange.open_orders(account)
+    except KeyError:
+        return []

@@ -30,7 +30,11 @@ class SpotFront(Front):
 
     def _begin(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self._lag = Lag(exchange, tuple(self.commons.accounts))
+        names = tuple(self.commons.accounts)
+        self._lag = Lag(
+            [row for name in names for row in exchange.open_orders(name)],
+            {name: exchange.balances(name) for name in names},
+        )
         self.streams: SpotStreams = SpotStreams(exchange, self.users)
         self._updated: dict[str, int] = {}  # by account, when a balance last changed (ns)
         for spec in exchange.specs():
@@ -71,13 +75,14 @@ class SpotFront(Front):
     def distribute(self, now: int) -> None:
         events = self.exchange.drain()
         for event in events:
-            self._lag.happened(event)
             match event:
                 case Execution(row=row, fill=fill):
+                    self._lag.order_changed(row, event.time)
                     if fill is not None and row.executed_qty == fill.quantity:  # its first: only unfilled orders count
                         self.limits.give_back_order(row.account, now, MAKER_CREDIT if fill.is_maker else TAKER_CREDIT)
                     self.users.tell(row.account, partial(user_events.execution_report, event))
                 case AccountChanged():
+                    self._lag.balances_changed(event.account, event.balances, event.time)
                     self._updated[event.account] = event.time
                     self.users.tell(event.account, partial(user_events.account_position, event))
                 case ListChanged():
