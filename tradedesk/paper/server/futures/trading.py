@@ -10,7 +10,7 @@ from tradedesk.paper.server.futures.front import FuturesFront
 from tradedesk.paper.server.parameters import Parameters, invalid
 from tradedesk.paper.server.render import Json, error
 
-_WEEK_H = 7 * 24
+_WEEK = 7 * 24 * 3_600_000_000_000  # ns
 MOST_PLACED, MOST_CANCELLED = 5, 10  # by one batch
 _DONE = {"code": 200, "msg": "The operation of cancel all open order is done."}
 
@@ -21,6 +21,14 @@ def _order(futures: FuturesFront, row: OrderRow, unit: int) -> Json:
 
 def _result(futures: FuturesFront, row: OrderRow, unit: int) -> Json:
     return orders_json.placed(row, "RESULT", futures.digits[row.symbol], unit)
+
+
+def _week(parameters: Parameters) -> tuple[int | None, int | None]:
+    """From when to when (ns), no more than seven days apart."""
+    start, end = parameters.span()
+    if start is not None and end is not None and end - start > _WEEK:
+        raise Refusal(-4165, "Invalid time interval: Maximum time interval is 7 days")
+    return start, end
 
 
 # -- placing, changing, cancelling ----------------------------------------------------------------------------------------
@@ -146,7 +154,7 @@ def open_orders(futures: FuturesFront, call: Call, parameters: Parameters) -> ob
 
 def all_orders(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
     symbol, order_id, limit = parameters.symbol(), parameters.integer("orderId"), parameters.limit("limit", 500, 1_000)
-    start, end = parameters.span(_WEEK_H)
+    start, end = _week(parameters)
     parameters.finish()
     rows = futures.exchange.all_orders(call.name, symbol, order_id=order_id, start=start, end=end, limit=limit)
     return [_order(futures, row, call.unit) for row in rows]
@@ -155,7 +163,7 @@ def all_orders(futures: FuturesFront, call: Call, parameters: Parameters) -> obj
 def user_trades(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
     symbol, limit = parameters.symbol(), parameters.limit("limit", 500, 1_000)
     order_id, from_id = parameters.integer("orderId"), parameters.integer("fromId")
-    start, end = parameters.span(_WEEK_H)
+    start, end = _week(parameters)
     parameters.finish()
     if from_id is not None and (start is not None or end is not None):
         raise Refusal(-1128, "Combination of optional parameters invalid.")
@@ -246,7 +254,7 @@ def open_algos(futures: FuturesFront, call: Call, parameters: Parameters) -> obj
 def all_algos(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
     symbol, algo_id = parameters.symbol(), parameters.integer("algoId")
     page, limit = parameters.integer("page"), parameters.limit("limit", 500, 1_000)
-    start, end = parameters.span(_WEEK_H)
+    start, end = _week(parameters)
     parameters.finish()
     if page == 0:
         raise invalid("page")
