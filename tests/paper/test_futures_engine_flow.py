@@ -55,6 +55,16 @@ def test_a_client_takes_the_flow_and_the_market_hears_of_it():
     assert exchange._floor.outside == {"USDT": 150 * 10**8}  # the flow was paid for its short
 
 
+def test_the_flow_gets_the_funding_of_what_it_is_short():
+    exchange, _ = a_floor(rest(False, 1000, 2_000))
+    exchange.place("acme", market("BUY", "1"), T0)
+    exchange.set_funding_rate("BTCUSDT", d("0.01"))
+    exchange.fund_now("BTCUSDT", T0)
+    assert wallet(exchange, "acme").wallet_balance == 99_999
+    assert exchange._floor.outside == {"USDT": 101 * 10**8}
+    assert exchange._floor.total("USDT") == exchange._floor.deposited["USDT"]
+
+
 def test_the_flow_takes_clients_and_flow_in_their_order():
     exchange, _ = a_floor(
         rest(True, 990, 1_000),
