@@ -16,6 +16,7 @@ from paper_builders import BTC, T0, an_account
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.market import Quiet, Rest, Take, Withdraw
 from tradedesk.paper.rows import Kind, NewOrder, Oco, Oto, Otoco, Print, Refusal
+from tradedesk.paper.saved import Saved
 
 TICK, LOT = Decimal("0.01"), Decimal("0.001")
 SPEC = msgspec.structs.replace(
@@ -60,6 +61,7 @@ class Game:
         self.market = Scripted()
         accounts = [an_account(name, **FEES, **HELD) for name in NAMES]
         accounts = [msgspec.structs.replace(a, group="one") if GROUPS[a.name] == "one" else a for a in accounts]
+        self.accounts = accounts
         self.exchange = Exchange([SPEC], accounts, self.market, now=T0)
         self.naive = NaiveExchange(
             {name: {asset: Decimal(amount) for asset, amount in HELD.items()} for name in NAMES},
@@ -87,6 +89,8 @@ class Game:
         for number in range(operations):
             self.now += self.chance.randint(0, 10**9)
             what = self.chance.choice(kinds) if len(self.naive.orders) < 60 else self.cancel
+            if self.chance.random() < 0.002:
+                what = self.restart
             self.both(*what())
             if number % look_every == 0:
                 self.compare()
@@ -162,7 +166,9 @@ class Game:
                 left -= take * price
                 if take < total:
                     break
-            if levels and not order.qty:
+            if not levels:
+                raise Refused("Order book liquidity is less than symbol minimum quantity.")
+            if not order.qty:
                 raise Refused("Filter failure: LOT_SIZE")
             self.naive.place(order)
             self.remember(order)
@@ -267,6 +273,27 @@ class Game:
 
         return "move", on_engine, lambda: self.naive.move(account, asset, amount)
 
+    def restart(self):
+        """The engine starts again from what it saved; everyone else is gone, and nothing has traded yet."""
+
+        def on_engine():
+            wire = msgspec.msgpack.encode(self.exchange.saved())
+            saved = msgspec.msgpack.decode(wire, type=Saved)
+            self.exchange = Exchange([SPEC], self.accounts, self.market, now=self.now, saved=saved)
+            self.last_id = self.exchange.depth("BTCUSDT").last_update_id
+            self.exchange.forget_book_changes("BTCUSDT")
+            depth = self.exchange.depth("BTCUSDT", 1_000)
+            self.seen = {True: dict(depth.bids), False: dict(depth.asks)}
+
+        def on_naive():
+            self.naive.last = None
+            self.naive.orders = [order for order in self.naive.orders if order.account is not None]
+            for order in self.naive.orders:
+                if order.place is not None:
+                    order.shown = min(order.peak or order.leaves, order.leaves)
+
+        return "restart", on_engine, on_naive
+
     def flow(self):
         self.flow_key -= 1
         key, is_buy = self.flow_key, self.chance.random() < 0.5
@@ -367,7 +394,7 @@ def test_the_games_play_everything():
     game = Game(7)
     game.play(4_000, look_every=100)
     outcomes = {name for name, times in game.outcomes.items() if times > 2}
-    for kind in ("LIMIT", "MARKET", "LIMIT_MAKER", *CONDITIONAL, "by amount", "OCO", "OTO", "cancel", "amend", "OTOCO", "move", "Rest", "Take", "Withdraw"):  # fmt: skip
+    for kind in ("LIMIT", "MARKET", "LIMIT_MAKER", *CONDITIONAL, "by amount", "OCO", "OTO", "cancel", "amend", "OTOCO", "restart", "move", "Rest", "Take", "Withdraw"):  # fmt: skip
         assert f"{kind}: None" in outcomes
     for refused in ("LIMIT: Account has insufficient balance for requested action.", "LIMIT_MAKER: Order would immediately match and take.", "STOP_LOSS: Order would trigger immediately.", "OCO: The relationship of the prices for the orders is not correct."):  # fmt: skip
         assert refused in outcomes

@@ -184,6 +184,7 @@ def lived():
     exchange.amend_keep_priority("birch", "BTCUSDT", T0, order_id=done.order_id, new_qty=d("0.1"))
     exchange.place("birch", limit("SELL", "0.1", "60500", stp_mode="EXPIRE_MAKER"), T0)
     exchange.move("acme", "USDT", d(5), "INTEREST", T0)
+    exchange.set_pays_bnb("acme", True)
     exchange.drain()
     return exchange
 
@@ -218,6 +219,7 @@ def test_a_restarted_exchange_shows_its_clients_what_the_old_one_did():
     assert new.depth("BTCUSDT").bids == old.depth("BTCUSDT").bids
     assert new.depth("BTCUSDT").asks == old.depth("BTCUSDT").asks
     assert totals(new) == totals(old)
+    assert [new.account_spec(name).pays_bnb for name in ("acme", "birch")] == [True, False]
     assert new.drain() == []
 
 

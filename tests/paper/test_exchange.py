@@ -102,8 +102,17 @@ def test_a_market_order_by_amount_spends_at_most_that():
     assert (row.status, row.orig_qty, row.executed_qty) == (Status.FILLED, d("0.01665"), d("0.01665"))
     assert row.cumulative_quote == d(600) + d("0.00665") * 60100 <= 1000
     assert row.orig_quote_qty == 1000
-    sold = exchange.place("birch", market("SELL", quote="1000"), T0)
-    assert sold.status is Status.EXPIRED  # nobody buys
+    exchange.drain()
+    nobody_buys = (-2010, "Order book liquidity is less than symbol minimum quantity.")
+    assert refused(market("SELL", quote="1000"), exchange) == nobody_buys
+
+
+def test_an_amount_needs_a_book_that_holds_the_least_quantity():
+    exchange = an_exchange(specs=[msgspec.structs.replace(BTC, min_market_qty=d("0.5"))])
+    exchange.place("birch", limit("SELL", "0.4", "60000"), T0)
+    exchange.drain()
+    message = "Order book liquidity is less than MARKET_LOT_SIZE filter minimum quantity."
+    assert refused(market("BUY", quote="1000"), exchange) == (-2010, message)
 
 
 def test_an_account_may_trade_with_itself():
@@ -280,6 +289,22 @@ def test_cancel_replace_moves_an_order_whose_funds_it_needs():
     assert both.cancel.order.status is Status.CANCELED
     assert both.new.status is Status.NEW
     assert exchange.open_orders("acme") == [both.new]
+
+
+def test_a_new_order_refused_after_the_old_one_is_gone_is_told_as_rejected():
+    exchange = an_exchange()
+    exchange.place("birch", limit("BUY", "1", "60000"), T0)
+    old = exchange.place("acme", limit("SELL", "1", "61000"), T0)
+    exchange.drain()
+    new = msgspec.structs.replace(maker("SELL", "1", "60000"), client_order_id="n1")
+    both = exchange.cancel_replace("acme", new, T0, stop_on_failure=True, order_id=old.order_id)
+    assert (both.cancel.order.status, both.new.message) == (Status.CANCELED, "Order would immediately match and take.")
+    told = [(e.what, e.row.status, e.row.client_order_id) for e in exchange.drain() if isinstance(e, Execution)]
+    assert told == [
+        ("CANCELED", Status.CANCELED, old.client_order_id),
+        ("REJECTED", Status.REJECTED, "n1"),
+    ]
+    assert refusal(lambda: exchange.order("acme", "BTCUSDT", client_order_id="n1"))[0] == -2013
 
 
 def test_cancel_replace_stops_or_goes_on_after_a_failed_cancel():

@@ -28,7 +28,16 @@ from tradedesk.paper.rows import (
     TradeRow,
 )
 from tradedesk.paper.rules import check_parameters
-from tradedesk.paper.vetting import OPEN, check_counts, check_standing, insufficient, may_stand, measure, need_of
+from tradedesk.paper.vetting import (
+    OPEN,
+    check_counts,
+    check_standing,
+    insufficient,
+    may_stand,
+    measure,
+    need_of,
+    to_lots,
+)
 
 _DISCOUNT = (3, 4)  # what is left of a commission paid in BNB
 
@@ -477,6 +486,14 @@ class Engine:
             )
         )
         return execution_id
+
+    def reject(self, account: Account, new: NewOrder) -> None:
+        """Tell of an order that passed the filters and was refused all the same. It never was anywhere."""
+        ready = Ready(0, to_lots(self.instruments[new.symbol], new.quantity), 0, 0, 0)
+        order = Order(account, self.instruments[new.symbol], new, ready, order_id=self.next.order, now=self.now)
+        self.next.order += 1
+        order.status, order.is_open, order.working_time = Status.REJECTED, False, -1
+        self.report("REJECTED", order)
 
     def balances_changed(self, account: Account, assets: tuple[str, ...]) -> None:
         name = account.spec.name

@@ -182,7 +182,10 @@ class Exchange:
         cancel_client_order_id: str | None = None,
         restrictions: str | None = None,
     ) -> CancelReplaced:
-        """Parameters and filters of the new order come first and raise; then each leg may fail for itself."""
+        """Parameters and filters of the new order come first and raise; then each leg may fail for itself.
+
+        A new order that is refused when the old one is gone already is told as REJECTED; no query knows it.
+        """
         self.advance(now)
         instrument = self._engine.instrument(order.symbol)
         check_parameters(order)
@@ -206,6 +209,8 @@ class Exchange:
             new = self._place(account, order)
         except Refusal as refusal:
             new = refusal
+            if isinstance(cancel, Cancelled):
+                self._engine.reject(self._engine.accounts[account], order)
         return CancelReplaced(cancel=cancel, new=new)
 
     def amend_keep_priority(

@@ -131,7 +131,7 @@ def check_filters(spec: Spec, grid: Grid, order: NewOrder, reference: Decimal | 
         if not spec.min_qty <= order.quantity <= spec.max_qty or quantity % grid.lot:
             raise refuse_filter("LOT_SIZE")
         if order.kind in MARKET_KINDS:
-            check_market_lot(spec, order.quantity)
+            _check_market_lot(spec, order.quantity)
     stop = peak = 0
     if order.kind in STOP_KINDS:
         stop = _check_trigger(spec, grid, order)
@@ -151,7 +151,7 @@ def check_amend(spec: Spec, grid: Grid, price: Decimal, new_qty: Decimal) -> int
     return quantity
 
 
-def check_market_lot(spec: Spec, quantity: Decimal) -> None:
+def _check_market_lot(spec: Spec, quantity: Decimal) -> None:
     if not spec.min_market_qty <= quantity <= spec.max_market_qty or (spec.market_lot and quantity % spec.market_lot):
         raise refuse_filter("MARKET_LOT_SIZE")
 

@@ -6,7 +6,7 @@ the new start, so that none is used twice, even when the value is an old one.
 
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tradedesk.paper.engine import Engine
 from tradedesk.paper.orders import Account, Order, OrderList
@@ -68,6 +68,7 @@ class SavedList(Struct, frozen=True, kw_only=True):
 
 class SavedAccount(Struct, frozen=True, kw_only=True):
     name: str
+    pays_bnb: bool
     balances: dict[str, tuple[int, int]]  # asset -> (free, locked), units of 1e-8
     orders: list[SavedOrder]
     lists: list[SavedList]
@@ -119,6 +120,7 @@ def save(engine: Engine) -> Saved:
 def _save_account(account: Account, balances: dict[str, tuple[int, int]]) -> SavedAccount:
     return SavedAccount(
         name=account.spec.name,
+        pays_bnb=account.spec.pays_bnb,
         balances=balances,
         orders=[_save_order(order) for orders in account.orders.values() for order in orders],
         lists=[_save_list(order_list) for order_list in account.lists.values()],
@@ -214,6 +216,7 @@ def restore(engine: Engine, saved: Saved) -> None:
 
 
 def _restore_account(engine: Engine, account: Account, saved: SavedAccount) -> None:
+    account.spec = structs.replace(account.spec, pays_bnb=saved.pays_bnb)
     for one in sorted(saved.orders, key=lambda order: order.id):
         order = _restore_order(engine, account, one)
         engine.orders[order.id] = order

@@ -5,11 +5,12 @@ raises Refusal.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from tradedesk.paper.ledger import Ledger, from_units
 from tradedesk.paper.orders import Account, Instrument, Order, Ready
 from tradedesk.paper.rows import Kind, NewOrder, Refusal
-from tradedesk.paper.rules import STOP_KINDS, check_filters, check_market_lot, refuse_filter
+from tradedesk.paper.rules import STOP_KINDS, check_filters, refuse_filter
 from tradedesk.paper.triggers import BASIS
 
 OPEN = "TRADING"
@@ -29,13 +30,30 @@ def measure(instrument: Instrument, order: NewOrder, now: int) -> Ready:
     lots = units.quantity // grid.lot
     if units.amount:
         lots, _ = book.affordable(is_buy, units.amount // grid.tick_lot)
-        if not lots and book.depth(not is_buy, 1):
-            raise refuse_filter("LOT_SIZE")
-        if lots:
-            check_market_lot(spec, lots * instrument.lot)
+        _check_bought(instrument, is_buy, lots)
     price, stop = units.price // grid.tick, units.stop // grid.tick
     lock = _need(instrument, is_buy, lots, price, stop, order.trailing_delta or 0)
     return Ready(price, lots, stop, units.peak // grid.lot, lock)
+
+
+def _check_bought(instrument: Instrument, is_buy: bool, lots: int) -> None:
+    """What an amount of the quote asset buys or sells must be a quantity that the book has and the filters allow."""
+    spec, quantity = instrument.spec, lots * instrument.lot
+    there = sum(total for _, total in instrument.book.depth(not is_buy, 1_000_000))
+    if not there:
+        raise Refusal(-2010, "Order book liquidity is less than symbol minimum quantity.")
+    for name, least in (("LOT_SIZE", spec.min_qty), ("MARKET_LOT_SIZE", spec.min_market_qty)):
+        if there * instrument.lot < least:
+            raise Refusal(-2010, f"Order book liquidity is less than {name} filter minimum quantity.")
+    if quantity < spec.min_qty:
+        raise refuse_filter("LOT_SIZE")
+    if not spec.min_market_qty <= quantity <= spec.max_market_qty:
+        raise refuse_filter("MARKET_LOT_SIZE")
+
+
+def to_lots(instrument: Instrument, quantity: Decimal | None) -> int:
+    """0 for none."""
+    return int((quantity or 0) / instrument.lot)
 
 
 def need_of(order: Order) -> int:
