@@ -113,6 +113,7 @@ async def test_orders_are_found_listed_and_cancelled(futures_venue):
     week = 8 * 24 * 3_600_000
     far = await acme.signed("GET", "v1/allOrders", symbol="BTCUSDT", startTime=1, endTime=1 + week)
     assert far.code == -4165
+    assert (await acme.signed("GET", "v1/userTrades", symbol="BTCUSDT", startTime=2, endTime=1)).code == -1023
 
 
 async def test_a_countdown_that_is_not_renewed_cancels(futures_venue):

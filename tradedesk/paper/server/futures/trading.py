@@ -26,8 +26,10 @@ def _result(futures: FuturesFront, row: OrderRow, unit: int) -> Json:
 def _week(parameters: Parameters) -> tuple[int | None, int | None]:
     """From when to when (ns), no more than seven days apart."""
     start, end = parameters.span()
+    if start is not None and end is not None and start > end:
+        raise Refusal(-1023, "Start time is greater than end time.")
     if start is not None and end is not None and end - start > _WEEK:
-        raise Refusal(-4165, "Invalid time interval: Maximum time interval is 7 days")
+        raise Refusal(-4165, "Maximum time interval is 7 days.")
     return start, end
 
 
