@@ -386,6 +386,26 @@ def test_a_post_only_order_moved_onto_the_other_side_is_cancelled():
     assert exchange.modify("acme", change(mine, price="100"), T0).status is Status.CANCELED
 
 
+def test_a_modification_may_take_its_price_from_the_book():
+    exchange = a_floor()
+    mine = exchange.place("acme", limit("BUY", "2", "99"), T0)
+    exchange.place("birch", limit("BUY", "1", "99.5"), T0)
+    matched = replace(change(mine), price=None, price_match="QUEUE")
+    row = exchange.modify("acme", matched, T0)
+    assert (row.price, row.price_match) == (d("99.5"), "QUEUE")
+    assert refused(exchange.modify, "acme", replace(matched, price=d(98)), T0) == -1106
+    assert refused(exchange.modify, "acme", replace(matched, price_match="NEAR"), T0) == -5037
+    assert refused(exchange.modify, "acme", replace(change(mine), side="SELL"), T0) == -1117
+
+
+def test_a_reduce_only_order_is_modified_within_its_position():
+    exchange = a_floor()
+    trade(exchange, "acme", "birch", "2", "100")
+    mine = exchange.place("acme", limit("SELL", "1", "101", reduce_only=True), T0)
+    assert refused(exchange.modify, "acme", change(mine, quantity="2.1"), T0) == -2022
+    assert exchange.modify("acme", change(mine, quantity="2"), T0).orig_qty == 2
+
+
 # -- batches, cancels, countdown --------------------------------------------------------------------------------------
 def test_each_leg_of_a_batch_answers_for_itself():
     exchange = a_floor()

@@ -217,6 +217,22 @@ def test_transfers_move_the_wallet_but_unrealised_profit_and_margin_stay():
     exchange.transfer("acme", "USDT", d("-6.9"), T0)
 
 
+@pytest.mark.parametrize(("amount", "code"), [("0", -4055), ("0.000000001", -1111), ("-100000.01", -2018)])
+def test_transfers_of_nothing_too_little_or_too_much_are_refused(amount, code):
+    exchange = a_floor()
+    with pytest.raises(Refusal) as refused:
+        exchange.transfer("acme", "USDT", d(amount), T0)
+    assert refused.value.code == code
+    assert exchange.income("acme") == []
+
+
+def test_other_assets_lie_in_the_wallet_beside_the_margin():
+    exchange = a_floor()
+    exchange.transfer("acme", "BNB", d(3), T0, reason="MARGIN_TRANSFER")
+    assert {row.asset: row.available_balance for row in exchange.assets("acme", T0)} == {"USDT": 100_000, "BNB": 3}
+    assert exchange._floor.total("BNB") == 3 * 10**8
+
+
 def test_open_interest_counts_each_contract_once():
     exchange = a_floor(trader("acme"), trader("birch"), trader("cedar"))
     assert exchange.open_interest("BTCUSDT") == 0
@@ -276,6 +292,12 @@ def test_the_margin_type_does_not_change_under_orders_or_positions():
         with pytest.raises(Refusal) as refused:
             exchange.set_margin_type("acme", "BTCUSDT", "CROSSED" if code == -4046 else "ISOLATED", T0)
         assert refused.value.code == code
+
+
+def test_a_margin_type_of_another_name_is_refused():
+    with pytest.raises(Refusal) as refused:
+        a_floor().set_margin_type("acme", "BTCUSDT", "ISOLATE", T0)
+    assert refused.value.code == -1130
 
 
 def test_several_contracts_are_told_apart():

@@ -3,6 +3,8 @@
 No socket, no clock, no global randomness: `now` (ns since the epoch) comes with every call and never goes back. Events wait
 until `drain`: whoever calls must drain after every call. Calls that may fail raise Refusal and then changed nothing.
 
+Client orders and trades stay for the life of the exchange, as on spot; income, liquidations and fundings have their limits.
+
 Not modelled: auto-deleveraging (what a liquidation cannot close at once it tries again a second later), multi-assets margin
 (the flag is kept), delivery contracts, portfolio margin.
 """

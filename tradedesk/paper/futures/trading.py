@@ -1,5 +1,7 @@
 """Orders on the floor: matched, rested, modified, ended; and what a fill does to position and wallet."""
 
+from msgspec.structs import replace
+
 from tradedesk.paper.book import Match, Resting
 from tradedesk.paper.futures.checks import (
     GTE,
@@ -360,9 +362,7 @@ def modify(floor: Floor, account: Account, change: Modify) -> Order:
     )
     order.price, order.lots = price, size
     if sent.price_match != change.price_match:
-        order.sent = NewOrder(
-            **{f: getattr(sent, f) for f in sent.__struct_fields__} | {"price_match": change.price_match}
-        )
+        order.sent = replace(sent, price_match=change.price_match)
     floor.report("AMENDMENT", order)
     work(floor, order)
     return order
