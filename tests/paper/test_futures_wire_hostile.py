@@ -138,13 +138,13 @@ def desk() -> Desk:
     return Desk()
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(route=st.sampled_from(sorted(routes.REST)), terms=TERMS, account=st.integers(0, 1))
 def test_every_endpoint_answers_or_refuses(desk, route, terms, account):
     check(desk.ask(routes.REST[route], terms, account))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     orders=st.lists(
         st.tuples(st.integers(0, 1), st.sampled_from([("POST", "order"), ("POST", "order/test")]), ORDERS), max_size=6
