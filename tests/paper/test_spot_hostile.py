@@ -1,6 +1,7 @@
 """Hostile and broken requests over REST and the WebSocket API: the documented error, never a 5xx, a hang or a bug in the log."""
 
 import base64
+import gzip
 import json
 import os
 import struct
@@ -292,6 +293,24 @@ def test_bytes_that_are_no_request_end_with_a_4xx_or_a_closed_connection(server:
         except ConnectionError:
             answer = None
     assert answer is None or 400 <= answer[0] < 500
+    assert server.is_alive()
+
+
+def test_a_body_that_unpacks_to_pages_is_refused_before_it_is_held(server: Hostile) -> None:
+    packed = gzip.compress(b"a=" + b"1" * 30_000_000)
+    status, body = server.http("POST", "/api/v3/order", packed, Content_Encoding="gzip")
+    assert status == 413
+    check_refusal(json.loads(body))
+    assert server.is_alive()
+
+
+def test_a_body_without_an_end_is_answered_while_it_comes(server: Hostile) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST /api/v3/order HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall((b"4000\r\n" + b"a" * 0x4000 + b"\r\n") * 8)
+        answer = read_answer(connection)
+    assert answer is not None
+    assert answer[0] == 413
     assert server.is_alive()
 
 
