@@ -123,11 +123,19 @@ def hostile_server() -> Iterator[Hostile]:
         exchange = Exchange(default_specs(), specs(accounts), Quiet(), now=clock.now())
         return await start(exchange, accounts, clock, admin_token="t", rates=rates)
 
+    async def finish() -> None:
+        """End the server, and what aiohttp leaves lingering for the rest of a body that never comes."""
+        await running.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
     running = on_loop(begin())
     try:
         yield Hostile(running, accounts[0], complaints)
     finally:
-        on_loop(running.stop())
+        on_loop(finish())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(WITHIN_S)
         loop.close()
