@@ -1,6 +1,6 @@
 """The exchange's core: what a client's order and the flow of everyone else do to books, balances and each other.
 
-exchange.py is the door to it; lists.py and corrections.py act through it. Whoever calls sets `now` first, calls `settle`
+exchange.py is the door to it; flow.py, lists.py and corrections.py act through it. Whoever calls sets `now` first, calls `settle`
 when a step is done, and takes `events` away. `settle` places what that step set off: orders whose trigger was reached and
 legs whose working order was filled, first come first served; what these set off comes after them.
 """
@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from tradedesk.paper.book import Book, Match, Resting
-from tradedesk.paper.ledger import PER_ONE, Ledger, from_units
-from tradedesk.paper.market import Action, Market, Rest, SetLevel, Take, Traded, Withdraw
+from tradedesk.paper.commissions import in_bnb
+from tradedesk.paper.ledger import Ledger, from_units
+from tradedesk.paper.market import Market
 from tradedesk.paper.orders import Account, Group, Instrument, Order, OrderList, Ready
 from tradedesk.paper.prevention import effective_mode, losses
 from tradedesk.paper.rows import (
@@ -38,8 +39,6 @@ from tradedesk.paper.vetting import (
     need_of,
     to_lots,
 )
-
-_DISCOUNT = (3, 4)  # what is left of a commission paid in BNB
 
 
 class Counters:
@@ -351,7 +350,7 @@ class Engine:
     # -- trading ------------------------------------------------------------------------------------------------------
     def _client_takes(self, order: Order, match: Match) -> TradeRow:
         instrument = order.instrument
-        printed = self._print(instrument, match.price, match.lots, order.is_buy, order.id)
+        printed = self.print_trade(instrument, match.price, match.lots, order.is_buy, order.id)
         maker = match.resting.owner
         if isinstance(maker, Order):
             self._fill(maker, match.price, match.lots, printed.trade_id, is_maker=True)
@@ -359,16 +358,16 @@ class Engine:
             self.market.taken(instrument.spec.symbol, not order.is_buy, match.price, match.lots)
         return self._fill(order, match.price, match.lots, printed.trade_id, is_maker=False)
 
-    def _flow_takes(self, instrument: Instrument, is_buy: bool, matches: list[Match]) -> int:
+    def flow_takes(self, instrument: Instrument, is_buy: bool, matches: list[Match]) -> int:
         """The flow trades: each match on the tape, clients' sides filled. Returns the lots traded."""
         for match in matches:
-            printed = self._print(instrument, match.price, match.lots, is_buy, self.next.taker)
+            printed = self.print_trade(instrument, match.price, match.lots, is_buy, self.next.taker)
             maker = match.resting.owner
             if isinstance(maker, Order):
                 self._fill(maker, match.price, match.lots, printed.trade_id, is_maker=True)
         return sum(match.lots for match in matches)
 
-    def _print(self, instrument: Instrument, price: int, lots: int, taker_buys: bool, taker_order: int) -> Print:
+    def print_trade(self, instrument: Instrument, price: int, lots: int, taker_buys: bool, taker_order: int) -> Print:
         printed = instrument.tape.trade(price, lots, self.now, not taker_buys, taker_order)
         self.events.append(printed)
         if instrument.triggers.by_key:
@@ -392,12 +391,13 @@ class Engine:
         else:
             order.locked -= base_units
             given, units, received, gross = spec.base, base_units, spec.quote, quote_units
-        numerator, denominator = account.maker if is_maker else account.taker
-        commission, commission_asset = gross * numerator // denominator, received
+        rate = account.maker if is_maker else account.taker
+        commission, commission_asset = gross * rate[0] // rate[1], received
         if account.spec.pays_bnb:
-            commission, commission_asset = self._in_bnb(
-                instrument, name, received, gross, price, numerator, denominator
-            )
+            commission, commission_asset = in_bnb(
+                self.instruments, instrument, received,
+                gross=gross, price=price, rate=rate, free_bnb=self.ledger.free(name, "BNB"),
+            )  # fmt: skip
         self.ledger.exchange(
             name, given, units, received, gross=gross, commission=commission, commission_asset=commission_asset
         )
@@ -436,28 +436,6 @@ class Engine:
         if order.order_list is not None and order.status is Status.FILLED:
             self._after_end(order.order_list, order)
         return trade
-
-    def _in_bnb(
-        self, instrument: Instrument, name: str, received: str, gross: int, price: int, numerator: int, denominator: int
-    ) -> tuple[int, str]:
-        """(units, asset) of a commission that is paid in BNB, a quarter less; of what is received where that cannot be.
-
-        The rate is BNB's last price in the quote asset, rounded down; that of a trade itself turns base into quote.
-        """
-        full = gross * numerator // denominator
-        part, whole = numerator * _DISCOUNT[0], denominator * _DISCOUNT[1]
-        if received == "BNB":
-            return gross * part // whole, received
-        spec, grid = instrument.spec, instrument.grid
-        in_quote = gross if received == spec.quote else gross // grid.lot * price * grid.tick_lot
-        if spec.quote == "BNB":
-            units = in_quote * part // whole
-        else:
-            bnb = self.instruments.get("BNB" + spec.quote)
-            if bnb is None or not bnb.tape.last:
-                return full, received
-            units = in_quote * part * PER_ONE // (whole * bnb.tape.last * bnb.grid.tick)
-        return (units, "BNB") if units <= self.ledger.free(name, "BNB") else (full, received)
 
     # -- telling ------------------------------------------------------------------------------------------------------
     def report(
@@ -503,52 +481,3 @@ class Engine:
     def list_changed(self, order_list: OrderList) -> None:
         order_list.time = self.now
         self.events.append(ListChanged(row=order_list.row(), time=self.now))
-
-    # -- the flow -----------------------------------------------------------------------------------------------------
-    def perform(self, action: Action) -> None:
-        self.now = max(self.now, action.at)
-        self.next.taker -= 1
-        instrument = self.instruments[action.symbol]
-        if instrument.spec.status != OPEN:
-            self._perform_closed(instrument, action)
-            return
-        book = instrument.book
-        match action:
-            case Rest(key=key, is_buy=is_buy, price=price, lots=lots):
-                lots -= self._flow_takes(instrument, is_buy, book.match(is_buy, price, lots))
-                if lots:
-                    book.rest(key, is_buy, price, lots)
-            case Take(is_buy=is_buy, limit=limit, lots=lots):
-                self._flow_takes(instrument, is_buy, book.match(is_buy, limit, lots))
-            case Withdraw(key=key):
-                book.withdraw(key)
-            case SetLevel(key=key, is_buy=is_buy, price=price, lots=lots):
-                joins = lots - book.flow_lots_at(is_buy, price)
-                if joins > 0 and book.would_take(is_buy, price):
-                    met = self._flow_takes(instrument, is_buy, book.match_owned(is_buy, price, joins))
-                    if met:
-                        self.market.taken(action.symbol, is_buy, price, met)
-                        lots -= met
-                book.set_flow(key, is_buy, price, lots)
-            case Traded(is_buy=is_buy, price=price, lots=lots):
-                better = price - 1 if is_buy else price + 1
-                met = self._flow_takes(instrument, is_buy, book.match_owned(is_buy, better, lots))
-                if met < lots:
-                    met += self._flow_takes(instrument, is_buy, book.match_at(is_buy, price, lots - met))
-                if met < lots:
-                    self._print(instrument, price, lots - met, is_buy, self.next.taker)
-        if self._due:
-            self.settle()
-
-    @staticmethod
-    def _perform_closed(instrument: Instrument, action: Action) -> None:
-        """While the instrument does not trade, the flow can only leave its book, as clients can."""
-        book = instrument.book
-        match action:
-            case Withdraw(key=key):
-                book.withdraw(key)
-            case SetLevel(key=key, is_buy=is_buy, price=price, lots=lots):
-                if lots < book.flow_lots_at(is_buy, price):
-                    book.set_flow(key, is_buy, price, lots)
-            case _:
-                pass

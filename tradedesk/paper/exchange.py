@@ -8,7 +8,7 @@ What is kept: books of the flow are bounded by the market, tape and candles by t
 trades stay for the life of the exchange. Events wait until `drain`: whoever calls must drain after every call.
 
 This is the door: it sets the time, lets the flow act, and hands over. What happens then stands in engine.py (orders and
-trades), lists.py (order lists) and corrections.py (amends, busts, movements, rules that change).
+trades), flow.py (everyone else), lists.py (order lists) and corrections.py (amends, busts, movements, rules that change).
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from msgspec import structs
 from tradedesk.paper import corrections, lists
 from tradedesk.paper.candles import INTERVALS
 from tradedesk.paper.engine import Engine
+from tradedesk.paper.flow import perform
 from tradedesk.paper.market import Action, Market
 from tradedesk.paper.orders import Order
 from tradedesk.paper.rows import (
@@ -72,7 +73,7 @@ class Exchange:
         for symbol, instrument in self._engine.instruments.items():
             instrument.tape.begin(partial(market.history, symbol, now))
         for action in market.opening(now):
-            self._engine.perform(action)
+            perform(self._engine, action)
         if saved is not None:
             restore(self._engine, saved)
 
@@ -82,7 +83,7 @@ class Exchange:
         engine = self._engine
         now = max(now, engine.now)
         for action in engine.market.act(now, engine.books):
-            engine.perform(action)
+            perform(engine, action)
         engine.now = now
 
     def next_due(self) -> int | None:
@@ -298,7 +299,7 @@ class Exchange:
     def perform(self, action: Action) -> None:
         """One act of everyone else, out of its turn."""
         self.advance(action.at)
-        self._engine.perform(action)
+        perform(self._engine, action)
 
     def set_status(self, symbol: str, status: str, now: int) -> None:
         """TRADING, HALT, BREAK or CANCEL_ONLY: all but the first take no new orders, cancels go on. ValueError if other."""
