@@ -124,9 +124,11 @@ def take(floor: Floor, order: Order, limit: int | None) -> None:
 def tradable(front: Resting) -> int:
     """How much of a resting order may trade, never 0: what can reduce nothing any more has left the book."""
     maker = front.owner
-    if isinstance(maker, Order) and maker.may_only_reduce:
-        return min(front.leaves, maker.position.reducible(maker.is_buy))
-    return front.leaves
+    if not isinstance(maker, Order) or not maker.may_only_reduce:
+        return front.leaves
+    lots = min(front.leaves, maker.position.reducible(maker.is_buy))
+    assert lots, f"order {maker.id} reduces nothing and is on the book"  # a taker would wait for it for ever
+    return lots
 
 
 def stops_self_trade(floor: Floor, taker: Order, maker: Order) -> bool:
