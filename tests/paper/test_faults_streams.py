@@ -177,7 +177,8 @@ async def test_a_gap_in_the_book_is_seen_in_the_ids(venue, admin):
     async with client.socket("/ws/btcusdt@depth@100ms") as socket:
         await maker.order("BUY", "1", "49999")
         book = LocalBook((await client.public("depth", symbol="BTCUSDT", limit=1000)).body)
-        book.apply(await socket.receive())
+        snapshot = book.last
+        await socket.until(lambda event: book.apply(event) or event["u"] >= snapshot)
         fault = await admin.post("book", what="gap", instrument="BTCUSDT", count=1)
         await maker.order("BUY", "1", "49998")
         for _ in range(100):
@@ -196,6 +197,14 @@ async def test_a_gap_in_the_book_is_seen_in_the_ids(venue, admin):
         assert book.matches((await client.public("depth", symbol="BTCUSDT", limit=1000)).body)
 
 
+def is_crossed(event: dict[str, Any]) -> bool:
+    bids, asks = event.get("bids", event.get("b")), event.get("asks", event.get("a"))
+    if isinstance(bids, str):
+        return Decimal(bids) >= Decimal(asks)
+    best = [Decimal(price) for price, _ in bids], [Decimal(price) for price, _ in asks]
+    return max(best[0], default=Decimal(0)) >= min(best[1], default=Decimal(50_005))
+
+
 @pytest.mark.parametrize("stream", ["btcusdt@depth@100ms", "btcusdt@depth5@100ms", "btcusdt@bookTicker"])
 async def test_a_crossed_book_is_crossed(venue, admin, stream):
     client, maker = await quoted(venue)
@@ -203,14 +212,7 @@ async def test_a_crossed_book_is_crossed(venue, admin, stream):
         await admin.post("book", what="cross", instrument="BTCUSDT", count=1, transport="stream")
         await maker.order("BUY", "1", "50001")
         await maker.order("SELL", "1", "50005")
-        event = await socket.receive()
-        if "bookTicker" in stream:
-            bid, ask = Decimal(event["b"]), Decimal(event["a"])
-        else:
-            bids, asks = event.get("bids", event.get("b")), event.get("asks", event.get("a"))
-            bid = max(Decimal(price) for price, _ in bids)
-            ask = min((Decimal(price) for price, _ in asks), default=Decimal(50_005))
-        assert bid >= ask
+        await asyncio.wait_for(socket.until(is_crossed), 5)  # the first may have been under way before the fault
     depth = (await client.public("depth", symbol="BTCUSDT")).body
     assert (depth["bids"][0][0], depth["asks"][0][0]) == ("50001.00000000", "50005.00000000")
 
@@ -241,7 +243,7 @@ async def test_a_snapshot_may_be_older_than_the_deltas(venue, admin):
         await maker.order("BUY", "1", "49999")
         await socket.receive()
         await maker.order("BUY", "1", "49998")
-        assert (await socket.receive())["U"] > old["lastUpdateId"] + 1
+        await asyncio.wait_for(socket.until(lambda event: event["U"] > old["lastUpdateId"] + 1), 5)
         assert (await client.public("depth", symbol="BTCUSDT")).body == old
     best = (await client.public("ticker/bookTicker", symbol="BTCUSDT")).body  # a question of its own, old from now on
     assert best["bidPrice"] == "50000.00000000"
