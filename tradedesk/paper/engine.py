@@ -465,12 +465,13 @@ class Engine:
         )
         return execution_id
 
-    def reject(self, account: Account, new: NewOrder) -> None:
+    def reject(self, account: Account, new: NewOrder, why: str) -> None:
         """Tell of an order that passed the filters and was refused all the same. It never was anywhere."""
         ready = Ready(0, to_lots(self.instruments[new.symbol], new.quantity), 0, 0, 0)
         order = Order(account, self.instruments[new.symbol], new, ready, order_id=self.next.order, now=self.now)
         self.next.order += 1
         order.status, order.is_open, order.working_time = Status.REJECTED, False, -1
+        order.reason = why
         self.report("REJECTED", order)
 
     def balances_changed(self, account: Account, assets: tuple[str, ...]) -> None:

@@ -4,8 +4,8 @@ No socket, no clock, no global randomness: `now` (ns since the epoch) comes with
 one counts as the latest seen), the seed with the market. Same seed and same calls, same fills. Ids begin at the
 millisecond of the start, so that a restarted exchange does not use an id again.
 
-What is kept: books of the flow are bounded by the market, tape and candles by their own limits; client orders and client
-trades stay for the life of the exchange. Events wait until `drain`: whoever calls must drain after every call.
+What is kept: books of the flow are bounded by the market, tape and candles by their own limits; what clients did (orders,
+lists, trades, movements, amendments, prevented matches) stays for the life of the exchange. Events wait until `drain`: whoever calls must drain after every call.
 
 This is the door: it sets the time, lets the flow act, and hands over. What happens then stands in engine.py (orders and
 trades), flow.py (everyone else), lists.py (order lists) and corrections.py (amends, busts, movements, rules that change).
@@ -211,7 +211,7 @@ class Exchange:
         except Refusal as refusal:
             new = refusal
             if isinstance(cancel, Cancelled):
-                self._engine.reject(self._engine.accounts[account], order)
+                self._engine.reject(self._engine.accounts[account], order, refusal.message)
         return CancelReplaced(cancel=cancel, new=new)
 
     def amend_keep_priority(

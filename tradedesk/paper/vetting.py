@@ -31,7 +31,10 @@ def measure(instrument: Instrument, order: NewOrder, now: int) -> Ready:
     if units.amount:
         lots, _ = book.affordable(is_buy, units.amount // grid.tick_lot)
         _check_bought(instrument, is_buy, lots)
-    price, stop = units.price // grid.tick, units.stop // grid.tick
+    price = units.price // grid.tick
+    if order.kind is Kind.LIMIT and not units.peak:  # most orders, and the rest of this is only for others
+        return Ready(price, lots, 0, 0, price * lots * grid.tick_lot if is_buy else lots * grid.lot)
+    stop = units.stop // grid.tick
     lock = _need(instrument, is_buy, lots, price, stop, order.trailing_delta or 0)
     return Ready(price, lots, stop, units.peak // grid.lot, lock)
 
@@ -39,7 +42,7 @@ def measure(instrument: Instrument, order: NewOrder, now: int) -> Ready:
 def _check_bought(instrument: Instrument, is_buy: bool, lots: int) -> None:
     """What an amount of the quote asset buys or sells must be a quantity that the book has and the filters allow."""
     spec, quantity = instrument.spec, lots * instrument.lot
-    there = sum(total for _, total in instrument.book.depth(not is_buy, 1_000_000))
+    there, _ = instrument.book.available(is_buy, None, 1 << 62)
     if not there:
         raise Refusal(-2010, "Order book liquidity is less than symbol minimum quantity.")
     for name, least in (("LOT_SIZE", spec.min_qty), ("MARKET_LOT_SIZE", spec.min_market_qty)):
