@@ -149,6 +149,7 @@ async def test_a_replacement_that_fails_after_the_cancel_is_told_as_rejected(ven
     assert [event.get("x") for event in told] == ["CANCELED", None, "REJECTED"]
     rejected = told[-1]
     assert (rejected["X"], rejected["c"], rejected["w"], rejected["q"]) == ("REJECTED", "new", False, "100.00000000")
+    assert rejected["r"] == "INSUFFICIENT_BALANCES"
     assert "W" not in rejected
     assert "eR" not in rejected
     assert (await client.signed("GET", "order", symbol="BTCUSDT", origClientOrderId="new")).code == -2013

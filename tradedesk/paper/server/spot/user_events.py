@@ -4,6 +4,11 @@ from tradedesk.paper.rows import AccountChanged, BalanceMoved, Execution, ListCh
 from tradedesk.paper.server.render import ZERO, Json, number
 
 _OPEN = (Status.NEW, Status.PARTIALLY_FILLED)
+_REJECT_REASONS = {  # the refusal's text -> the venue's word for it; what is absent has none
+    "Account has insufficient balance for requested action.": "INSUFFICIENT_BALANCES",
+    "Order would trigger immediately.": "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
+    "Order would immediately match and take.": "WOULD_MATCH_IMMEDIATELY",
+}
 
 
 def execution_report(event: Execution, unit: int) -> Json:
@@ -30,7 +35,7 @@ def execution_report(event: Execution, unit: int) -> Json:
         "C": before,
         "x": event.what,
         "X": row.status,
-        "r": (row.expiry_reason if was_rejected else None) or "NONE",
+        "r": _REJECT_REASONS.get(row.expiry_reason or "", "NONE") if was_rejected else "NONE",
         "i": row.order_id,
         "l": number(fill.quantity) if fill else ZERO,
         "z": number(row.executed_qty),
