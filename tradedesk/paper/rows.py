@@ -182,7 +182,7 @@ class OrderRow(Struct, frozen=True, kw_only=True):
     strategy_type: int | None = None
     prevented_match_id: int | None = None  # of the newest trade that self-trade prevention stopped
     prevented_quantity: Decimal = Decimal(0)  # all of them
-    expiry_reason: str | None = None  # UNFILLED_IOC_QUANTITY_EXPIRED and its kin; of a REJECTED one the text of the refusal
+    expiry_reason: str | None = None  # UNFILLED_IOC_QUANTITY_EXPIRED and its kin; REJECTED: the refusal's text
     fills: tuple[TradeRow, ...] = ()  # those of the placing request only
 
 
