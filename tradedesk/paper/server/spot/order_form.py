@@ -19,6 +19,7 @@ def order(parameters: Parameters) -> NewOrder:
         symbol=parameters.symbol(),
         side=_side(parameters, "side"),
         quantity="quantity",
+        amount="quoteOrderQty",
         client_order_id="newClientOrderId",
         stp_mode=_stp_mode(parameters),
     )
@@ -143,7 +144,9 @@ def _leg(
     quantity: str,
     client_order_id: str,
     stp_mode: str | None,
+    amount: str | None = None,
 ) -> NewOrder:
+    """`name` gives what a parameter is called in this leg; the others are names as they are."""
     kind = parameters.must(name("type"))
     if kind not in _KINDS:
         raise Refusal(-1116, "Invalid orderType.")
@@ -155,7 +158,7 @@ def _leg(
         side=side,
         kind=Kind(kind),
         quantity=parameters.decimal(quantity),
-        quote_quantity=parameters.decimal("quoteOrderQty") if name("quoteOrderQty") == "quoteOrderQty" else None,
+        quote_quantity=None if amount is None else parameters.decimal(amount),
         price=parameters.decimal(name("price")),
         time_in_force=_time_in_force(parameters, name("timeInForce")),
         client_order_id=parameters.client_order_id(client_order_id),
