@@ -91,7 +91,8 @@ async def test_a_stalled_request_is_processed_after_its_seconds_even_if_the_clie
     fault = await admin.post("stall", method="place", count=1, seconds=0.4)
     await never(client.order(*BUY, newClientOrderId="a"))  # it gave up and hung up
     assert await admin.orders() == []
-    await admin.seen("POST")
+    [row] = await admin.seen("POST")
+    assert (row["is_processed"], row["is_answered"]) == (True, False)
     assert await admin.orders() == ["a"]
     await is_well(venue, admin, fault)
 

@@ -288,6 +288,11 @@ def test_thin_keeps_the_ids_of_every_order_in_an_answer():
         "listClientOrderId": "l",
         "orders": [{"orderId": 1, "clientOrderId": "a"}],
     }
+    both = {"cancelResult": "SUCCESS", "cancelResponse": order, "newOrderResponse": order | {"orderId": 2}}
+    assert thin(both) == {
+        "cancelResult": "SUCCESS", "cancelResponse": {"orderId": 1, "clientOrderId": "a"},
+        "newOrderResponse": {"orderId": 2, "clientOrderId": "a"},
+    }  # fmt: skip
     assert thin({"serverTime": 5}) == {"serverTime": 5}
 
 

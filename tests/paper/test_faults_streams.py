@@ -9,6 +9,8 @@ import pytest
 from fault_post import Admin
 from paper_client import LocalBook
 
+from tradedesk.paper.server.manners import API, Manners
+
 BUY = ("BUY", "0.01", "50000")
 REPORTS = "executionReport"
 
@@ -143,6 +145,20 @@ async def test_a_frozen_socket_is_open_and_silent(venue, admin, pings):
         await admin.clear()
         await heard.acme.order(*BUY, newClientOrderId="b")
         assert await reports(heard.socket, 1) == ["NEW b"]  # what came while it was frozen is lost
+
+
+async def test_a_socket_frozen_without_pings_is_not_dropped_for_the_pongs_it_could_not_get(start_venue, monkeypatch):
+    tenth = 100_000_000
+    hasty = Manners(ping_every=tenth, pong_within=2 * tenth, counts_texts=False)
+    monkeypatch.setitem(API, "spot", hasty)
+    venue = await start_venue()
+    client, admin = await venue.client(), Admin(venue.running)
+    async with client.socket("/ws-api/v3") as socket:
+        await socket.call("ping")
+        await admin.post("freeze", transport="wsapi", pings=False)
+        await asyncio.sleep(0.8)
+        await admin.clear()
+        assert (await socket.call("ping"))["status"] == 200
 
 
 async def pong(socket: Any) -> bytes | None:

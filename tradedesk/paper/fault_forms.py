@@ -113,7 +113,7 @@ def thin(result: object) -> object:
         if "orders" in result and "orderListId" in result:
             return {name: result[name] for name in result if name in _IDS} | {"orders": thin(result["orders"])}
         ids = {name: value for name, value in result.items() if name in _IDS}
-        return ids or result
+        return ids or {name: thin(value) for name, value in result.items()}
     return result
 
 

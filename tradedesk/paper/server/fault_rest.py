@@ -36,7 +36,7 @@ async def strike(door: "RestDoor", request: web.Request, asked: "Asked", rule: R
             await asyncio.sleep(terms["seconds"])
             if front.epoch != epoch:  # the exchange was restarted meanwhile: what waited inside it is gone
                 return await _leave_waiting(request, "reset", None)
-            return door.answer(asked, rule=rule).response()
+            return door.answer(asked, rule=rule, is_answered=_is_there(request)).response()
         case "stale":
             return door.answer(asked, rule=rule, lag=round(terms["seconds"] * SECOND)).response()
         case "thin" | "alter":
@@ -47,7 +47,7 @@ async def strike(door: "RestDoor", request: web.Request, asked: "Asked", rule: R
         case "late":
             answered = door.answer(asked, rule=rule, is_answered=False)
             await asyncio.sleep(terms["seconds"])
-            if request.transport is not None and not request.transport.is_closing():
+            if _is_there(request):
                 front.commons.seen.answered(answered.number)
             return answered.response()
         case "torn":
@@ -72,12 +72,17 @@ def _said(said: Spoken) -> web.Response:
     )
 
 
+def _is_there(request: web.Request) -> bool:
+    """Whether the client has not left."""
+    return request.transport is not None and not request.transport.is_closing()
+
+
 async def _leave_waiting(request: web.Request, end: str, seconds: float | None) -> web.StreamResponse:
     """No answer: the connection stays open until the client leaves or the time is over, and then ends."""
     if end == "hang" or seconds:
         loop = asyncio.get_running_loop()
         until = loop.time() + (HANG_S if seconds is None else seconds)
-        while loop.time() < until and request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+        while loop.time() < until and _is_there(request):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)  # aiohttp tells a handler that its client left only by cancelling it
     if request.transport is not None:
         if end == "reset":

@@ -51,7 +51,8 @@ def strike(door: "ApiDoor", socket: "ApiSocket", request: "Request", rule: Rule)
 
 def _stalled(door: "ApiDoor", socket: "ApiSocket", request: "Request", rule: Rule, epoch: int) -> None:
     if door.front.epoch == epoch:  # otherwise the exchange was restarted: what waited inside it is gone
-        socket.outbox.put(door.answer(socket, request, rule=rule).frame())
+        answered = door.answer(socket, request, rule=rule, is_answered=not socket.outbox.is_cut)
+        socket.outbox.put(answered.frame())
 
 
 def _send_late(door: "ApiDoor", socket: "ApiSocket", frame: bytes, number: int) -> None:

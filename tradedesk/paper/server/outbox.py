@@ -134,6 +134,8 @@ class Outbox:
 
     def tend(self) -> None:
         """Do what the time asks for: a ping, or the end."""
+        if self._faults is not None and self._faults.silences(self, is_ping=True):
+            return  # frozen: no ping is sent, so none can be missed
         match self._conduct.due(self._clock()):
             case Ping(payload):
                 self.put(payload, WSMsgType.PING)
