@@ -369,6 +369,7 @@ class Engine:
 
     def print_trade(self, instrument: Instrument, price: int, lots: int, taker_buys: bool, taker_order: int) -> Print:
         printed = instrument.tape.trade(price, lots, self.now, not taker_buys, taker_order)
+        instrument.trades += 1
         self.events.append(printed)
         if instrument.triggers.by_key:
             for trigger in instrument.triggers.traded(price, self.now):

@@ -28,6 +28,7 @@ from tradedesk.paper.tape import Tape
 from tradedesk.paper.triggers import Trigger, Triggers
 
 ZERO = Decimal(0)
+_MINUTE = 60_000_000_000  # ns
 
 
 class Instrument:
@@ -36,7 +37,19 @@ class Instrument:
     `spec` may change under way, and `filters` with it. The steps of the book may not: `grid`, `tick` and `lot` stay.
     """
 
-    __slots__ = ("book", "filters", "grid", "lot", "spec", "tape", "tick", "triggers")
+    __slots__ = (
+        "_average",
+        "_average_at",
+        "book",
+        "filters",
+        "grid",
+        "lot",
+        "spec",
+        "tape",
+        "tick",
+        "trades",
+        "triggers",
+    )
 
     def __init__(self, spec: Spec, first_id: int, touched: dict[str, None]) -> None:
         self.spec = spec
@@ -46,12 +59,17 @@ class Instrument:
         self.book = Book(first_id, spec.symbol, touched)
         self.tape = Tape(spec.symbol, spec.tick, spec.lot, self.grid.tick_lot, first_id)
         self.triggers = Triggers()
+        self.trades = 0  # on the tape since the start
+        self._average: Decimal | None = None
+        self._average_at = (-1, -1)
 
     def reference(self, now: int) -> Decimal | None:
         """What percent price and market notional are measured by: the average price, else the middle of the book."""
-        average = self.tape.average(now)
-        if average is not None:
-            return average
+        at = (self.trades, now // _MINUTE)  # every order asks, and nothing else changes the average
+        if at != self._average_at:
+            self._average, self._average_at = self.tape.average(now), at
+        if self._average is not None:
+            return self._average
         best = [price for price in (self.book.best_bid(), self.book.best_ask()) if price is not None]
         return sum(best) * self.tick / len(best) if best else None
 
