@@ -314,3 +314,14 @@ async def test_its_market_sockets_run(async_client: Any, paper: dict[str, Any]) 
     async with manager.multiplex_socket(["btcusdt@bookTicker", "ethusdt@aggTrade"]) as stream:
         heard = await asyncio.wait_for(stream.recv(), 8)
     assert heard["stream"] in ("btcusdt@bookTicker", "ethusdt@aggTrade")
+
+
+async def test_its_depth_cache_follows_the_book_by_the_documented_procedure(
+    async_client: Any, paper: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binance.BinanceSocketManager, "STREAM_URL", paper["ws"] + "/")
+    async with binance.DepthCacheManager(async_client, symbol=SYMBOL, ws_interval=100) as cache:
+        for _ in range(10):
+            book = await asyncio.wait_for(cache.recv(), 8)
+    assert book.get_bids()[0][0] < book.get_asks()[0][0]
+    assert len(book.get_bids()) > 20
