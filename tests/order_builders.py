@@ -13,9 +13,11 @@ from tradedesk.domain.gate import Approved, CancelTicket, Denial, Denied
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.money import Money
+from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order, OrderState, OrdStatus, Request, RequestKind, RequestState
 from tradedesk.domain.outcomes import (
     Acknowledged,
+    MovementsAnswer,
     OrderReport,
     QueryAnswer,
     Refused,
@@ -41,6 +43,7 @@ from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
     Ask,
     AskFills,
+    AskMovements,
     AskState,
     Check,
     Effect,
@@ -324,6 +327,9 @@ class Rig:
         self.asked: list[str] = []
         self.asked_fills: list[AskFills] = []
         self.asked_state = 0
+        self.asked_ledger: list[int] = []
+        self.ledger: list[Movement] = []  # of the venue, answered at once
+        self.ledger_fails: str | None = None
         self.quarantined: list[str] = []
         self._unanswered: list[str] = []
         self._number = 0
@@ -417,6 +423,10 @@ class Rig:
                     self._unanswered.append(effect.order.client_order_id)
                 case AskFills():
                     self.asked_fills.append(effect)
+                case AskMovements():
+                    self.asked_ledger.append(effect.since)
+                    answer = MovementsAnswer(movements=tuple(self.ledger), failed=self.ledger_fails)
+                    taken += self._take(self.manager.handle(answer, self.now))
                 case AskState():
                     self.asked_state += 1
                 case Quarantine():

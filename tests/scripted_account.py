@@ -23,6 +23,7 @@ from tradedesk.domain.commands import PlaceOrder
 from tradedesk.domain.gate import Approved, CancelTicket
 from tradedesk.domain.instruments import FeedState, Instrument, Quote
 from tradedesk.domain.limits import Limits
+from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order, OrdStatus, RequestState
 from tradedesk.domain.outcomes import (
     Acknowledged,
@@ -56,6 +57,7 @@ class ScriptedVenue:
         self.calls: list[str] = []  # "place c1", "cancel c1", ..., in the order in which they arrived
         self.open_orders: dict[ClientOrderId, OrderReport] = {}
         self.fills: list[Fill] = []
+        self.ledger: list[Movement] = []
         self.held = {"BTC": Decimal(2), "USDT": Decimal(500_000)}
         self.trades_meanwhile: list[tuple[str, str]] = []  # (asset, change), one after each look
         self.silence_ns: int | None = 0
@@ -176,6 +178,10 @@ class ScriptedAdapter:
             balances=balances,
             taken_at=SystemClock().now(),
         )
+
+    async def movements(self, since_ns: int) -> tuple[Movement, ...]:
+        await self._venue.note("movements")
+        return tuple(self._venue.ledger)
 
     async def run_private(self, sink: Callable[[PrivateNews], None]) -> None:
         self._venue.joined(asyncio.get_running_loop(), sink)

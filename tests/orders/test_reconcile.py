@@ -14,11 +14,15 @@ from order_builders import (
 )
 
 from tradedesk.domain import events as ev
+from tradedesk.domain.commands import Settle
+from tradedesk.domain.movements import Movement, MovementKind
 from tradedesk.domain.orders import OrderState, OrdStatus
 from tradedesk.domain.outcomes import VenueState
-from tradedesk.domain.words import Side
+from tradedesk.domain.words import AccountId, OperatorId, Side
 from tradedesk.orders import reconcile
 from tradedesk.orders.messages import Reconciliation
+
+LAG_S = an_info().query_lag_ms / 1000
 
 
 def look(rig: Rig, state: VenueState) -> ev.Reconciled:
@@ -83,9 +87,143 @@ def test_an_unexplained_balance_counts_only_when_two_looks_in_a_row_show_it():
     rig = Rig()
     assert look(rig, a_venue_state(taken_at=rig.now, BTC="2.5")).differences == ()
     assert rig.alerts() == []
+    rig.wait(LAG_S + 0.2)
     found = look(rig, a_venue_state(taken_at=rig.now, BTC="2.5"))
     assert found.differences == ("BTC: the venue shows 0.5 more than fills explain",)
     assert rig.alerts() == ["unexplained"]
+
+
+# ---- what is no fill ------------------------------------------------------------------------------------------------------
+
+
+def moved(amount: str, asset: str = "USDT", *, kind: MovementKind = MovementKind.Deposit, key: str = "m1", at: int = 0):
+    return Movement(
+        account=AccountId("acme"),
+        asset=asset,
+        amount=d(amount),
+        kind=kind,
+        movement_id=key,
+        transact_time=at or NOW + SECOND,
+    )
+
+
+def looks_twice(rig: Rig, **balances: str) -> ev.Reconciled:
+    """Far enough from each other that a fill which the first one missed must show in the second."""
+    for _ in range(2):
+        found = look(rig, a_venue_state(taken_at=rig.now, **balances))
+        rig.wait(LAG_S + 0.2)
+    return found
+
+
+def test_a_deposit_is_read_from_the_venues_ledger_and_nobody_is_alarmed():
+    """5.3"""
+    rig = Rig()
+    rig.ledger = [moved("250")]
+    looks_twice(rig, USDT="500250")
+    assert rig.manager.books.ledgers["acme"]["USDT"] == d("500250")
+    found = look(rig, a_venue_state(taken_at=rig.now, USDT="500250"))
+    assert (found.differences, found.worklist) == ((), ())
+    assert rig.alerts() == []
+    assert rig.asked_ledger == [rig.manager.trades_from]
+
+
+def test_a_line_of_the_ledger_counts_once_however_often_it_is_read():
+    """5.3"""
+    rig = Rig()
+    rig.ledger = [moved("250"), moved("250")]
+    looks_twice(rig, USDT="500250")
+    rig.ledger.append(moved("-100", kind=MovementKind.Withdrawal, key="m2"))
+    looks_twice(rig, USDT="500150")
+    again = rig.restarted()
+    again.ledger = rig.ledger
+    found = looks_twice(again, USDT="500150")
+    assert (found.differences, found.worklist) == ((), ())
+    assert again.manager.books.ledgers["acme"]["USDT"] == d("500150")
+
+
+def test_what_moved_before_the_account_was_opened_stands_in_its_opening():
+    rig = Rig()
+    rig.ledger = [moved("250", at=NOW - SECOND)]
+    looks_twice(rig)
+    assert looks_twice(rig, USDT="500100").worklist[0].needs_decision
+    assert rig.manager.books.ledgers["acme"]["USDT"] == d("500000")
+
+
+def test_what_nothing_explains_waits_for_an_operator_and_is_alarmed():
+    rig = Rig()
+    found = looks_twice(rig, BTC="2.5")
+    assert found.worklist == (
+        ev.WorkItem(
+            key="balance:BTC",
+            ours="2",
+            venues="2.5",
+            cause="nothing in the venue's ledger or our fills explains it",
+            repair="book it as it stands: +0.5 BTC",
+            needs_decision=True,
+        ),
+    )
+    assert rig.alerts() == ["unexplained"]
+
+
+def test_a_decision_stays_to_be_made_over_a_restart():
+    rig = Rig()
+    looks_twice(rig, BTC="2.5")
+    again = rig.restarted()
+    found = look(again, a_venue_state(taken_at=again.now, BTC="2.5"))
+    assert [item.needs_decision for item in found.worklist] == [True]
+
+
+def test_a_difference_that_is_gone_at_the_next_look_needs_no_decision_any_more():
+    rig = Rig()
+    looks_twice(rig, BTC="2.5")
+    assert look(rig, a_venue_state(taken_at=rig.now)).worklist == ()
+    assert any(isinstance(event, ev.AlertEnded) for event in rig.events)
+
+
+def test_a_ledger_that_cannot_be_read_is_tried_again_and_then_left_to_the_operator():
+    rig = Rig()
+    rig.ledger_fails = "404"
+    waits = []
+    for _ in range(7):
+        waits.append([item.needs_decision for item in looks_twice(rig, BTC="2.5").worklist])
+    assert waits[0] == [False]
+    assert waits[-1] == [True]
+    assert "cannot be read (404)" in rig.manager.books.accounts["acme"].worklist[0].cause
+
+
+def settle(key: str = "balance:BTC") -> Settle:
+    return Settle(account=AccountId("acme"), key=key, note="dust of the old system", operator=OperatorId("desk1"))
+
+
+def test_what_an_operator_settles_is_in_the_books_under_their_name_and_neither_gain_nor_loss():
+    rig = Rig()
+    looks_twice(rig, BTC="2.5")
+    rig.tell(settle())
+    seen = next(event for event in rig.events if isinstance(event, ev.MovementSeen))
+    assert (seen.amount, seen.kind, seen.by, seen.note) == (d("0.5"), "accepted", "desk1", "dust of the old system")
+    found = looks_twice(rig, BTC="2.5")
+    assert (found.differences, found.worklist) == ((), ())
+    assert rig.restarted().manager.books.ledgers["acme"]["BTC"] == d("2.5")
+
+
+def test_only_what_waits_for_a_decision_can_be_settled():
+    rig = Rig()
+    looks_twice(rig, BTC="2.5")
+    rig.tell(settle("balance:USDT"), settle("order:c1"))
+    assert [text.split(":")[-1].split(";")[0].strip() for text in rig.refusals()] == [
+        "nothing of that name waits to be settled"
+    ] * 2
+    assert rig.manager.books.ledgers["acme"]["BTC"] == d(2)
+
+
+def test_two_looks_so_near_that_they_may_miss_the_same_fill_are_one_look_and_another_is_asked_for():
+    rig = Rig()
+    look(rig, a_venue_state(taken_at=rig.now, BTC="2.5"))
+    rig.wait(LAG_S / 2)
+    assert look(rig, a_venue_state(taken_at=rig.now, BTC="2.5")).differences == ()
+    before = rig.asked_state
+    rig.wait(LAG_S + 2)
+    assert rig.asked_state == before + 1
 
 
 def test_a_gap_that_changes_between_two_looks_is_not_yet_a_difference():

@@ -344,6 +344,13 @@ def test_each_halt_lets_through_what_its_level_says(level, opening, reducing, fl
     assert rules_against(flatten, given) == expected[flattening]
 
 
+def test_while_a_difference_with_the_venue_waits_to_be_settled_only_what_shrinks_a_position_may_go():
+    given = msgspec.structs.replace(around(position="2"), unsettled=1)
+    assert rules_against(an_order(side=Side.Buy), given) == ["unsettled"]
+    assert rules_against(an_order(side=Side.Sell), given) == []
+    assert rules_against(an_order(side=Side.Buy), around(position="2")) == []
+
+
 def test_the_flattener_may_close_more_than_one_order_of_a_person_may_hold():
     flatten = an_order(side=Side.Sell, qty="8", price=None, operator=FLATTENER)
     assert rules_against(flatten, around(position="8", halt=HaltLevel.Flatten)) == []

@@ -16,7 +16,7 @@ from tradedesk.simulation.account import SimAccount
 from tradedesk.simulation.venue import SimVenue
 from tradedesk.simulation.world import World
 
-SEEDS = range(12)  # enough for every mutant; the first that catches it ends the search
+SEEDS = range(40)  # enough for every mutant; the first that catches it ends the search
 Patch = pytest.MonkeyPatch
 
 

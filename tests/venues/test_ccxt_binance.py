@@ -36,7 +36,13 @@ async def test_every_address_of_ccxt_is_the_venues_or_leads_nowhere(url: str | N
     session = open_session(Egress("127.0.0.1"), addresses.hosts)
     exchange = GuardedBinance(addresses, session, SystemClock())
     found = set(leaves(exchange.urls["api"]))
-    assert found == {f"{addresses.rest}/api/v3", addresses.streams, addresses.wsapi, "http://not-in-use.invalid"}
+    assert found == {
+        f"{addresses.rest}/api/v3",
+        f"{addresses.rest}/sapi/v1",
+        addresses.streams,
+        addresses.wsapi,
+        "http://not-in-use.invalid",
+    }
     assert not any("binance.com" in address for address in found) or addresses == LIVE
     with pytest.raises(VenueFailed, match=r"not-in-use\.invalid:80 is not a host"):
         await told(exchange, "fapiPublicGetTime", {})

@@ -243,12 +243,14 @@ def test_status_tells_how_an_account_stands():
         "realized": "0",
         "unrealized": "20",
         "fees": "0.2",
+        "income": "0",
         "net": "19.8",
         "open_orders": 0,
         "unvalued": ["XYZ"],
     }
     assert acme["reconciled_at"] == "2025-11-24T16:00:00.000000Z"
     assert acme["differences"] == ["a fill was missing: repaired"]
+    assert acme["worklist"] == []
 
 
 def a_halt(account: str | None, reason: str = "drill") -> ev.HaltSet:

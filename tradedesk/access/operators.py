@@ -29,6 +29,7 @@ class Verb(StrEnum):
     Halt = "halt"
     Rearm = "rearm"
     Acknowledge = "acknowledge"
+    Settle = "settle"
 
 
 class Operator(Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ _ROLES: dict[Verb, tuple[Role, ...]] = {
     Verb.Halt: (Role.Trader, Role.Risk),  # whoever sees trouble first may stop
     Verb.Rearm: (Role.Risk,),
     Verb.Acknowledge: (Role.Trader, Role.Risk),
+    Verb.Settle: (Role.Trader, Role.Risk),
 }
 _SYSTEM_RISK_VERBS = frozenset({Verb.Halt, Verb.Cancel, Verb.CancelAll})  # it reduces, it never adds
 

@@ -22,6 +22,7 @@ from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
     Ask,
     AskFills,
+    AskMovements,
     AskState,
     Check,
     Emit,
@@ -34,7 +35,7 @@ from tradedesk.risk import gate
 from tradedesk.views.feed import provisional
 
 ZERO = Decimal(0)
-Outgoing = Send | SendCancel | Ask | AskFills | AskState | Quarantine
+Outgoing = Send | SendCancel | Ask | AskFills | AskMovements | AskState | Quarantine
 Quotes = Callable[[InstrumentId], tuple[Quote, int] | None]  # the quote and its age in ns, by the monotonic clock
 
 
@@ -168,6 +169,7 @@ class Core:
         qty = position.qty if position is not None else ZERO
         known = self._quotes(order.instrument)
         halt = self._halt()
+        row = books.accounts.get(self.account.id)
         return GateInputs(
             now=now,
             account_state=self.state,
@@ -178,6 +180,7 @@ class Core:
             quote_age_ns=known[1] if known is not None else None,
             position_qty=qty,
             worst=worst_case(qty, [other for other in others if other.instrument == order.instrument]),
+            unsettled=sum(1 for item in row.worklist if item.needs_decision) if row is not None else 0,
             open_orders=sum(1 for other in others if not other.is_external),
             available=self._available(order, replaces, others),
         )

@@ -7,11 +7,11 @@ from tradedesk.accounts.core import Core
 from tradedesk.clock import Clock
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.instruments import Instrument
-from tradedesk.domain.outcomes import Answer, NotSent, QueryAnswer, Unproven
+from tradedesk.domain.outcomes import Answer, MovementsAnswer, NotSent, QueryAnswer, Unproven
 from tradedesk.domain.words import AccountId
 from tradedesk.journal.store import JournalError
 from tradedesk.log import Log
-from tradedesk.orders.messages import Ask, AskFills, FillsAnswer, Message, SendCancel
+from tradedesk.orders.messages import Ask, AskFills, AskMovements, FillsAnswer, Message, SendCancel
 from tradedesk.venues.adapter import Adapter, VenueFailed
 
 
@@ -99,6 +99,15 @@ class Performer:
         self._answer(
             FillsAnswer(client_order_id=effect.order.client_order_id, fills=fills, report=effect.report, failed=failed)
         )
+
+    async def ask_movements(self, effect: AskMovements) -> None:
+        try:
+            answer = MovementsAnswer(movements=await self._adapter.movements(effect.since))
+        except VenueFailed as error:
+            answer = MovementsAnswer(movements=(), failed=error.cause)
+        except Exception as error:
+            answer = MovementsAnswer(movements=(), failed=type(error).__name__)
+        self._answer(answer)
 
 
 def where(error: BaseException) -> str:

@@ -19,9 +19,10 @@ from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
-from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
+from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder, Settle
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.outcomes import (
+    MoneyMoved,
     StreamState,
     VenueInfo,
     VenueState,
@@ -33,6 +34,7 @@ from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
     Ask,
     AskFills,
+    AskMovements,
     AskState,
     HaltEnded,
     HaltNow,
@@ -71,7 +73,7 @@ class ReconcileNow(Struct, frozen=True, kw_only=True):
     """An operator asked for it."""
 
 
-Post = PlaceOrder | AmendOrder | CancelOrder | CancelAll | Preview | ReconcileNow | HaltNow | HaltEnded
+Post = PlaceOrder | AmendOrder | CancelOrder | CancelAll | Settle | Preview | ReconcileNow | HaltNow | HaltEnded
 URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded)
 
 
@@ -394,7 +396,9 @@ class Worker:
                 self._do(core.handle(post, now, self._clock.monotonic()))
 
     def _hear(self, core: Core, news: PrivateNews) -> None:
-        if not isinstance(news, StreamState):
+        if isinstance(news, MoneyMoved):
+            self._wanted_reconcile.set()  # what moved stands in the venue's ledger
+        elif not isinstance(news, StreamState):
             self._do(core.handle(news, self._clock.now(), self._clock.monotonic()))
         elif news.is_up:
             self._is_stream_up = True
@@ -439,6 +443,8 @@ class Worker:
                     self._spawn(performer.ask(effect))
                 case AskFills():
                     self._spawn(performer.ask_fills(effect))
+                case AskMovements():
+                    self._spawn(performer.ask_movements(effect))
                 case AskState():
                     self._wanted_reconcile.set()
                 case Quarantine():

@@ -22,6 +22,7 @@ from tradedesk.cli.record import record
 from tradedesk.cli.run import run
 from tradedesk.cli.screen import AsciiOption, Look, SlowOption, ThemeOption, attach, monitor
 from tradedesk.cli.selftest import selftest
+from tradedesk.cli.worklist import worklist
 
 app = typer.Typer(name="tradedesk", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (
@@ -39,6 +40,7 @@ for command in (
     halt,
     rearm,
     export,
+    worklist,
     selftest,
     bench,
 ):

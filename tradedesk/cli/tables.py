@@ -20,13 +20,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "alerts.v1": ("severity", "rule", "account", "count", "is_active", "acknowledged_by", "text"),
     "halt.v1": ("account", "is_swept", "cancelled", "left", "took_ms"),
     "bench.v1": ("what", "value", "unit", "ratio", "beside"),
+    "worklist.v1": ("account", "key", "ours", "venue", "needs_decision", "cause", "repair"),
     "audit.show.v1": ("at", "after_ms", "what", "client_order_id", "detail"),
     "accounts.v1": ("account", "venue", "owner", "mode", "egress", "groups", "key"),
 }  # fmt: skip
 NUMBERS = frozenset(
     ("order_qty", "price", "cum_qty", "avg_px", "qty", "mark", "unrealized", "realized", "fees", "net", "last_qty",
      "last_px", "fee", "count", "open_orders", "net_pnl", "cancelled", "left", "took_ms",
-     "value", "ratio", "after_ms")
+     "value", "ratio", "after_ms", "ours", "venue")
 )  # fmt: skip
 DERIVED = {  # column -> decimals at most: reckoned by us, so it may be rounded; what the venue said is shown as it is
     "avg_px": 8, "mark": 8, "unrealized": 2, "realized": 2, "fees": 2, "net": 2, "net_pnl": 2,

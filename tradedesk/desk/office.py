@@ -24,6 +24,7 @@ from tradedesk.domain.commands import (
     PlaceOrder,
     Rearm,
     Reconcile,
+    Settle,
     Submitted,
     Verdict,
 )
@@ -43,6 +44,7 @@ VERBS: dict[type, Verb] = {
     Rearm: Verb.Rearm,
     AcknowledgeAlert: Verb.Acknowledge,
     Reconcile: Verb.Cancel,
+    Settle: Verb.Settle,
 }
 LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
 MAX_REASON = 256  # characters of a halt's or a re-arm's
@@ -126,7 +128,9 @@ class Office:
         return answer if isinstance(answer, NotSubmitted) else None
 
     def _post(
-        self, account: AccountId, message: PlaceOrder | AmendOrder | CancelOrder | CancelAll | Preview | ReconcileNow
+        self,
+        account: AccountId,
+        message: PlaceOrder | AmendOrder | CancelOrder | CancelAll | Settle | Preview | ReconcileNow,
     ) -> Submitted | NotSubmitted:
         worker = self._workers[account]
         if not worker.is_open:

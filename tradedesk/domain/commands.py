@@ -89,7 +89,18 @@ class Reconcile(Struct, frozen=True, kw_only=True, tag=True):
     operator: OperatorId
 
 
-Command = PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | Reconcile
+class Settle(Struct, frozen=True, kw_only=True, tag=True):
+    """Take a difference that nothing explains into the books, as it stands: the operator's recorded decision."""
+
+    account: AccountId
+    key: str  # of the WorkItem
+    note: str  # why
+    operator: OperatorId
+
+
+Command = (
+    PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | Reconcile | Settle
+)
 
 
 class Submitted(Struct, frozen=True, kw_only=True, tag=True):

@@ -78,12 +78,27 @@ class AccountOpened(EventBase, frozen=True, kw_only=True):
 
 
 class MovementSeen(EventBase, frozen=True, kw_only=True):
-    """A balance changed by something that is no fill: a deposit, a fee, a transfer."""
+    """A balance changed by something that is no fill: a deposit, a fee, a transfer. Applied once (domain.movements)."""
 
     account: AccountId
     asset: str
     amount: Decimal  # signed
-    kind: str
+    kind: str  # a MovementKind
+    movement_id: str = ""
+    transact_time: int = 0  # venue clock, ns
+    by: OperatorId | None = None  # who took an unexplained difference into the books, and why
+    note: str = ""
+
+
+class WorkItem(Struct, frozen=True, kw_only=True):
+    """One difference between the desk and the venue that waits: for the venue's answer, or for an operator's decision."""
+
+    key: str  # balance:USDT, order:ID: the same as long as it is the same difference
+    ours: str
+    venues: str
+    cause: str  # the likely one, in words
+    repair: str  # what is proposed, or what is under way
+    needs_decision: bool  # an operator must settle it; until then the account opens no new risk
 
 
 class Reconciled(EventBase, frozen=True, kw_only=True):
@@ -91,6 +106,7 @@ class Reconciled(EventBase, frozen=True, kw_only=True):
 
     account: AccountId
     differences: tuple[str, ...]
+    worklist: tuple[WorkItem, ...] = ()  # what remains
 
 
 class HaltSet(EventBase, frozen=True, kw_only=True):

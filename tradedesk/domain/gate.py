@@ -26,6 +26,7 @@ class GateInputs(Struct, frozen=True, kw_only=True):
     quote_age_ns: int | None  # by the monotonic clock; None without a quote
     position_qty: Decimal  # base units, signed
     worst: Interval  # with everything that may be live, without the order being judged
+    unsettled: int = 0  # differences with the venue that wait for an operator's decision
     open_orders: int  # that may be live, without the order being judged
     available: Decimal  # of the asset the order spends: free, less what unacknowledged orders will take
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, OrdStatus
 from tradedesk.domain.positions import Balance
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, RequestId, Side, VenueOrderId
@@ -84,6 +85,19 @@ class VenueState(Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...]
     balances: tuple[Balance, ...]
     taken_at: int  # our clock, ns, before the first question
+
+
+class MovementsAnswer(Struct, frozen=True, kw_only=True):
+    """What the venue's ledger says moved, oldest first. `failed`: it could not be read, which explains nothing."""
+
+    movements: tuple[Movement, ...]
+    failed: str | None = None
+
+
+class MoneyMoved(Struct, frozen=True, kw_only=True):
+    """The private stream says that a balance changed by something that is no trade; its ledger says what."""
+
+    asset: str
 
 
 class StreamState(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from tradedesk.domain import orders as rules
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
 from tradedesk.domain.positions import Balance
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OperatorId, RequestId, VenueOrderId
@@ -34,6 +35,7 @@ class Books:
         self.live: dict[ClientOrderId, Order] = {}
         self.known_ids: set[ClientOrderId] = set()  # of all orders ever, those the replica dropped included
         self.fill_keys: set[tuple[str, str, str]] = set()
+        self.movement_keys: set[tuple[str, str, str]] = set()
         self.trades_from = 0  # venue clock, ns: fills before this belong to the opening
         self.is_opened = False
         self._source = f"worker:{account.id}"
@@ -149,8 +151,35 @@ class Books:
             )
         )
 
-    def reconciled(self, differences: tuple[str, ...]) -> None:
-        self._emit(ev.Reconciled(at=self.now, source=self._source, account=self.account, differences=differences))
+    def moved_money(self, movement: Movement, *, by: OperatorId | None = None, note: str = "") -> None:
+        """The venue's ledger has a line that these books had not; `by` where an operator stands for it instead."""
+        self._emit(
+            ev.MovementSeen(
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                asset=movement.asset,
+                amount=movement.amount,
+                kind=movement.kind.value,
+                movement_id=movement.movement_id,
+                transact_time=movement.transact_time,
+                by=by,
+                note=note,
+            )
+        )
+
+    def reconciled(self, differences: tuple[str, ...], worklist: tuple[ev.WorkItem, ...]) -> None:
+        self._emit(
+            ev.Reconciled(
+                at=self.now, source=self._source, account=self.account, differences=differences, worklist=worklist
+            )
+        )
+
+    @property
+    def worklist(self) -> tuple[ev.WorkItem, ...]:
+        """What remained of the last comparison."""
+        row = self.replica.accounts.get(self.account)
+        return row.worklist if row is not None else ()
 
     def swept(self, *, cancelled: int, left: int, started_at: int) -> None:
         """A halt's receipt."""
@@ -205,6 +234,8 @@ class Books:
             case ev.OrderFilled():
                 self.fill_keys.add(event.fill.key)
                 self._note(event.fill.client_order_id)
+            case ev.MovementSeen():
+                self.movement_keys.add((event.kind, event.asset, event.movement_id))
             case ev.AccountOpened():
                 self.trades_from, self.is_opened = event.trades_from, True
             case _:

@@ -8,13 +8,14 @@ import msgspec
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, HaltLevel
 from tradedesk.domain.alerts import Severity
-from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
+from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder, Settle
 from tradedesk.domain.gate import Approved, Denied
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Happening, Order, Request, RequestKind, RequestState
 from tradedesk.domain.outcomes import (
     Acknowledged,
     BalanceReport,
+    MovementsAnswer,
     NotSent,
     OrderReport,
     QueryAnswer,
@@ -67,7 +68,7 @@ class OrderManager:
         self._cancels = Cancels(self._books)
         self._doubts = Doubts(self._books, info)
         self._progress = Progress(self._books, self._cancels, self._doubts)
-        self._reconciler = Reconciler(self._books, self._doubts, self._progress)
+        self._reconciler = Reconciler(self._books, self._doubts, self._progress, info)
         self._sweep: Sweep | None = None
         self._flatten_at: int | None = None  # monotonic ns; not during the look: the account is not Ready then
 
@@ -105,6 +106,10 @@ class OrderManager:
                 self._queried(message)
             case FillsAnswer():
                 self._progress.fills_listed(message)
+            case MovementsAnswer():
+                self._reconciler.explained(message)
+            case Settle():
+                self._reconciler.settle(message)
             case Reconciliation():
                 self._reconcile(message)
             case HaltNow():
@@ -416,6 +421,7 @@ class OrderManager:
     def _tick(self) -> None:
         self._doubts.tick()
         self._progress.tick()
+        self._reconciler.tick()
         self._cancels.send_due()
         if self._sweep is not None:
             self._sweep.advance()

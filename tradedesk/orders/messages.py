@@ -5,11 +5,11 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tradedesk.domain.accounts import HaltLevel
-from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
+from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder, Settle
 from tradedesk.domain.events import Event
 from tradedesk.domain.gate import Approved, CancelTicket, Denied
 from tradedesk.domain.orders import Fill, Order
-from tradedesk.domain.outcomes import Answer, BalanceReport, OrderReport, QueryAnswer, VenueState
+from tradedesk.domain.outcomes import Answer, BalanceReport, MovementsAnswer, OrderReport, QueryAnswer, VenueState
 from tradedesk.domain.words import ClientOrderId, InstrumentId, RequestId
 
 # ---- messages ---------------------------------------------------------------------------------------------------------
@@ -59,6 +59,8 @@ Message = (
     | BalanceReport
     | QueryAnswer
     | FillsAnswer
+    | MovementsAnswer
+    | Settle
     | Reconciliation
     | HaltNow
     | HaltEnded
@@ -107,6 +109,12 @@ class AskFills(Struct, frozen=True, kw_only=True):
     report: OrderReport | None
 
 
+class AskMovements(Struct, frozen=True, kw_only=True):
+    """Ask the venue's ledger what moved since `since` (venue clock, ns)."""
+
+    since: int
+
+
 class AskState(Struct, frozen=True, kw_only=True):
     """Reconcile now: the sweep of a halt wants to see that the venue shows none of ours."""
 
@@ -117,4 +125,4 @@ class Quarantine(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Effect = Emit | Check | Send | SendCancel | Ask | AskFills | AskState | Quarantine
+Effect = Emit | Check | Send | SendCancel | Ask | AskFills | AskMovements | AskState | Quarantine

@@ -107,6 +107,19 @@ def halted(case: Case) -> Denial | None:
     return _no("halt", f"halted at level {level}; a person with the risk role must rearm", value=level)
 
 
+def settled(case: Case) -> Denial | None:
+    """Who does not know what the account holds must not add to it; what shrinks a position may go."""
+    count = case.given.unsettled
+    if not count or case.is_reducing:
+        return None
+    what = "a difference" if count == 1 else f"{count} differences"
+    return _no(
+        "unsettled",
+        f"account {case.order.account} has {what} with its venue to settle first (tradedesk worklist)",
+        value=count,
+    )
+
+
 def limits_present(case: Case) -> Denial | None:
     if case.given.limits is not None:
         return None
@@ -290,7 +303,7 @@ def max_position_notional(case: Case, instrument: Instrument, limits: Effective)
 
 Rule = Callable[[Case], Denial | None]
 RULES: tuple[Rule, ...] = (
-    account_state, halted, limits_present, instrument_known, order_terms, fresh_quote, reduce_only, balance,
+    account_state, halted, settled, limits_present, instrument_known, order_terms, fresh_quote, reduce_only, balance,
 )  # fmt: skip
 INSTRUMENT_RULES: tuple[Callable[[Case, Instrument], Denial | None], ...] = (tick, lot, venue_quantity, min_notional)
 LIMIT_RULES: tuple[Callable[[Case, Instrument, Effective], Denial | None], ...] = (

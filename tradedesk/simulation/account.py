@@ -17,6 +17,7 @@ from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
     Ask,
     AskFills,
+    AskMovements,
     AskState,
     FillsAnswer,
     HaltEnded,
@@ -143,6 +144,8 @@ class SimAccount:
                 self.venue.query(effect.order, self._mine(self.tell))
             case AskFills():
                 self._ask_fills(effect)
+            case AskMovements():
+                self.venue.movements(self.id, effect.since, self._mine(self.tell))
             case AskState():
                 self._reconcile()
             case Quarantine():

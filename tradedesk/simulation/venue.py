@@ -9,11 +9,13 @@ import msgspec
 from tradedesk.domain.gate import Approved, CancelTicket
 from tradedesk.domain.instruments import FeedState, Instrument, Quote
 from tradedesk.domain.money import Money
+from tradedesk.domain.movements import Movement, MovementKind
 from tradedesk.domain.orders import Fill, Order, OrdStatus
 from tradedesk.domain.outcomes import (
     Acknowledged,
     Answer,
     BalanceReport,
+    MovementsAnswer,
     OrderReport,
     QueryAnswer,
     Refused,
@@ -92,6 +94,8 @@ TIME_IN_FORCE = {
 News = OrderReport | BalanceReport
 Said = TypeVar("Said")
 
+KINDS = {"DEPOSIT": MovementKind.Deposit, "WITHDRAW": MovementKind.Withdrawal, "INTEREST": MovementKind.Interest}
+
 
 class SimVenue:
     """One exchange for all accounts. It remembers every state of every order, so that its queries can lag."""
@@ -164,6 +168,25 @@ class SimVenue:
     def fills_of(self, order: Order, answer: Callable[[tuple[Fill, ...] | None], None]) -> None:
         """None: the question was not answered."""
         self._question(lambda: self._fills(order.account, order.client_order_id), None, answer)
+
+    def movements(self, account: AccountId, since: int, answer: Callable[[MovementsAnswer], None]) -> None:
+        """What the venue's ledger says moved without a trade."""
+        lost = MovementsAnswer(movements=(), failed="timeout")
+        self._question(lambda: MovementsAnswer(movements=self._moved(account, since)), lost, answer)
+
+    def _moved(self, account: AccountId, since: int) -> tuple[Movement, ...]:
+        rows = self.exchange.movements(account, start=since, limit=10**9)
+        return tuple(
+            Movement(
+                account=account,
+                asset=row.asset,
+                amount=row.amount,
+                kind=KINDS[row.kind],
+                movement_id=str(row.id),
+                transact_time=row.time,
+            )
+            for row in rows
+        )
 
     def state_of(self, account: AccountId, since: int | None, answer: Callable[[VenueState | None], None]) -> None:
         """Orders, then fills, then balances, each at a moment of its own, as three requests see them."""

@@ -71,6 +71,7 @@ class World:
             account.start()
             self._often(0.6, partial(self._operate, account))
             self._often(15, partial(self._interrupt, account))
+            self._often(12, partial(self._money_moves, account))
             self._often(25, partial(self._amid_orders, account, self._halt))
             if crash_every_s is not None:
                 self._often(crash_every_s, partial(self._amid_orders, account, self._crash))
@@ -269,6 +270,19 @@ class World:
                 exchange.place(account.id, order, now)
         except Refusal:
             return  # their affair
+        self.venue.pump()
+
+    def _money_moves(self, account: SimAccount) -> None:
+        """A deposit, a withdrawal or interest: no fill explains it, the venue's ledger does."""
+        if account.core is None or not account.core.manager.trades_from:
+            return
+        # no deposit of BTC: it would take a position over a limit that only orders must keep
+        asset, amount = self.chance.choice((("USDT", "17.5"), ("USDT", "-4.25"), ("BTC", "-0.001")))
+        kinds = ("DEPOSIT",) if not amount.startswith("-") else ("WITHDRAW", "INTEREST")
+        try:
+            self.venue.exchange.move(account.id, asset, Decimal(amount), self.chance.choice(kinds), self.venue.now())
+        except Refusal:
+            return  # not enough is free
         self.venue.pump()
 
     def _qty(self) -> Decimal:

@@ -5,10 +5,12 @@ from typing import Protocol
 
 from tradedesk.domain.gate import Approved, CancelTicket
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.outcomes import (
     Acknowledged,
     BalanceReport,
+    MoneyMoved,
     NotSent,
     OrderReport,
     QueryAnswer,
@@ -20,7 +22,7 @@ from tradedesk.domain.outcomes import (
     VenueState,
 )
 
-PrivateNews = OrderReport | BalanceReport | StreamState
+PrivateNews = OrderReport | BalanceReport | MoneyMoved | StreamState
 
 LastCheck = Callable[[Approved], str | None]
 """Halt, lease and deadline, looked at once more: the reason why an order must not leave, or None.
@@ -69,6 +71,13 @@ class Adapter(Protocol):
         """Open orders, balances, and the fills of the configured instruments since `since_ns` (venue clock; None: none).
 
         Measures the venue's clock anew as well. Raises VenueFailed.
+        """
+        ...
+
+    async def movements(self, since_ns: int) -> tuple[Movement, ...]:
+        """What the venue's ledger says changed a balance since `since_ns` (venue clock) and is no trade, oldest first.
+
+        Raises VenueFailed.
         """
         ...
 

@@ -372,6 +372,7 @@ def _redirected(urls: Any, to: Addresses) -> Any:
     ours = {
         ("public",): f"{to.rest}/api/v3",
         ("private",): f"{to.rest}/api/v3",
+        ("sapi",): f"{to.rest}/sapi/v1",  # the wallet: what moved without a trade
         ("ws", "spot"): to.streams,
         ("ws", "ws-api", "spot"): to.wsapi,
     }

@@ -13,9 +13,11 @@ from tradedesk.access.vault import Secret
 from tradedesk.clock import Clock
 from tradedesk.domain.gate import Approved, CancelTicket
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.outcomes import (
     Acknowledged,
+    MoneyMoved,
     NotSent,
     OrderReport,
     QueryAnswer,
@@ -28,7 +30,7 @@ from tradedesk.domain.outcomes import (
 )
 from tradedesk.domain.words import AccountId, ClientOrderId, RequestId, VenueId
 from tradedesk.log import SCRUBBER, Log
-from tradedesk.venues import spot
+from tradedesk.venues import spot, spot_ledger
 from tradedesk.venues.adapter import LastCheck, Markets, PrivateNews, VenueFailed
 from tradedesk.venues.backoff import back_off_s
 from tradedesk.venues.ccxt_binance import (
@@ -378,6 +380,12 @@ class SpotAdapter:
         if len(self._client_ids) > _REMEMBERED_IDS:
             self._client_ids.popitem(last=False)
 
+    async def movements(self, since_ns: int) -> tuple[Movement, ...]:
+        since = since_ns // spot.NS_PER_MS
+        until = self._clock.now() // spot.NS_PER_MS + (self._offset_ms or 0)
+        found = await readable(spot_ledger.movements(self._exchange, self._account, since, until))
+        return tuple(movement for movement in found if movement.transact_time >= since_ns)
+
     # -- the private stream -----------------------------------------------------------------------------------------------
 
     async def run_private(self, sink: Callable[[PrivateNews], None]) -> None:
@@ -422,6 +430,8 @@ class SpotAdapter:
                 sink(report)
             case "outboundAccountPosition":
                 sink(spot.read_account_position(event))
+            case "balanceUpdate":
+                sink(MoneyMoved(asset=spot.text_field(event, "a", 32)))
             case "eventStreamTerminated":
                 raise StreamEnded("the venue ended the subscription")
 

@@ -149,6 +149,7 @@ def _account(replica: Replica, row: AccountRow) -> Document:
         "pnl": _pnl(replica, account.id),
         **_time("reconciled_at", row.reconciled_at),
         "differences": list(row.differences),
+        "worklist": [msgspec.to_builtins(item) for item in row.worklist],
     }
 
 
@@ -199,6 +200,7 @@ def _pnl(replica: Replica, account: AccountId) -> Document | None:
         "realized": _reckoned(figures.realized),
         "unrealized": _reckoned(figures.unrealized),
         "fees": _reckoned(figures.fees),
+        "income": _reckoned(figures.income),
         "net": _reckoned(figures.net),
         "open_orders": figures.open_orders,
         "unvalued": list(figures.unvalued),

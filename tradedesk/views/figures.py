@@ -29,7 +29,8 @@ class AccountFigures(Struct, frozen=True, kw_only=True):
     realized: Decimal
     unrealized: Decimal | None
     fees: Decimal
-    net: Decimal | None
+    income: Decimal  # interest, dividends and fees apart from trades, in the currency itself
+    net: Decimal | None  # realised + unrealised - fees + income; deposits, withdrawals and transfers are no gain
     open_orders: int
     unvalued: tuple[str, ...]
 
@@ -62,6 +63,7 @@ def account_figures(replica: Replica, account: AccountId, currency: str) -> Acco
             unrealized = None
         else:
             unrealized += figures.unrealized
+    income = replica.incomes.get(account, {}).get(currency, ZERO)  # in a base asset it stands in the position's value
     equity, unvalued = _equity(replica, account, currency)
     return AccountFigures(
         account=account,
@@ -70,7 +72,8 @@ def account_figures(replica: Replica, account: AccountId, currency: str) -> Acco
         realized=realized,
         unrealized=unrealized,
         fees=fees,
-        net=None if unrealized is None else realized + unrealized - fees,
+        income=income,
+        net=None if unrealized is None else realized + unrealized - fees + income,
         open_orders=sum(1 for order in replica.orders.values() if order.account == account and not order.is_dead),
         unvalued=unvalued,
     )

@@ -12,6 +12,7 @@ from tradedesk.domain import orders, positions
 from tradedesk.domain.accounts import Account, AccountState, Halt
 from tradedesk.domain.alerts import Alert
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
+from tradedesk.domain.movements import CAPITAL
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.positions import Balance, Position
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId
@@ -35,6 +36,7 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     health: ev.AccountHealth | None = None
     reconciled_at: int | None = None  # ns
     differences: tuple[str, ...] = ()  # of the last reconciliation
+    worklist: tuple[ev.WorkItem, ...] = ()  # what remained of them
     is_opened: bool = False  # whether the desk has ever seen its holdings
 
 
@@ -94,6 +96,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     fills: tuple[Fill, ...]
     positions: tuple[Position, ...]
     ledgers: dict[AccountId, dict[str, Decimal]]
+    incomes: dict[AccountId, dict[str, Decimal]]
     markets: tuple[MarketRow, ...]
     halts: tuple[Halt, ...]
     alerts: tuple[AlertRow, ...]
@@ -117,6 +120,7 @@ class Replica:
         self.fills: deque[Fill] = deque(maxlen=None if is_whole else MAX_FILLS)
         self.positions: dict[tuple[AccountId, InstrumentId], Position] = {}
         self.ledgers: dict[AccountId, dict[str, Decimal]] = {}  # opening + fills + movements, per asset (5.3)
+        self.incomes: dict[AccountId, dict[str, Decimal]] = {}  # interest, dividends, fees apart from trades; per asset
         self.markets: dict[InstrumentId, MarketRow] = {}
         self.halts: dict[AccountId | None, Halt] = {}
         self.alerts: dict[str, AlertRow] = {}
@@ -177,13 +181,18 @@ class Replica:
             case ev.AccountChanged():
                 self._account(event.account, state=event.state, reason=event.reason)
             case ev.Reconciled():
-                self._account(event.account, reconciled_at=event.at, differences=event.differences)
+                self._account(
+                    event.account, reconciled_at=event.at, differences=event.differences, worklist=event.worklist
+                )
             case ev.AccountOpened():
                 self._open(event)
             case ev.MovementSeen():
                 ledger = self.ledgers.setdefault(event.account, {})
                 ledger[event.asset] = ledger.get(event.asset, Decimal(0)) + event.amount
                 self._move_position(event)
+                if event.kind not in CAPITAL:
+                    income = self.incomes.setdefault(event.account, {})
+                    income[event.asset] = income.get(event.asset, Decimal(0)) + event.amount
             case ev.AccountListed():
                 known = self.accounts.get(event.account.id)
                 self.accounts[event.account.id] = (
@@ -244,6 +253,7 @@ class Replica:
             fills=tuple(self.fills),
             positions=tuple(self.positions.values()),
             ledgers={account: dict(ledger) for account, ledger in self.ledgers.items()},
+            incomes={account: dict(income) for account, income in self.incomes.items()},
             markets=tuple(self.markets.values()),
             halts=tuple(self.halts.values()),
             alerts=tuple(self.alerts.values()),
@@ -263,6 +273,7 @@ class Replica:
         replica.fills.extend(snapshot.fills)
         replica.positions = {(position.account, position.instrument): position for position in snapshot.positions}
         replica.ledgers = {account: dict(ledger) for account, ledger in snapshot.ledgers.items()}
+        replica.incomes = {account: dict(income) for account, income in snapshot.incomes.items()}
         replica.markets = {market.instrument: market for market in snapshot.markets}
         replica.halts = {halt.account: halt for halt in snapshot.halts}
         replica.alerts = {row.alert.key: row for row in snapshot.alerts}
@@ -330,12 +341,17 @@ class Replica:
                 )
 
     def _move_position(self, event: ev.MovementSeen) -> None:
-        """A deposit or withdrawal of a base asset moves the position at its average: it is neither gain nor loss."""
+        """A deposit or withdrawal of a base asset moves the position at its average: it is neither gain nor loss.
+
+        What is no capital leaves the cost as it is: a fee in the base asset is a loss, a dividend a gain.
+        """
         for key, position in list(self.positions.items()):
             instrument = self.instruments.get(key[1])
             if key[0] == event.account and instrument is not None and instrument.base == event.asset:
                 average = position.avg_px
-                cost = None if average is None else (position.qty + event.amount) * average
+                cost = position.cost
+                if event.kind in CAPITAL:
+                    cost = None if average is None else (position.qty + event.amount) * average
                 self.positions[key] = msgspec.structs.replace(position, qty=position.qty + event.amount, cost=cost)
 
     def _raise_alert(self, event: ev.AlertRaised) -> None:
