@@ -1,10 +1,13 @@
 """A paper server on a thread of its own, for tests that talk to it from outside over bare sockets, and what it logged."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
+import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -96,6 +99,62 @@ def read_answer(connection: socket.socket) -> tuple[int, bytes] | None:
             return None
         body += piece
     return int(lines[0].split(" ")[1]), body[:length]
+
+
+class RawSocket:
+    """A WebSocket by hand: sends whatever bytes it is told."""
+
+    def __init__(self, server: Hostile, path: str = "/ws-api/v3") -> None:
+        self.connection = server.connect()
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: paper\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        self._held = b""
+        while b"\r\n\r\n" not in self._held:
+            self._held += self.connection.recv(65536)
+        head, _, self._held = self._held.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101"), head
+
+    def send(self, payload: bytes, opcode: int = 1, *, is_last: bool = True, reserved: int = 0) -> None:
+        first = (0x80 if is_last else 0) | reserved << 4 | opcode
+        length = len(payload)
+        if length < 126:
+            head = struct.pack("!BB", first, 0x80 | length)
+        elif length < 65_536:
+            head = struct.pack("!BBH", first, 0x80 | 126, length)
+        else:
+            head = struct.pack("!BBQ", first, 0x80 | 127, length)
+        self.connection.sendall(head + b"\x00\x00\x00\x00" + payload)
+
+    def _take(self, count: int) -> bytes:
+        while len(self._held) < count:
+            piece = self.connection.recv(65536)
+            if not piece:
+                raise EOFError
+            self._held += piece
+        taken, self._held = self._held[:count], self._held[count:]
+        return taken
+
+    def receive(self) -> Any:
+        """The next text frame, decoded. Raises EOFError when the server ended the connection."""
+        while True:
+            first, length = self._take(2)
+            if length == 126:
+                (length,) = struct.unpack("!H", self._take(2))
+            elif length == 127:
+                (length,) = struct.unpack("!Q", self._take(8))
+            payload = self._take(length)
+            if first & 0xF == 8:
+                raise EOFError
+            if first & 0xF == 9:
+                self.send(payload, 10)
+            if first & 0xF == 1:
+                return json.loads(payload)
+
+    def close(self) -> None:
+        self.connection.close()
 
 
 @contextlib.contextmanager
