@@ -1,4 +1,5 @@
-"""The engine against the naive exchange of engine_model.py, over random operations of every kind.
+"""The engine against the naive exchange of engine_model.py, over random operations of every kind; and its events, from
+which alone every open order and every balance must follow.
 
 The suite plays some 24,000. A million: `python tests/paper/test_engine_model.py`.
 """
@@ -15,7 +16,19 @@ from paper_builders import BTC, T0, an_account
 
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.market import Quiet, Rest, Take, Withdraw
-from tradedesk.paper.rows import Kind, NewOrder, Oco, Oto, Otoco, Print, Refusal
+from tradedesk.paper.rows import (
+    AccountChanged,
+    Execution,
+    Kind,
+    ListChanged,
+    NewOrder,
+    Oco,
+    OrderRow,
+    Oto,
+    Otoco,
+    Print,
+    Refusal,
+)
 from tradedesk.paper.saved import Saved
 
 TICK, LOT = Decimal("0.01"), Decimal("0.001")
@@ -78,6 +91,9 @@ class Game:
         self.totals = {asset: self.ledger.total(asset) for asset in HELD}
         self.seen = {True: {}, False: {}}  # the book as its deltas tell it
         self.last_id = self.exchange.depth("BTCUSDT").last_update_id
+        self.told_balances = {name: dict(self.exchange.balances(name)) for name in NAMES}
+        self.told_rows: dict[int, OrderRow] = {}
+        self.told_lists: dict[int, str] = {}
 
     @property
     def ledger(self):
@@ -107,7 +123,15 @@ class Game:
                 answers.append(str(refused) if refusal is Refused else refused.message)
         assert answers[0] == answers[1], name
         self.outcomes[f"{name}: {answers[0]}"] = self.outcomes.get(f"{name}: {answers[0]}", 0) + 1
-        printed = [(e.price, e.quantity) for e in self.exchange.drain() if isinstance(e, Print)]
+        events = self.exchange.drain()
+        for event in events:
+            if isinstance(event, AccountChanged):
+                self.told_balances[event.account] |= event.balances
+            elif isinstance(event, Execution):
+                self.told_rows[event.row.order_id] = event.row
+            elif isinstance(event, ListChanged):
+                self.told_lists[event.row.order_list_id] = event.row.list_order_status
+        printed = [(e.price, e.quantity) for e in events if isinstance(e, Print)]
         assert printed == [trade[:2] for trade in self.naive.trades], name
         self.naive.trades.clear()
 
@@ -329,7 +353,13 @@ class Game:
         assert not (depth.bids and depth.asks) or depth.bids[0][0] < depth.asks[0][0]
         for name in NAMES:
             assert exchange.balances(name) == naive.balances(name)
-            ours = {row.order_id: facts(row) for row in exchange.open_orders(name)}
+            assert exchange.balances(name) == self.told_balances[name]
+            rows = exchange.open_orders(name)
+            assert [told(row) for row in rows] == [told(self.told_rows[row.order_id]) for row in rows]
+            for row in exchange.open_order_lists(name):
+                assert self.told_lists[row.order_list_id] == "EXECUTING"
+                assert any(order.status in ("NEW", "PARTIALLY_FILLED", "PENDING_NEW") for order in row.orders)
+            ours = {row.order_id: facts(row) for row in rows}
             assert ours == {o.id: expected(o) for o in naive.orders if o.account == name}
         for order in self.known:
             if not order.is_open:
@@ -340,6 +370,7 @@ class Game:
 
     def compare_ended(self, order: Order) -> None:
         row = self.exchange.order(order.account, "BTCUSDT", order_id=order.id)
+        assert told(row) == told(self.told_rows[order.id])
         assert (facts(row), row.expiry_reason) == (expected(order), order.reason)
 
     def follow_the_book(self, depth) -> None:
@@ -373,6 +404,11 @@ def as_request(order: Order) -> NewOrder:
         iceberg_qty=order.peak,
         stp_mode=order.mode,
     )
+
+
+def told(row):
+    """A row as its reports tell it: nothing is reported when a stop price is reached and the order begins to trail."""
+    return msgspec.structs.replace(row, trailing_time=None) if row.stop_price else row
 
 
 def facts(row):

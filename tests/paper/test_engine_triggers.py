@@ -217,6 +217,7 @@ def test_scenario_e_without_a_stop_price_it_tracks_at_once():
     exchange = at_40000()
     placed = exchange.place("acme", trailing(Kind.STOP_LOSS_LIMIT, "SELL", 700, "50000"), T0)
     assert (placed.trailing_delta, placed.trailing_time, placed.stop_price) == (700, T0, d(0))
+    assert [event.row for event in exchange.drain() if isinstance(event, Execution)][-1] == placed
     assert run(exchange, placed, "42000", "39500", "45500", "42315.01", "42315") == [False] * 4 + [True]
 
 

@@ -97,6 +97,7 @@ class Engine:
         order = self.admit(account, new, ready)
         given = order.instrument.given(order.is_buy)
         self.ledger.lock(account.spec.name, given, order.locked)
+        self.arm(order)
         self.report("NEW", order)
         self.balances_changed(account, (given,))
         return order, self.set_working(order)
@@ -112,12 +113,14 @@ class Engine:
         account.add(order)
         return order
 
-    def set_working(self, order: Order) -> list[TradeRow]:
-        """Let it wait for its trigger, or else trade and rest."""
+    def arm(self, order: Order) -> None:
+        """Let it wait for its trigger if it has one; before it is told of, since it may trail from now on."""
         if order.trigger is not None:
             order.instrument.triggers.arm(order.trigger, order.instrument.tape.last, self.now)
-            return []
-        return self.work(order)
+
+    def set_working(self, order: Order) -> list[TradeRow]:
+        """Let it trade and rest, unless it waits."""
+        return [] if order.trigger is not None else self.work(order)
 
     def work(self, order: Order) -> list[TradeRow]:
         """Trade with the book; what is left rests or expires, as its kind and time in force say."""
@@ -342,6 +345,7 @@ class Engine:
             leg.update_time = self.now
             if leg.trigger is None:
                 leg.working_time = self.now
+            self.arm(leg)
             self.report("NEW", leg)
         self.balances_changed(order_list.account, (given,))
         for leg in legs:

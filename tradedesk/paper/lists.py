@@ -151,6 +151,8 @@ def place(engine: Engine, account: Account, new: NewList) -> ListRow:
             leg.status = Status.PENDING_NEW
             leg.working_time = -1
     for leg in orders:
+        if leg.status is not Status.PENDING_NEW:
+            engine.arm(leg)
         engine.report("NEW", leg)
     engine.list_changed(order_list)
     engine.balances_changed(account, (given,))

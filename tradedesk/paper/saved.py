@@ -211,7 +211,7 @@ def restore(engine: Engine, saved: Saved) -> None:
         engine.work(engine.orders[order_id])
     for order in engine.orders.values():
         if order.is_open and order.trigger is not None and order.is_waiting and order.status is not Status.PENDING_NEW:
-            order.instrument.triggers.arm(order.trigger, order.instrument.tape.last, engine.now)
+            engine.arm(order)
     engine.settle()
 
 
