@@ -296,6 +296,24 @@ async def test_a_foreign_order_money_funding_and_a_mark_on_futures(futures_venue
     )
 
 
+async def test_an_order_on_futures_is_filled_where_it_stands(futures_venue, futures_admin):
+    client, other = await futures_venue.client(), await futures_venue.client("birch")
+    await other.order("SELL", "0.01", "61000", newClientOrderId="first")
+    await client.order("SELL", "0.02", "61000", newClientOrderId="mine")
+    terms = {"market": "futures", "what": "fill", "account": "acme", "instrument": "BTCUSDT", "client_order_id": "mine"}
+    await futures_admin.post("ext", **terms, quantity="0.005")
+    orders = {
+        row["clientOrderId"]: Decimal(row["executedQty"])
+        for name in ("acme", "birch")
+        for row in (await futures_admin.books(name))["futures"]["orders"]
+    }
+    assert orders == {"first": Decimal("0.01"), "mine": Decimal("0.005")}
+    await futures_admin.post("ext", **terms)
+    books = (await futures_admin.books())["futures"]
+    assert [Decimal(row["positionAmt"]) for row in books["positions"]] == [Decimal("-0.02")]
+    assert "-2013" in await futures_admin.refused("ext", **terms)
+
+
 async def test_a_market_that_is_not_there_is_told(venue, admin):
     assert "market: futures is not served here" in await admin.refused("funding", instrument="BTCUSDT")
     assert "market: futures is not served here" in await admin.refused("disconnect", market="futures")

@@ -42,7 +42,7 @@ from tradedesk.paper.futures.rows import (
 )
 from tradedesk.paper.futures.state import Account, Floor, Index, Instrument
 from tradedesk.paper.ledger import to_units
-from tradedesk.paper.market import Market
+from tradedesk.paper.market import Action, Market
 from tradedesk.paper.rows import AggTrade, BookDelta, BookTicker, Depth, Kline, Print, Refusal, Ticker24h
 
 T = TypeVar("T")
@@ -566,6 +566,12 @@ class FuturesExchange:
         return max(longs, longs - sum(lots)) * instrument.spec.lot
 
     # -- the operator's hand ------------------------------------------------------------------------------------------
+    def perform(self, action: Action) -> None:
+        """One act of everyone else, out of its turn."""
+        self.advance(action.at)
+        perform(self._floor, action)
+        self._settle()
+
     def set_funding_rate(self, symbol: str, rate: Decimal | None) -> None:
         """What is charged from the next funding on, whatever the premium says; None: the premium again."""
         self._floor.instrument(symbol).marks.fixed_rate = rate

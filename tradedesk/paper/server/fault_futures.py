@@ -1,10 +1,13 @@
-"""What faults that act once do on the USD-M market: foreign orders, money, funding, a mark price."""
+"""What faults that act once do on the USD-M market: foreign orders and fills, money, funding, a mark price."""
 
+from decimal import Decimal
 from typing import Any
 
 from tradedesk.paper.faults import Fault
 from tradedesk.paper.futures.exchange import FuturesExchange
-from tradedesk.paper.futures.rows import NewOrder, Type
+from tradedesk.paper.futures.rows import NewOrder, OrderRow, Status, Type
+from tradedesk.paper.market import Traded
+from tradedesk.paper.server.fault_spot import MOST_SERVED
 from tradedesk.paper.server.render import Json
 
 
@@ -47,8 +50,29 @@ def _ext(exchange: FuturesExchange, terms: Any, now: int) -> Json:
             account, symbol, now, order_id=terms.get("order_id"), client_order_id=terms.get("client_order_id")
         )
     else:
-        raise ValueError("ext: the futures market cannot fill an order on demand; place a foreign one against it")
+        row = exchange.open_order(
+            account, symbol, order_id=terms.get("order_id"), client_order_id=terms.get("client_order_id")
+        )
+        row = _fill(exchange, row, terms.get("quantity"), now)
     return {"orderId": row.order_id, "clientOrderId": row.client_order_id, "status": str(row.status)}
+
+
+def _fill(exchange: FuturesExchange, row: OrderRow, quantity: Decimal | None, now: int) -> OrderRow:
+    """Somebody takes the order where it stands; clients at its price or a better one who came earlier are served first."""
+    spec = exchange.contract(row.symbol).spec
+    leaves = row.orig_qty - row.executed_qty
+    wanted = leaves if quantity is None else quantity
+    if row.price == 0 or wanted > leaves or wanted % spec.lot:
+        raise ValueError(f"quantity: must be a multiple of {spec.lot}, at most the {leaves} left of a limit order")
+    target, taker_buys = row.executed_qty + wanted, row.side == "SELL"
+    beyond = int(row.price / spec.tick) + (1 if taker_buys else -1)  # so that clients at the order's price come first
+    for _ in range(MOST_SERVED):
+        if row.executed_qty >= target or row.status not in (Status.NEW, Status.PARTIALLY_FILLED):
+            break
+        lots = int((target - row.executed_qty) / spec.lot)
+        exchange.perform(Traded(row.symbol, now, taker_buys, beyond, lots))
+        row = exchange.order(row.account, row.symbol, order_id=row.order_id)
+    return row
 
 
 def _order(terms: Any) -> NewOrder:

@@ -11,7 +11,7 @@ from tradedesk.paper.market import Traded
 from tradedesk.paper.rows import Kind, NewOrder, OrderRow, Spec
 from tradedesk.paper.server.render import Json, number
 
-_MOST_SERVED = 1_000  # clients before an order in the queue that are filled so that it is
+MOST_SERVED = 1_000  # clients before an order in the queue that are filled so that it is
 
 
 def act(exchange: Exchange, fault: Fault, now: int) -> Json:
@@ -95,7 +95,7 @@ def _fill(exchange: Exchange, row: OrderRow, quantity: Decimal | None, now: int)
         raise ValueError(f"quantity: must be a multiple of {spec.lot}, at most the {leaves} that are left")
     target, taker_buys = row.executed_qty + wanted, row.side == "SELL"
     beyond = int(row.price / spec.tick) + (1 if taker_buys else -1)  # so that clients at the order's price come first
-    for _ in range(_MOST_SERVED):
+    for _ in range(MOST_SERVED):
         if not row.is_working or row.executed_qty >= target:
             break
         lots = int((target - row.executed_qty) / spec.lot)
