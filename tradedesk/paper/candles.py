@@ -10,7 +10,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable
 from copy import copy
-from itertools import islice
 
 from tradedesk.paper.market import Bar
 
@@ -58,6 +57,13 @@ class _Series:
         self.open: Bar | None = None
         self.ends = 0
 
+    def reaches(self, since: int) -> bool:
+        """Whether nothing that opens at `since` or later is missing, as far as it ever can be."""
+        if self.open is None:
+            return False
+        oldest = self.closed[0] if self.closed else self.open
+        return oldest.open_time <= since or len(self.closed) == KEEP
+
     def roll(self, now: int) -> None:
         """Close what is over at `now`; a stretch without trades gives flat candles at the last close."""
         if self.open is None or now < self.ends:
@@ -101,26 +107,23 @@ def merge(bar: Bar, later: Bar) -> None:
     bar.last_id = later.last_id
 
 
-Past = Callable[[int], Iterable[tuple[int, Bar]]]
+Past = Callable[[int, int, int], Iterable[tuple[int, Bar]]]
+FOREVER = 1 << 62  # ns; later than any time
 
 
 class Candles:
     """All intervals of one instrument.
 
-    `past(longest)` gives the candles from before the start, oldest first, as (length in ns, candle), at least those of
-    lengths up to `longest`; one counts in every interval that is not shorter. It is asked again for each interval.
+    `past(longest, since, until)` gives the candles from before the start that open in that time, oldest first, as (length
+    in ns, candle), at least those of lengths up to `longest`; one counts in every interval that is not shorter. It is asked
+    for no more than somebody looks at.
     """
 
-    def __init__(self, past: Past | None = None) -> None:
-        self._loaded: list[tuple[int, Bar]] = []
-        self._past: Past = past or (lambda _: self._loaded)
-        self._series = {interval: _Series(interval) for interval in _ALWAYS}
-        self._whole: set[str] = set()  # those that have their past
+    def __init__(self, past: Past = lambda _longest, _since, _until: ()) -> None:
+        self._past = past
+        self._live = {interval: _Series(interval) for interval in _ALWAYS}  # what traded here
+        self._made: dict[str, tuple[int, _Series]] = {}  # made when asked for, with the past since then
         self._second: Bar | None = None  # the running one; in no series yet
-
-    def load(self, length: int, bar: Bar) -> None:
-        """A candle from before the start, oldest first, where there is no `past` to ask. Before any look."""
-        self._loaded.append((length, bar))
 
     def trade(self, price: int, lots: int, at: int, trade_id: int, buyer_is_taker: bool) -> None:
         second = self._second
@@ -145,10 +148,13 @@ class Candles:
 
     def bars(self, interval: str, now: int, limit: int, start: int | None = None, end: int | None = None) -> list[Bar]:
         """Oldest first, the last one may still be open. From `start` on, else the newest, by opening time."""
-        series = self._rolled(interval, now)
+        length = FIXED.get(interval, 31 * DAY)
+        until = FOREVER if end is None else end
+        since = start if start is not None else min(now, until) - (limit + 1) * length
+        series = self._rolled(interval, now, since, until)
         bars: list[Bar] = list(series.closed)
         if series.open is not None:
-            bars.append(self._with_second(series.open))
+            bars.append(self._with_second(series))
         if start is not None:
             bars = bars[bisect_left(bars, start, key=_open_time) :]
         if end is not None:
@@ -157,25 +163,25 @@ class Candles:
 
     def since(self, interval: str, now: int, count: int) -> Bar | None:
         """The last `count` candles, the open one included, as one; None before any."""
-        series = self._rolled(interval, now)
-        if series.open is None:
+        bars = self.bars(interval, now, count)
+        if not bars:
             return None
-        newest = self._with_second(series.open)
-        older = list(islice(reversed(series.closed), count - 1))
-        first = older[-1] if older else newest
+        first = bars[0]
         total = Bar(open_time=first.open_time, open=first.open, high=first.open, low=first.open, close=first.open)
-        for bar in reversed(older):
+        for bar in bars:
             merge(total, bar)
-        merge(total, newest)
         return total
 
-    def _rolled(self, interval: str, now: int) -> _Series:
+    def _rolled(self, interval: str, now: int, since: int, until: int) -> _Series:
+        """The series as of `now`, or as of `until` if that is before; at least what opens since `since`."""
         second = self._second
         if second is not None and now >= second.open_time + SECOND:
             self._fold(second)
             self._second = None
-        series = self._made(interval)
-        series.roll(now)
+        if until < FOREVER:
+            until = next_open(interval, opens_at(interval, max(until, 0))) - 1  # the whole of the last candle
+        series = self._reaching(interval, opens_at(interval, max(since, 0)), until)
+        series.roll(min(now, until))
         if series.open is None and self._second is not None:  # the first trade ever, in this very second
             series.fold(
                 Bar(
@@ -188,31 +194,39 @@ class Candles:
             )
         return series
 
-    def _made(self, interval: str) -> _Series:
-        """The series with its past, from the first look on."""
-        if interval in self._whole:
-            return self._series[interval]
-        made = _Series(interval)
-        for length, bar in self._past(made.length):
-            if length <= made.length:
-                made.fold(bar)
-        source = self._series.get(interval) or self._series[_source(interval)]
+    def _reaching(self, interval: str, since: int, until: int) -> _Series:
+        live = self._live.get(interval)
+        if live is not None and live.reaches(since):
+            return live
+        made = self._made.get(interval)
+        if made is not None and made[0] <= since:
+            return made[1]
+        series = _Series(interval)
+        for length, bar in self._past(series.length, since, until):
+            if length <= series.length and since <= bar.open_time <= until:
+                series.fold(bar)
+        source = live or self._live[_source(interval)]
         for bar in (*source.closed, *((source.open,) if source.open else ())):
-            made.fold(bar)
-        self._series[interval] = made
-        self._whole.add(interval)
-        return made
+            if since <= bar.open_time <= until:
+                series.fold(bar)
+        if until == FOREVER:
+            self._made[interval] = (since, series)
+        return series
 
-    def _with_second(self, bar: Bar) -> Bar:
+    def _with_second(self, series: _Series) -> Bar:
+        """The open candle with the second that runs, if that is in it."""
+        assert series.open is not None
         second = self._second
-        if second is None:
-            return bar
-        whole = copy(bar)
+        if second is None or second.open_time >= series.ends:
+            return series.open
+        whole = copy(series.open)
         merge(whole, second)
         return whole
 
     def _fold(self, second: Bar) -> None:
-        for series in self._series.values():
+        for series in self._live.values():
+            series.fold(second)
+        for _, series in self._made.values():
             series.fold(second)
 
 

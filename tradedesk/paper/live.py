@@ -40,6 +40,11 @@ class Live:
         return self._followed[symbol].is_known
 
     @property
+    def differences(self) -> int:
+        """Levels that a later snapshot had to mend, so far."""
+        return sum(followed.differences for followed in self._followed.values())
+
+    @property
     def ended(self) -> bool:
         return False
 
@@ -48,7 +53,7 @@ class Live:
         self._looked_at = now
         return ()
 
-    def history(self, symbol: str, now: int, longest: int = 0) -> Sequence[tuple[int, Bar]]:
+    def history(self, symbol: str, now: int, longest: int, since: int, until: int) -> Iterable[tuple[int, Bar]]:
         return ()
 
     def next_due(self) -> int | None:

@@ -4,7 +4,7 @@ A market is pure: it is told the time, may look at the books, and yields actions
 performs each before it asks for the next. Prices are in ticks, quantities in lots, times in ns since the epoch.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -92,10 +92,11 @@ class Market(Protocol):
     def opening(self, now: int) -> Iterable[Action]:
         """What stands on the books when the exchange opens at `now`. Called once, first."""
 
-    def history(self, symbol: str, now: int, longest: int = ...) -> Sequence[tuple[int, Bar]]:
+    def history(self, symbol: str, now: int, longest: int, since: int, until: int) -> Iterable[tuple[int, Bar]]:
         """Candles before `now`, oldest first, each as (length in ns, candle); none if there is no past.
 
-        Those up to `longest` (ns) are enough. Asked when somebody looks, with the `now` of the start, and perhaps again.
+        Those of lengths up to `longest` (ns) that open from `since` to `until` are enough. Asked when somebody looks, with
+        the `now` of the start, again and again; the answer never changes.
         """
 
     def next_due(self) -> int | None:
@@ -118,7 +119,7 @@ class Quiet:
     def opening(self, now: int) -> Iterable[Action]:
         return ()
 
-    def history(self, symbol: str, now: int, longest: int = 0) -> Sequence[tuple[int, Bar]]:
+    def history(self, symbol: str, now: int, longest: int, since: int, until: int) -> Iterable[tuple[int, Bar]]:
         return ()
 
     def next_due(self) -> int | None:

@@ -9,7 +9,7 @@ rest is checked while it plays. At the end, at a cut and at a line that cannot b
 (`ended`); `told_end` is told in one sentence which it was.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tradedesk.paper.book import Book
@@ -92,7 +92,7 @@ class Replay:
                 return
         self._opening.clear()
 
-    def history(self, symbol: str, now: int, longest: int = 0) -> Sequence[tuple[int, Bar]]:
+    def history(self, symbol: str, now: int, longest: int, since: int, until: int) -> Iterable[tuple[int, Bar]]:
         """A recording has no past."""
         return ()
 

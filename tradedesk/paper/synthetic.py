@@ -21,12 +21,11 @@ from random import Random
 
 from tradedesk.paper import listing
 from tradedesk.paper.book import Book
-from tradedesk.paper.candles import DAY
 from tradedesk.paper.driver import Driver
 from tradedesk.paper.figures import BTCUSDT
 from tradedesk.paper.fit import Band, Fit, draw, mean
 from tradedesk.paper.market import Action, Bar, Rest, Take, Withdraw
-from tradedesk.paper.past import Common, past
+from tradedesk.paper.past import Common, Past
 from tradedesk.paper.rows import Spec
 
 SECOND = 1_000_000_000  # ns
@@ -108,8 +107,8 @@ class Synthetic:
         self._due = [(flow.due(), place, flow) for place, flow in enumerate(self._flows.values())]
         heapify(self._due)
 
-    def history(self, symbol: str, now: int, longest: int = DAY) -> Sequence[tuple[int, Bar]]:
-        return self._flows[symbol].history(now, longest, self._common)
+    def history(self, symbol: str, now: int, longest: int, since: int, until: int) -> Iterable[tuple[int, Bar]]:
+        return self._flows[symbol].past(now, self._common).bars(longest, since, until)
 
     def next_due(self) -> int | None:
         return self._due[0][0] if self._due else None
@@ -155,6 +154,7 @@ class _Flow:
         self._driven = _DRIVEN * fit.sd_10s / fit.price / sqrt(10)  # one unit of the driver as a share of the price
         self._basis = basis
         self._opened_at = 0
+        self._past: Past | None = None
         self._fair = self._start  # the fair bid; the fair offer is one tick above
         self._taker_buys = True
         self._next_key = -1
@@ -164,19 +164,21 @@ class _Flow:
         self._mend_at: int | None = None
 
     # -- the start ----------------------------------------------------------------------------------------------------
-    def history(self, now: int, longest: int, common: Common) -> list[tuple[int, Bar]]:
-        takes = self._fit.takes_per_s * self._activity * 60
-        return past(
-            Random(f"{self._seed}:past"),
-            now,
-            self._start,
-            longest=longest,
-            minute_sd=self._fit.sd_10s / self._fit.price * sqrt(6) * 0.6,
-            lots=takes * mean(self._fit.take_lots) * self._size,
-            trades=takes * 2.5,
-            common=common,
-            share=self._driver.shares(self._base)[0],
-        )
+    def past(self, now: int, common: Common) -> Past:
+        """What was before `now`; always the same."""
+        if self._past is None:
+            takes = self._fit.takes_per_s * self._activity * 60
+            self._past = Past(
+                f"{self._seed}:past",
+                now,
+                self._start,
+                minute_sd=self._fit.sd_10s / self._fit.price * sqrt(6) * 0.6,
+                lots=takes * mean(self._fit.take_lots) * self._size,
+                trades=takes * 2.5,
+                common=common,
+                share=self._driver.shares(self._base)[0],
+            )
+        return self._past
 
     def opening(self, now: int) -> Iterator[Action]:
         """The recorded number of levels, by band, and a touch."""

@@ -9,7 +9,7 @@ from collections import deque
 from decimal import Decimal
 
 from tradedesk.paper import windows
-from tradedesk.paper.candles import DAY, Candles, Past
+from tradedesk.paper.candles import DAY, FOREVER, MINUTE, Candles, Past
 from tradedesk.paper.ledger import from_units
 from tradedesk.paper.market import Bar
 from tradedesk.paper.rows import AggTrade, Kline, Print, Ticker24h
@@ -31,7 +31,7 @@ class Tape:
         self._next_agg_id = first_trade_id
         self._numbers = array("q")
         self._agg_order = 0  # the taker's order of the newest aggregate
-        self._past: Past = lambda _: ()
+        self._past: Past = lambda _longest, _since, _until: ()
         self.candles = Candles()
         self._last: int | None = None  # ticks
 
@@ -44,7 +44,7 @@ class Tape:
     def last(self) -> int | None:
         """The last price in ticks; None before any."""
         if self._last is None:
-            for _, bar in self._past(DAY):
+            for _, bar in self._past(MINUTE, 0, FOREVER):
                 self._last = bar.close
         return self._last
 
