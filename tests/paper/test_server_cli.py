@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from paper_client import Client
 from paper_process import paper_process
 
 COMMAND = [sys.executable, "-m", "tradedesk"]
@@ -316,3 +317,17 @@ def test_a_second_signal_changes_nothing_about_a_clean_end(number):
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
             except OSError:
                 break  # it no longer listens; the helper's own signal meets the last of its end
+
+
+async def test_with_any_address_a_bot_from_anywhere_trades_with_the_keys_that_are_printed():
+    with paper_process("--any-address") as described:
+        row = described["accounts"][0]
+        assert row["addresses"] == []
+        async with aiohttp.ClientSession() as session:
+            client = Client(described["rest"], described["ws"], row["api_key"], row["secret"], session)
+            assert (await client.signed("GET", "account")).status == 200
+    with paper_process() as described:
+        row = described["accounts"][0]
+        async with aiohttp.ClientSession() as session:
+            client = Client(described["rest"], described["ws"], row["api_key"], row["secret"], session)
+            assert (await client.signed("GET", "account")).code == -2015

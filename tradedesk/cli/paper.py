@@ -53,6 +53,9 @@ def paper(
         int | None, typer.Option(min=1, max=5_000, help="How many accounts to make; 3 unless told.")
     ] = None,
     accounts_file: Annotated[Path | None, typer.Option(help="TOML file with [[accounts]] tables instead.")] = None,
+    any_address: Annotated[
+        bool, typer.Option("--any-address", help="Keys may be used from anywhere, not from their own address only.")
+    ] = False,
     market: Annotated[str, typer.Option(help="What everyone else does: synthetic, replay or live.")] = "synthetic",
     instruments: Annotated[
         int | None, typer.Option(min=1, max=1_000, help="How many spot pairs a synthetic market has; 3 unless told.")
@@ -83,6 +86,8 @@ def paper(
 
     Example: tradedesk paper --json --port 8765 --futures-port 8766 --accounts 3
 
+    For a bot of yours: tradedesk paper --port 8765 --any-address, then give it the REST address and a key that are printed.
+
     With faults: tradedesk paper --faults faults.toml --latency 5ms±2ms --state paper.state
 
     \b
@@ -102,6 +107,7 @@ def paper(
             futures_port=futures_port,
             accounts=accounts,
             accounts_file=accounts_file,
+            any_address=any_address,
             market=MarketAsked(
                 market=market,
                 seed=seed,
@@ -132,6 +138,7 @@ class _Asked:
     futures_port: int
     accounts: int | None
     accounts_file: Path | None
+    any_address: bool
     market: MarketAsked
     seed: int
     troubles: TroublesAsked
@@ -167,12 +174,15 @@ def _run(asked: _Asked, *, as_json: bool) -> None:
 def _accounts(asked: _Asked) -> "list[Account]":
     from tradedesk.paper import accounts
 
-    if asked.accounts_file is None:
-        return accounts.generated(asked.accounts or 3, asked.seed)
     try:
-        return accounts.read(asked.accounts_file)
+        made = (
+            accounts.generated(asked.accounts or 3, asked.seed)
+            if asked.accounts_file is None
+            else accounts.read(asked.accounts_file)
+        )
     except accounts.AccountsError as error:
         raise _Unusable(str(error)) from None
+    return [accounts.from_anywhere(account) for account in made] if asked.any_address else made
 
 
 def _futures(

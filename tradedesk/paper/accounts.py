@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tradedesk.domain.money import parse_decimal
 from tradedesk.paper.futures.rows import AccountSpec as FuturesAccountSpec
@@ -137,6 +138,12 @@ def generated(count: int, seed: int) -> list[Account]:
             )
         )
     return accounts
+
+
+def from_anywhere(account: Account) -> Account:
+    """The same account, its keys no longer bound to an address."""
+    keys = tuple(replace(key, addresses=(), rights=key.rights - {Right.WITHDRAW}) for key in account.keys)
+    return replace(account, keys=keys)
 
 
 def _derived(seed: int, index: int, what: str) -> str:
