@@ -132,6 +132,17 @@ def test_a_level_that_vanishes_leaves_the_client_alone_on_it(tmp_path):
     assert filled(exchange, order) == 1
 
 
+def test_a_trade_that_the_book_tells_of_already_moves_the_client_ahead_and_changes_nothing_else(tmp_path):
+    tape = Tape().update(10, bids="60000:2").trade(20, "60000", "3", seller=True).trade(30, "60000", "2.5", seller=True)
+    tape.records[1] = structs.replace(tape.records[1], venue_at=R0 + 10 * MS)
+    tape.records[2] = structs.replace(tape.records[2], venue_at=R0 + 9 * MS)
+    exchange, _ = tape.open(tmp_path)
+    order = exchange.place("acme", limit("BUY", "1", "60000"), T0)
+    exchange.advance(T0 + 20 * MS)
+    assert exchange.depth("BTCUSDT", 1).bids == levels("60000:2")  # the client's was filled, the rest is as it was told
+    assert filled(exchange, order) == 1
+
+
 def test_a_trade_beyond_the_clients_price_fills_it_up_to_what_was_traded(tmp_path):
     exchange, _ = Tape().trade(10, "59990", "0.6", seller=True).open(tmp_path)
     order = exchange.place("acme", limit("BUY", "1", "60000"), T0)

@@ -5,7 +5,8 @@ price takes from the front of the queue: first what stood before, then the clien
 was traded shrinks from behind: what stands before the client is reduced last, so the order is filled later than it would
 have been, never earlier. What moves it ahead is thus: trades at its price, and reductions of its level when nothing of the
 flow stands behind it. A trade seen beyond its price fills it, up to the traded quantity; an order of the flow that arrives
-across its price trades with it.
+across its price trades with it. A trade that the venue's times show to be in the book already moves clients ahead and
+changes nothing else.
 
 How a client's order takes. It trades with the levels as they are shown. The flow does not notice: what follows is
 unchanged, but what a client took from a level stays taken until that level is shown empty, so the same quantity is not
@@ -68,7 +69,9 @@ class Followed:
         self.spec = spec
         self.differences = 0
         self._last_id: int | None = None  # None: the book is not known
+        self._told_at = 0  # the venue's time up to which the book tells of everything; 0 where it does not say
         self._changed: frozenset[tuple[bool, int]] = frozenset()  # the levels of the last update
+        self._ahead: set[tuple[bool, int]] = set()  # levels that traded since the last update: no longer as that said
         self._awaited: Snapshot | None = None  # one that is ahead of the updates
         self._early: deque[DepthUpdate] = deque(maxlen=_WAITING)
         self._next_key = -1
@@ -90,9 +93,7 @@ class Followed:
             case DepthUpdate():
                 yield from self._update(record, at, book)
             case TradeSeen():
-                lots = self._lots(record.quantity)
-                if lots:
-                    yield Traded(self.spec.symbol, at, not record.buyer_is_maker, self._ticks(record.price), lots)
+                yield from self._trade(record, at, book)
             case Gap():
                 self.lose()
 
@@ -101,6 +102,18 @@ class Followed:
         self._last_id = None
         self._awaited = None
         self._early.clear()
+
+    def _trade(self, trade: TradeSeen, at: int, book: Book | None) -> Iterator[Action]:
+        price, lots = self._ticks(trade.price), self._lots(trade.quantity)
+        if not lots:
+            return
+        is_told = trade.venue_at is not None and trade.venue_at <= self._told_at
+        stands = book.flow_lots_at(trade.buyer_is_maker, price) if is_told and book is not None else 0
+        yield Traded(self.spec.symbol, at, not trade.buyer_is_maker, price, lots)
+        if not is_told:
+            self._ahead.add((trade.buyer_is_maker, price))
+        if stands:  # the book had it already: it only moves clients ahead
+            yield self._set(at, trade.buyer_is_maker, price, stands)
 
     # -- snapshots ----------------------------------------------------------------------------------------------------
     def _snapshot(self, snapshot: Snapshot, at: int, book: Book | None) -> Iterator[Action]:
@@ -126,8 +139,9 @@ class Followed:
             yield from self._update(update, at, book)
 
     def _compared(self, snapshot: Snapshot, at: int, book: Book) -> Iterator[Action]:
-        """Mend what is not as the snapshot says. Of a level that the update around its id changed it says nothing."""
-        unsure = self._changed if snapshot.last_id != self._last_id else frozenset()
+        """Mend what is not as the snapshot says. Of a level that the update around its id changed it says nothing, nor of one that
+        traded since."""
+        unsure = self._ahead | (self._changed if snapshot.last_id != self._last_id else set())
         for is_buy, levels in ((True, snapshot.bids), (False, snapshot.asks)):
             says = {self._ticks(price): self._lots(quantity) for price, quantity in levels}
             if not says:
@@ -158,6 +172,8 @@ class Followed:
             self._early.append(update)
             raise Unjoined(f"updates {last + 1} to {update.first_id - 1} are missing")
         self._last_id = update.last_id
+        self._told_at = update.venue_at or 0
+        self._ahead.clear()
         self._changed = frozenset((is_buy, self._ticks(price)) for is_buy, price in _prices(update))
         yield from self._levels(at, update.bids, update.asks)
         awaited = self._awaited
