@@ -219,22 +219,21 @@ class NaiveExchange:
             if not meets:
                 return
             other = meets[0]
-            if order.mode != "NONE" and self.is_own(order, other):
-                self.prevent(order, other)
-                continue
             qty = min(order.leaves, other.shown)
             if order.account is not None and order.price is None and order.side == "BUY":
                 pays = self.free(order.account, self.quote, without=order)
                 qty = min(qty, pays / other.price // self.lot * self.lot)
             if not qty:
                 return
+            if order.mode != "NONE" and self.is_own(order, other):
+                self.prevent(order, other, qty)
+                continue
             self.trade(order, other, qty)
 
-    def prevent(self, order, other):
+    def prevent(self, order, other, match):
         mode = order.mode
         if mode == "TRANSFER" and (other.mode != "TRANSFER" or other.account == order.account):
             mode = "DECREMENT"
-        match = min(order.leaves, other.shown)
         mine = order.leaves if mode in ("EXPIRE_TAKER", "EXPIRE_BOTH") else match
         theirs = other.leaves if mode in ("EXPIRE_MAKER", "EXPIRE_BOTH") else match
         if mode == "EXPIRE_TAKER":

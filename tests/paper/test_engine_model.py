@@ -354,6 +354,7 @@ class Game:
         for name in NAMES:
             assert exchange.balances(name) == naive.balances(name)
             assert exchange.balances(name) == self.told_balances[name]
+            assert all(free >= 0 and locked >= 0 for free, locked in exchange.balances(name).values())
             rows = exchange.open_orders(name)
             assert [told(row) for row in rows] == [told(self.told_rows[row.order_id]) for row in rows]
             for row in exchange.open_order_lists(name):

@@ -167,6 +167,19 @@ def test_a_market_buy_pays_for_the_deeper_book_when_its_own_offer_expires(exchan
     assert exchange.balances("acme")["USDT"] == (d(189000), d(0))
 
 
+def test_a_transfer_takes_no_more_money_than_there_is():
+    poor = msgspec.structs.replace(an_account("acme", USDT="61000", BTC="1"), group="master")
+    rich = msgspec.structs.replace(an_account("birch"), group="master")
+    exchange = an_exchange(poor, rich, an_account("cedar"))
+    trade_at(exchange, "60000", by="cedar")
+    stop = order(Kind.STOP_LOSS, "BUY", "1", stop="61000", stp_mode="TRANSFER")
+    waits = exchange.place("acme", stop, T0)
+    exchange.place("birch", limit("SELL", "1", "64000", stp_mode="TRANSFER"), T0)
+    trade_at(exchange, "61000", by="cedar")
+    assert state(exchange, waits) == (Status.EXPIRED, "0", "0.95312")
+    assert exchange.balances("acme")["USDT"] == (d(61000) - d("0.95312") * 64000, d(0))
+
+
 def test_prevention_of_a_leg_decides_its_pair(exchange):
     trade_at(exchange, "60000", by="cedar")
     pair = Oco(above=maker("SELL", "1", "61000"), below=order(Kind.STOP_LOSS, "SELL", "1", stop="59000"))

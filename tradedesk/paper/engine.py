@@ -1,8 +1,8 @@
 """The exchange's core: what a client's order and the flow of everyone else do to books, balances and each other.
 
-exchange.py is the door to it; flow.py, lists.py and corrections.py act through it. Whoever calls sets `now` first, calls `settle`
-when a step is done, and takes `events` away. `settle` places what that step set off: orders whose trigger was reached and
-legs whose working order was filled, first come first served; what these set off comes after them.
+exchange.py is the door to it; flow.py, lists.py and corrections.py act through it. Whoever calls sets `now` first, calls
+`settle` when a step is done, and takes `events` away. `settle` places what that step set off: orders whose trigger was
+reached and legs whose working order was filled, first come first served; what these set off comes after them.
 """
 
 from collections import deque
@@ -167,14 +167,14 @@ class Engine:
             front = book.front(order.is_buy, limit)
             if front is None:
                 return
-            if prevents and self._is_own(order, front):
-                self._prevent(order, front)
-                continue
             lots = min(order.leaves, front.leaves)
             if order.is_market and order.is_buy:
                 lots = self._afford(order, front.price, lots)
                 if not lots:
                     return
+            if prevents and self._is_own(order, front):
+                self._prevent(order, front, lots)
+                continue
             for match in book.match(order.is_buy, front.price, lots):
                 fills.append(self._client_takes(order, match))
 
@@ -194,11 +194,11 @@ class Engine:
         return lots
 
     # -- self-trade prevention ----------------------------------------------------------------------------------------
-    def _prevent(self, order: Order, front: Resting) -> None:
+    def _prevent(self, order: Order, front: Resting, match: int) -> None:
+        """`match` is what they would have traded, in lots."""
         maker = front.owner
         assert isinstance(maker, Order)
         instrument = order.instrument
-        match = min(order.leaves, front.leaves)
         mode = effective_mode(order.stp_mode, maker.stp_mode, is_same_account=maker.account is order.account)
         mine, theirs = losses(mode, taker_leaves=order.leaves, maker_leaves=maker.leaves, match=match)
         prevented = PreventedMatch(
@@ -284,9 +284,8 @@ class Engine:
             return
         one, two = order_list.pair
         order_list.pair = None
-        order.locked = min(
-            need_of(order), order_list.locked
-        )  # an estimate may have grown: more is taken when it trades
+        # an estimate may have grown since: what it needs more is taken when it trades
+        order.locked = min(need_of(order), order_list.locked)
         self.ledger.unlock(
             order.account.spec.name, order.instrument.given(order.is_buy), order_list.locked - order.locked
         )
