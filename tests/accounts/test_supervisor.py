@@ -8,6 +8,7 @@ import pytest
 from order_builders import a_cancel
 from scripted_account import Heard, ScriptedVenue, SyncedJournal, a_worker, an_intent
 
+from tradedesk.accounts import looking
 from tradedesk.accounts import worker as worker_module
 from tradedesk.accounts.supervisor import HANGS_NS, HOUR_NS, MOST_REPLACED, Supervisor
 from tradedesk.accounts.worker import Worker
@@ -61,7 +62,7 @@ class Watched:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     monkeypatch.setattr(worker_module, "AGAIN_S", (0.01,))
     monkeypatch.setattr(worker_module, "STOP_GRACE_S", 0.1)
-    monkeypatch.setattr(worker_module, "MARKS_WAIT_S", 0.05)
+    monkeypatch.setattr(looking, "MARKS_WAIT_S", 0.05)
     found = Watched()
     found.supervisor.start()
     found.ready()

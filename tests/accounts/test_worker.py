@@ -9,6 +9,7 @@ import pytest
 from order_builders import a_cancel, a_cancel_all, a_report
 from scripted_account import Heard, ScriptedVenue, SyncedJournal, a_quote, a_worker, an_intent
 
+from tradedesk.accounts import looking
 from tradedesk.accounts import worker as worker_module
 from tradedesk.accounts.worker import COMMANDS, NEWS, URGENT, Preview, ReconcileNow, Worker
 from tradedesk.domain import events as ev
@@ -31,7 +32,7 @@ def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "AGAIN_S", (0.01,))
     monkeypatch.setattr(worker_module, "STOP_GRACE_S", 0.1)
     monkeypatch.setattr(worker_module, "HEALTH_S", 0.02)
-    monkeypatch.setattr(worker_module, "MARKS_WAIT_S", 0.05)
+    monkeypatch.setattr(looking, "MARKS_WAIT_S", 0.05)
 
 
 @pytest.fixture

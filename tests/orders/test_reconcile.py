@@ -206,6 +206,17 @@ def test_what_an_operator_settles_is_in_the_books_under_their_name_and_neither_g
     assert rig.restarted().manager.books.ledgers["acme"]["BTC"] == d("2.5")
 
 
+def test_what_is_settled_long_after_a_look_does_not_pass_for_a_look():
+    """F14: fills are asked for from the last look on, and what happened since is in none"""
+    rig = Rig()
+    looks_twice(rig, BTC="2.5")
+    looked_at = rig.manager.books.accounts["acme"].reconciled_at
+    rig.wait(600, step_ms=10_000)
+    rig.tell(settle())
+    assert rig.manager.books.accounts["acme"].worklist == ()
+    assert rig.manager.books.accounts["acme"].reconciled_at == looked_at
+
+
 def test_only_what_waits_for_a_decision_can_be_settled():
     rig = Rig()
     looks_twice(rig, BTC="2.5")

@@ -5,7 +5,6 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from tradedesk.access.lease import Lease, LeaseError
 from tradedesk.accounts.core import Core, Outgoing, Quotes
+from tradedesk.accounts.looking import marks_of, whole_state
 from tradedesk.accounts.performer import Performer, where
 from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
@@ -25,7 +25,6 @@ from tradedesk.domain.outcomes import (
     MoneyMoved,
     StreamState,
     VenueInfo,
-    VenueState,
 )
 from tradedesk.domain.words import ClientOrderId, RequestId
 from tradedesk.journal.store import Durable, JournalError, Store
@@ -51,9 +50,6 @@ TICK_S = 0.1
 HEALTH_S = 1.0
 RECONCILE_S = 60.0  # a stream may be alive and have lost an event (F14)
 SILENCE_NS = 60 * 1_000_000_000  # three of the venue's ping intervals without anything: the stream is dead (F13)
-MARKS_WAIT_S = 3.0  # how long a first opening waits for the markets' prices
-OVERLAP_NS = 5 * 60 * 10**9  # longer than a look takes and clocks differ
-FIRST_LOOKS = 5  # at most, of an account that trades while the desk sees it for the first time
 COMMANDS = 1_000  # waiting; more are refused, and the operator is told
 URGENT = 1_000
 NEWS = 50_000  # answers and reports waiting; an overflow means a gap, and a gap is reconciled
@@ -491,7 +487,7 @@ class Worker:
             if core is None or self._is_key_refused:
                 continue  # a blocked account is looked at all the same: its fills and its halt go on
             try:
-                state = await self._look(core, adapter)
+                state = await whole_state(core, adapter, self._log)
             except VenueFailed as error:
                 if error.is_auth:
                     self._is_key_refused = True
@@ -504,57 +500,13 @@ class Worker:
                 self._wanted_reconcile.set()
                 continue
             attempt = 0
-            marks = await self._marks(core)
+            marks = await marks_of(core, self._quotes, self._clock)
             now = self._clock.now()
             offset = (adapter.clock_offset_ms or 0) * 10**6
             look = Reconciliation(state=state, marks=marks, clock_offset=offset)
             self._do(core.handle(look, now, self._clock.monotonic()))
             if core.state in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up:
                 core.set_state(AccountState.Ready, "", now)
-
-    async def _look(self, core: Core, adapter: Adapter) -> VenueState:
-        """The account as the venue shows it. The very first look is taken until two in a row agree on the balances.
-
-        A trade of other software between the time noted and the balances read would else be counted twice: in the
-        opening, and as a fill after it.
-        """
-        state = await adapter.venue_state(self._since(core))
-        for _ in range(FIRST_LOOKS):
-            if core.manager.is_opened:
-                break
-            again = await adapter.venue_state(None)
-            if again.balances == state.balances:
-                return again
-            state = again
-        else:
-            self._log.warning("first_look_unsteady", account=self.account.id, looks=FIRST_LOOKS)
-        return state
-
-    @staticmethod
-    def _since(core: Core) -> int | None:
-        """From when fills are asked for (venue clock, ns): some minutes before the last complete look.
-
-        Not from the newest fill: that one may have come by the stream after a gap that no look has closed yet (F15).
-        """
-        if not core.manager.is_opened:
-            return None
-        looked_at = core.manager.books.accounts[core.account.id].reconciled_at or 0
-        return max(looked_at - OVERLAP_NS, core.manager.trades_from)
-
-    async def _marks(self, core: Core) -> dict[Any, Decimal]:
-        """The markets' prices at this moment, for a first opening; waits a little for markets that are still coming."""
-        instruments = list(core.manager.books.instruments)
-        deadline = self._clock.monotonic() + int(MARKS_WAIT_S * 10**9)
-        is_first = not core.manager.is_opened
-        while True:
-            marks = {
-                instrument: known[0].mark
-                for instrument in instruments
-                if (known := self._quotes(instrument)) is not None and known[0].mark is not None
-            }
-            if not is_first or len(marks) == len(instruments) or self._clock.monotonic() > deadline:
-                return {instrument: mark for instrument, mark in marks.items() if mark is not None}
-            await asyncio.sleep(TICK_S)
 
     async def _beating(self) -> None:
         while True:

@@ -168,10 +168,15 @@ class Books:
             )
         )
 
-    def reconciled(self, differences: tuple[str, ...], worklist: tuple[ev.WorkItem, ...]) -> None:
+    def reconciled(self, differences: tuple[str, ...], worklist: tuple[ev.WorkItem, ...], looked_at: int) -> None:
         self._emit(
             ev.Reconciled(
-                at=self.now, source=self._source, account=self.account, differences=differences, worklist=worklist
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                differences=differences,
+                worklist=worklist,
+                looked_at=looked_at,
             )
         )
 

@@ -172,7 +172,7 @@ class Reconciler:
             )
             for order in self._gone
         )
-        self._books.reconciled(tuple(found), (*items, *gone))
+        self._books.reconciled(tuple(found), (*items, *gone), self._state.taken_at if self._state is not None else 0)
 
 
 def difference(asset: str, ours: Decimal, gap: Decimal, needs_decision: bool, unread: str | None) -> WorkItem:

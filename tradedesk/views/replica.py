@@ -182,7 +182,7 @@ class Replica:
                 self._account(event.account, state=event.state, reason=event.reason)
             case ev.Reconciled():
                 self._account(
-                    event.account, reconciled_at=event.at, differences=event.differences, worklist=event.worklist
+                    event.account, reconciled_at=event.looked_at or event.at, differences=event.differences, worklist=event.worklist
                 )
             case ev.AccountOpened():
                 self._open(event)
