@@ -76,7 +76,7 @@ def test_a_later_snapshot_stands_behind_the_update_that_reaches_it():
     assert kinds(joiner.joined(a_snapshot(14), 6)) == [Snapshot]
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_what_is_written_folds_to_the_venues_book_however_snapshots_and_losses_fall(data):
     """A venue's book changes one level at a time; the stream tells every few changes and may lose one."""

@@ -30,7 +30,7 @@ def merged(bars):
 prices = st.integers(1, 10**7)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(prices, min_size=2, max_size=2), prices, prices, st.data())
 def test_the_parts_of_a_candle_merge_to_it_exactly_and_stay_within_it(ends, one, other, data):
     opened, close = ends

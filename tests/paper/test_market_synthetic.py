@@ -109,16 +109,16 @@ def test_the_driver_is_a_pure_function_of_seed_and_time_and_spreads_like_a_rando
 
 
 def test_instruments_move_together_and_not_alike():
-    specs = default_specs(4)
+    specs = default_specs(5)[2:]  # the busiest cost most to run
     exchange = an_open_market(1, specs)
     minutes = {spec.symbol: [] for spec in specs}
-    for minute in range(22):
+    for minute in range(26):
         exchange.advance(T0 + minute * 60 * SECOND)
         exchange.drain()
         for symbol, seen in minutes.items():
             seen.append(middle(exchange, symbol))
     moves = {symbol: [b - a for a, b in pairwise(seen)] for symbol, seen in minutes.items()}
-    alike = [correlation(moves["BTCUSDT"], moves[spec.symbol]) for spec in specs[1:]]
+    alike = [correlation(moves[specs[0].symbol], moves[spec.symbol]) for spec in specs[1:]]
     assert 0.35 < sum(alike) / len(alike) < 0.9
     assert max(alike) < 0.98
 
@@ -131,7 +131,7 @@ def test_a_perpetual_stays_within_a_small_basis_of_its_spot_pair(seed):
     spot = an_open_market(seed, SPECS[:1])
     perpetual = Exchange([tenth], (), Synthetic([tenth], seed, kind=FUTURES), now=T0)
     apart = []
-    for step in range(1, 301):
+    for step in range(1, 201):
         for exchange in (spot, perpetual):
             exchange.advance(T0 + step * 2 * SECOND)
             exchange.drain()

@@ -13,7 +13,7 @@ def a_tape():
     return Tape("BTCUSDT", d("0.01"), d("0.001"), 1, 500)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9), st.booleans(), st.integers(1, 3)), max_size=40))
 def test_aggregates_are_the_runs_of_one_taker_at_one_price(trades):
     tape, runs, before = a_tape(), [], None

@@ -379,31 +379,35 @@ def test_a_speed_of_nothing_is_refused(tmp_path):
 # -- whole recordings -------------------------------------------------------------------------------------------------
 
 
-def folded(records):
-    """An independent reading: after each depth update its time and the whole book, as the venue documents it."""
-    bids, asks, last_id, early = {}, {}, None, []
-    for record in records:
-        if isinstance(record, Snapshot) and last_id is None:
-            bids, asks, last_id = dict(record.bids), dict(record.asks), record.last_id
-            updates = [structs.replace(update, at=record.at) for update in early]
-        elif isinstance(record, DepthUpdate) and last_id is None:
-            early.append(record)
-            continue
-        elif isinstance(record, DepthUpdate):
-            updates = [record]
-        else:
-            continue
-        for update in updates:
-            if update.last_id > last_id:
-                last_id = update.last_id
-                for side, changes in ((bids, update.bids), (asks, update.asks)):
-                    for price, quantity in changes:
-                        if quantity:
-                            side[price] = quantity
-                        else:
-                            side.pop(price, None)
-        if updates:
-            yield updates[-1].at, bids, asks
+class Folded:
+    """An independent reading of the book, as the venue documents it."""
+
+    def __init__(self):
+        self.bids, self.asks, self._last_id, self._early = {}, {}, None, []
+
+    def take(self, record):
+        """Whether the record made the book another."""
+        if isinstance(record, Snapshot) and self._last_id is None:
+            self.bids, self.asks, self._last_id = dict(record.bids), dict(record.asks), record.last_id
+            return any([self._apply(update) for update in self._early])
+        if not isinstance(record, DepthUpdate):
+            return False
+        if self._last_id is None:
+            self._early.append(record)
+            return False
+        return self._apply(record)
+
+    def _apply(self, update):
+        if update.last_id <= self._last_id:
+            return False
+        self._last_id = update.last_id
+        for side, changes in ((self.bids, update.bids), (self.asks, update.asks)):
+            for price, quantity in changes:
+                if quantity:
+                    side[price] = quantity
+                else:
+                    side.pop(price, None)
+        return True
 
 
 def shown(exchange, symbol="BTCUSDT"):
@@ -418,9 +422,11 @@ def test_a_replayed_synthetic_market_has_the_trades_and_the_book_of_its_recordin
     original.take_book_delta("BTCUSDT")
     replay = Replay(tmp_path / "day.gz")
     again = Exchange([BTC], [], replay, now=T0)
-    for at, bids, asks in folded(records):
-        again.advance(at)
-        assert shown(again) == (bids, asks)
+    book = Folded()
+    for record in records:
+        if book.take(record):
+            again.advance(record.at)
+            assert shown(again) == (book.bids, book.asks)
     again.advance(T0 + 21 * SECOND)
     assert shown(again) == shown(original)
     prints = [[(p.price, p.quantity, p.time) for p in e.recent_trades("BTCUSDT", 10_000)] for e in (original, again)]
@@ -471,17 +477,19 @@ def test_the_real_recordings_are_reproduced_trade_by_trade_and_level_by_level(na
     (spec,) = replay.specs
     exchange = Exchange([spec], [], replay, now=T0)
     start = replay._recorded_start
-    trades, prints, is_open = [], [], False
+    trades, prints, book, updates = [], [], Folded(), 0
     for record in Reader(path):
-        is_open = is_open or isinstance(record, Snapshot)
-        if isinstance(record, TradeSeen) and is_open:
+        is_new = book.take(record)
+        if isinstance(record, TradeSeen) and book.bids:
             trades.append((T0 + record.at - start, record.price, record.quantity, record.buyer_is_maker))
-    for number, (at, bids, asks) in enumerate(folded(Reader(path))):
-        exchange.advance(T0 + max(0, at - start))
-        prints += [(e.time, e.price, e.quantity, e.buyer_is_maker) for e in exchange.drain() if isinstance(e, Print)]
-        if number % 80 == 0:
-            whole = [{p: q - q % spec.lot for p, q in side.items() if q >= spec.lot} for side in (bids, asks)]
-            assert shown(exchange) == tuple(whole), number
+        updates += is_new
+        if is_new and updates % 100 == 1:
+            exchange.advance(T0 + record.at - start)
+            prints += [
+                (e.time, e.price, e.quantity, e.buyer_is_maker) for e in exchange.drain() if isinstance(e, Print)
+            ]
+            whole = [{p: q - q % spec.lot for p, q in side.items() if q >= spec.lot} for side in (book.bids, book.asks)]
+            assert shown(exchange) == tuple(whole), record.at
     exchange.advance(T0 + 3_600 * SECOND)
     prints += [(e.time, e.price, e.quantity, e.buyer_is_maker) for e in exchange.drain() if isinstance(e, Print)]
     assert joined(prints) == joined(trades)
