@@ -165,6 +165,19 @@ def test_a_window_holds_the_trades_since_its_minute(trades, minutes, after):
 
 
 @settings(max_examples=60, deadline=None)
+@given(_trades, st.sampled_from((1, 61, 240, 1_440)))
+def test_a_window_that_remembers_minutes_moves_as_one_that_does_not(trades, minutes):
+    candles, now, kept = Candles(), MIDNIGHT, {}
+    for number, (seconds, price, lots) in enumerate(trades):
+        now += seconds * SECOND
+        candles.trade(price, lots, now, number, buyer_is_taker=True)
+        start = minutes_back(now, minutes * MINUTE)
+        assert window(candles, start, now, kept) == window(candles, start, now)
+        assert before(candles, start, now, kept) == before(candles, start, now)
+    assert len(kept) <= 4
+
+
+@settings(max_examples=60, deadline=None)
 @given(_trades, st.sampled_from(INTERVALS), st.integers(-48, 56))
 def test_candles_of_another_zone_begin_with_its_days_and_hours(trades, interval, quarters):
     candles, now, plain = _traded(trades)

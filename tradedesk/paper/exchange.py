@@ -71,7 +71,7 @@ class Exchange:
         flow, and what would cross it trades as taker. Raises ValueError if it names an account or symbol not given."""
         self._engine = Engine(specs, accounts, market, now=now)
         for symbol, instrument in self._engine.instruments.items():
-            instrument.tape.begin(partial(market.history, symbol, now))
+            instrument.tape.begin(partial(market.history, symbol, now), now)
         for action in market.opening(now):
             perform(self._engine, action)
         if saved is not None:

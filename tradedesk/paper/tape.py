@@ -9,7 +9,7 @@ from collections import deque
 from decimal import Decimal
 
 from tradedesk.paper import windows
-from tradedesk.paper.candles import DAY, FOREVER, MINUTE, Candles, Past
+from tradedesk.paper.candles import DAY, FOREVER, HOUR, MINUTE, Candles, Past
 from tradedesk.paper.ledger import from_units
 from tradedesk.paper.market import Bar
 from tradedesk.paper.rows import AggTrade, Kline, Print, Ticker24h
@@ -30,21 +30,24 @@ class Tape:
         self._next_trade_id = first_trade_id
         self._next_agg_id = first_trade_id
         self._numbers = array("q")
+        self._minutes: windows.Minutes = {}
         self._agg_order = 0  # the taker's order of the newest aggregate
+        self._began = 0
         self._past: Past = lambda _longest, _since, _until: ()
         self.candles = Candles()
         self._last: int | None = None  # ticks
 
-    def begin(self, past: Past) -> None:
-        """Where candles from before the start come from, when somebody looks."""
-        self._past = past
+    def begin(self, past: Past, now: int) -> None:
+        """Where candles from before the start (`now`) come from, when somebody looks."""
+        self._past, self._began = past, now
         self.candles = Candles(past)
+        self._minutes.clear()
 
     @property
     def last(self) -> int | None:
         """The last price in ticks; None before any."""
         if self._last is None:
-            for _, bar in self._past(MINUTE, 0, FOREVER):
+            for _, bar in self._past(MINUTE, self._began - HOUR, FOREVER):
                 self._last = bar.close
         return self._last
 
@@ -171,10 +174,10 @@ class Tape:
 
         `opened` is what it says of its beginning where that is not `start`.
         """
-        whole = windows.window(self.candles, start, now)
+        whole = windows.window(self.candles, start, now, self._minutes)
         if whole is None:
             whole = Bar(open_time=start, open=0, high=0, low=0, close=0)
-        before = windows.before(self.candles, start, now)
+        before = windows.before(self.candles, start, now, self._minutes)
         return Ticker24h(
             symbol=self._symbol,
             open=whole.open * self._tick,

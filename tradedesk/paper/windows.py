@@ -7,27 +7,30 @@ last day, older parts of it to the hour; a zoned candle is there while the short
 from tradedesk.paper.candles import DAY, FIXED, HOUR, KEEP, MINUTE, Candles, merge, next_open, opens_at
 from tradedesk.paper.market import Bar
 
+_MOST_KEPT = 4  # hours: tickers of a day, of 1 h and of 4 h look at one each
 _PARTS = sorted((length, name) for name, length in FIXED.items() if DAY % length == 0 and length < DAY)
 
 
-def window(candles: Candles, start: int, now: int) -> Bar | None:
+Minutes = dict[int, list[Bar]]
+"""The minutes of some hours that are over, by when the hour began: what a window needs again and again while it moves."""
+
+
+def window(candles: Candles, start: int, now: int, kept: Minutes | None = None) -> Bar | None:
     """All trades from `start` (a whole minute) up to `now` as one candle; None if there is none as old or younger.
 
-    Whole hours are taken as such, minutes at both ends. Where the minutes of the first hour are forgotten, the whole hour
-    counts.
+    It is the sum of hours, and of minutes where it begins; where the minutes of the first hour are forgotten, the whole hour
+    counts. `kept` spares the next call what this one looked up.
     """
-    first_hour, last_hour = -(-start // HOUR) * HOUR, now // HOUR * HOUR
-    parts: list[Bar] = []
-    if first_hour < last_hour:
-        head = candles.bars("1m", now, 60, start, first_hour - 1) if start < first_hour else []
-        if start < first_hour and (not head or head[0].open_time > start):
-            whole = candles.bars("1h", now, 1, start - start % HOUR, first_hour - 1)
-            head = whole or head
-        parts += head
-        parts += candles.bars("1h", now, KEEP, first_hour, last_hour - 1)
-        parts += candles.bars("1m", now, 60, last_hour)
+    hour = start - start % HOUR
+    if hour == now - now % HOUR:
+        parts = candles.bars("1m", now, 60, start)
+    elif hour == start:
+        parts = candles.bars("1h", now, KEEP, start)
     else:
-        parts += candles.bars("1m", now, 120, start)
+        parts = [bar for bar in _minutes(candles, hour, now, kept) if bar.open_time >= start]
+        if not parts or parts[0].open_time > start:
+            parts = candles.bars("1h", now, 1, hour, hour + HOUR - 1) or parts
+        parts += candles.bars("1h", now, KEEP, hour + HOUR)
     if not parts:
         return None
     first = parts[0]
@@ -37,13 +40,24 @@ def window(candles: Candles, start: int, now: int) -> Bar | None:
     return total
 
 
-def before(candles: Candles, start: int, now: int) -> int | None:
+def before(candles: Candles, start: int, now: int, kept: Minutes | None = None) -> int | None:
     """The last price before `start`, in ticks; None if nothing is known of that time."""
-    for interval in ("1m", "1h"):
-        bars = candles.bars(interval, now, 1, end=start - FIXED[interval])
-        if bars:
-            return bars[-1].close
-    return None
+    hour = start - start % HOUR
+    earlier = [bar for bar in _minutes(candles, hour, now, kept) if bar.open_time < start]
+    earlier = earlier or candles.bars("1h", now, 1, end=hour - HOUR)
+    return earlier[-1].close if earlier else None
+
+
+def _minutes(candles: Candles, hour: int, now: int, kept: Minutes | None) -> list[Bar]:
+    """Those of the hour that begins then."""
+    if kept is not None and hour in kept:
+        return kept[hour]
+    minutes = candles.bars("1m", now, 60, hour, hour + HOUR - 1)
+    if kept is not None and now >= hour + HOUR:
+        if len(kept) >= _MOST_KEPT:
+            del kept[min(kept)]
+        kept[hour] = minutes
+    return minutes
 
 
 def zoned_end(interval: str, offset: int, open_time: int) -> int:
@@ -59,11 +73,13 @@ def zoned(
     if offset % length == 0 and interval != "1M":
         return candles.bars(interval, now, limit, start, end)
     part = max((size, name) for size, name in _PARTS if offset % size == 0 and length % size == 0)
-    wanted = KEEP + 1
-    if start is None and end is None:  # the newest only: do not build what nobody asked for
+    wanted, since = KEEP + 1, None
+    if start is not None:  # whatever else is asked for, no more is built than anybody gets to see
+        since = opens_at(interval, start + offset) - offset
+    elif end is None:
         longest = 31 * DAY if interval == "1M" else length
         wanted = min(wanted, (limit + 1) * longest // part[0] + 1)
-    pieces = candles.bars(part[1], now, wanted)
+    pieces = candles.bars(part[1], now, wanted, since)
     bars: list[Bar] = []
     ends = 0
     for piece in pieces:

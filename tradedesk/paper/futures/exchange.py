@@ -68,7 +68,7 @@ class FuturesExchange:
             floor.add_account(spec)
         for instrument in floor.instruments.values():
             past = partial(market.history, instrument.symbol, now)
-            instrument.tape.begin(past)
+            instrument.tape.begin(past, now)
             instrument.marks.begin(past, instrument.tick)
         for action in market.opening(now):
             perform(floor, action)
