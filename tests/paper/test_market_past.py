@@ -94,6 +94,17 @@ def test_an_hour_is_its_minutes_and_a_day_its_hours():
     assert merged(hours) == candles.bars("1d", T0, 1, day, day)[0]
 
 
+def test_the_candle_in_which_trading_began_holds_what_was_before_too():
+    candles = Candles(a_past().bars)
+    minute = opens_at("1m", T0)
+    before = Candles(a_past().bars).bars("1m", T0, 1)[-1]
+    candles.trade(7_000_000, 5, T0 + 1, 1, True)
+    for start in (minute, None):
+        (first,) = candles.bars("1m", T0 + 2, 1, start)
+        assert (first.open_time, first.open, first.close) == (minute, before.open, 7_000_000)
+        assert (first.lots, first.trades) == (before.lots + 5, before.trades + 1)
+
+
 def test_a_volume_of_next_to_nothing_still_has_a_trade_in_each_minute():
     minutes = [bar for _, bar in a_past(price=3, lots=0.001).bars(MINUTE, 0, FOREVER)]
     assert len(minutes) >= 1_440

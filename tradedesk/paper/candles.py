@@ -58,11 +58,11 @@ class _Series:
         self.ends = 0
 
     def reaches(self, since: int) -> bool:
-        """Whether nothing that opens at `since` or later is missing, as far as it ever can be."""
+        """Whether nothing that opens at `since` or later is missing, as far as it ever can be: the first one may be a part."""
         if self.open is None:
             return False
         oldest = self.closed[0] if self.closed else self.open
-        return oldest.open_time <= since or len(self.closed) == KEEP
+        return oldest.open_time < since or len(self.closed) == KEEP
 
     def roll(self, now: int) -> None:
         """Close what is over at `now`; a stretch without trades gives flat candles at the last close."""

@@ -20,6 +20,7 @@ venue wrote them or shorter, never in scientific notation; levels are [price, qu
 a symbol join: each `first_id` is the `last_id` before plus one (USD-M: each `previous_id` is the `last_id` before), the
 first one after a snapshot holds or follows its `last_id`. Snapshots come at the start, after each gap, and again and again:
 such a later one stands right after the first depth line that reaches its `last_id`, and says what the book must be then.
+Touch lines may be left out; `tradedesk record` writes none, since they say nothing that the depth lines do not a little later.
 
 The writer flushes whole lines, so a recording whose writer died can be read up to the cut; the reader then says where.
 `raw` reads frames as they come from Binance's combined stream, which recordings by others are made of.
