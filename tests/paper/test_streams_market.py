@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 
+import aiohttp
 import pytest
 from paper_client import LocalBook, Socket
 
@@ -151,7 +152,16 @@ async def test_streams_are_joined_left_and_listed(venue):
         ('{"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": [1]}', 2),
         ('{"method": "SET_PROPERTY", "params": ["combined", "yes"], "id": 1}', 1),
         ('{"method": "SET_PROPERTY", "params": ["colour", true], "id": 1}', 0),
-        ('{"method": "GET_PROPERTY", "params": [], "id": 1}', 0),
+        ('{"method": "SET_PROPERTY", "params": ["combined"], "id": 1}', 1),
+        ('{"method": "SET_PROPERTY", "params": ["combined", true, 1], "id": 1}', 2),
+        ('{"method": "SET_PROPERTY", "params": [1, true], "id": 1}', 2),
+        ('{"method": "GET_PROPERTY", "params": ["colour"], "id": 1}', 0),
+        ('{"method": "GET_PROPERTY", "params": ["combined", 1], "id": 1}', 2),
+        ('{"method": "GET_PROPERTY", "params": [], "id": 1}', 2),
+        ('{"method": "GET_PROPERTY", "id": 1}', 2),
+        ('{"method": "LIST_SUBSCRIPTIONS", "id": true}', 2),
+        ('{"method": "LIST_SUBSCRIPTIONS", "id": 1.5}', 2),
+        ('{"method": "LIST_SUBSCRIPTIONS", "id": "0123456789012345678901234567890123456"}', 2),
     ],
 )
 async def test_a_stream_request_that_is_wrong_gets_its_code_and_the_socket_lives(venue, frame, code):
@@ -167,6 +177,18 @@ async def test_a_connection_takes_a_bounded_number_of_streams(venue):
         many = [f"s{n}@trade" for n in range(1_025)]
         assert (await socket.say({"method": "SUBSCRIBE", "params": many, "id": 1}))["error"]["code"] == 2
         assert (await socket.say({"method": "SUBSCRIBE", "params": many[:1_024], "id": 2}))["result"] is None
+
+
+async def test_all_streams_of_a_connection_can_be_named_when_it_opens(venue):
+    client = await venue.client()
+    names = [f"some{n:04}usdt@depth20@100ms" for n in range(1_023)]
+    async with client.socket(f"/stream?streams={'/'.join([*names, 'btcusdt@bookTicker'])}") as socket:
+        await client.order("BUY", "0.01", "50000")
+        assert (await socket.receive())["stream"] == "btcusdt@bookTicker"
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        async with client.socket(f"/stream?streams={'/'.join([*names, 'a@b', 'c@d'])}"):
+            pass
+    assert caught.value.status == 400
 
 
 async def test_times_come_in_microseconds_on_demand(venue):

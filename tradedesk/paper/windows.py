@@ -88,7 +88,7 @@ def zoned(
             ends = zoned_end(interval, offset, opens)
             bars.append(Bar(open_time=opens, open=piece.open, high=piece.open, low=piece.open, close=piece.open))
         merge(bars[-1], piece)
-    if len(pieces) == wanted and pieces and pieces[0].open_time > bars[0].open_time:
+    if len(pieces) >= min(wanted, KEEP) and pieces[0].open_time > bars[0].open_time:
         del bars[0]  # its beginning is not there
     bars = [bar for bar in bars if (start is None or bar.open_time >= start) and (end is None or bar.open_time <= end)]
     return bars[:limit] if start is not None else bars[-limit:]

@@ -186,6 +186,7 @@ def _load(job: dict[str, Any]) -> dict[str, float]:
         stdout=subprocess.PIPE,
         check=True,
         text=True,
+        timeout=300,
     )
     result: dict[str, float] = json.loads(answer.stdout)
     return result

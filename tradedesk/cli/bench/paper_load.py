@@ -28,11 +28,12 @@ async def orders(job: dict[str, Any]) -> dict[str, float]:
     send = _over_socket if job["door"] == "ws" else _over_http
     keys, each = job["keys"], job["count"] // len(job["keys"])
     ready, go = asyncio.Barrier(len(keys) + 1), asyncio.Event()
-    clients = [asyncio.create_task(send(job["url"], key, each, ready, go)) for key in keys]
-    await ready.wait()
-    cpu, started = cpu_of(job["pid"]), time.monotonic()
-    go.set()
-    await asyncio.gather(*clients)
+    async with asyncio.TaskGroup() as group:
+        for key in keys:
+            group.create_task(send(job["url"], key, each, ready, go))
+        await ready.wait()
+        cpu, started = cpu_of(job["pid"]), time.monotonic()
+        go.set()
     return {
         "seconds": time.monotonic() - started,
         "cpu": cpu_of(job["pid"]) - cpu,
@@ -108,18 +109,18 @@ async def listeners(job: dict[str, Any]) -> dict[str, float]:
                 async for _ in socket:
                     counts[index] += 1
 
-        ears = [asyncio.create_task(hear(index)) for index in range(job["clients"])]
-        await listening.wait()
-        before, cpu, started = sum(counts), cpu_of(job["pid"]), time.monotonic()
-        await asyncio.sleep(job["seconds"])
-        result = {
-            "seconds": time.monotonic() - started,
-            "cpu": cpu_of(job["pid"]) - cpu,
-            "frames": float(sum(counts) - before),
-        }
-        for ear in ears:
-            ear.cancel()
-        await asyncio.gather(*ears, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            ears = [group.create_task(hear(index)) for index in range(job["clients"])]
+            await listening.wait()
+            before, cpu, started = sum(counts), cpu_of(job["pid"]), time.monotonic()
+            await asyncio.sleep(job["seconds"])
+            result = {
+                "seconds": time.monotonic() - started,
+                "cpu": cpu_of(job["pid"]) - cpu,
+                "frames": float(sum(counts) - before),
+            }
+            for ear in ears:
+                ear.cancel()
     return result
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from tradedesk.paper.server.fault_rest import reset
 
 _BACKLOG = 1_024  # a crowd that comes back at once after a drop is let in
+_LONGEST_LINE = 64 * 1024  # bytes of the first line of a request: as many streams as a socket takes can be named in it
 _STOP_WITHIN_S = 1.0
 
 
@@ -22,7 +23,12 @@ class Port:
         self._host = host
         self._refuses = refuses
         self._runner = web.AppRunner(
-            app, access_log=None, logger=log, handle_signals=False, shutdown_timeout=_STOP_WITHIN_S
+            app,
+            access_log=None,
+            logger=log,
+            handle_signals=False,
+            shutdown_timeout=_STOP_WITHIN_S,
+            max_line_size=_LONGEST_LINE,
         )
         self._listening: asyncio.Server | None = None
 

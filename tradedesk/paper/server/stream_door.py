@@ -120,7 +120,7 @@ class StreamDoor:
         try:
             request = _request(text)
             identifier = request.get("id")
-            if not (identifier is None or isinstance(identifier, str | int)) or isinstance(identifier, bool):
+            if not _is_identifier(identifier):
                 identifier = None
                 raise BadRequest(2, "Invalid request: request ID must be an unsigned integer")
             answer = {"result": self._act(socket, request), "id": identifier}
@@ -146,16 +146,13 @@ class StreamDoor:
             case "LIST_SUBSCRIPTIONS":
                 return list(socket.names)
             case "SET_PROPERTY":
-                match request.get("params"):
-                    case ["combined", bool(value)]:
+                match _property(request, most=2):
+                    case [bool(value)]:
                         socket.is_combined = value
                         return None
-                    case ["combined", _]:
-                        raise BadRequest(1, "Invalid value type: expected Boolean")
-                raise BadRequest(0, "Unknown property")
+                raise BadRequest(1, "Invalid value type: expected Boolean")
             case "GET_PROPERTY":
-                if request.get("params") != ["combined"]:
-                    raise BadRequest(0, "Unknown property")
+                _property(request, most=1)
                 return socket.is_combined
             case None:
                 raise BadRequest(2, "Invalid request: missing field `method`")
@@ -171,6 +168,25 @@ def _request(text: str) -> Json:
     if not isinstance(request, dict):
         raise BadRequest(2, "Invalid request: must be an object")
     return request
+
+
+def _is_identifier(identifier: object) -> bool:
+    """Null, a whole number of 64 bits, or a text of at most 36 characters."""
+    if isinstance(identifier, str):
+        return len(identifier) <= 36
+    return identifier is None or (isinstance(identifier, int) and not isinstance(identifier, bool))
+
+
+def _property(request: Json, most: int) -> list[object]:
+    """What follows the name of the one property there is; with its name at most `most` parameters."""
+    match request.get("params"):
+        case [str(name), *rest]:
+            if name != "combined":
+                raise BadRequest(0, "Unknown property")
+            if len(rest) >= most:
+                raise BadRequest(2, "Invalid request: too many parameters")
+            return rest
+    raise BadRequest(2, "Invalid request: property name must be a string")
 
 
 def _names(request: Json) -> list[str]:
