@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tradedesk.venues.feed import PublicFeed
 
 MARKETS = ("synthetic", "replay", "live")
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 30.0  # every book must be known by then, and a second more for each
 _STOP_WITHIN_S = 5.0
 
 
@@ -127,18 +127,21 @@ def _live(asked: MarketAsked) -> Chosen:
         return Live(specs)
 
     specs: list[Spec] = []
-    following = _Following(feed, market_for)
+    following = _Following(feed, market_for, READY_WITHIN_S + len(symbols))
     return Chosen(specs=specs, market=following.start(), close=following.stop)
 
 
 class _Following:
     """A thread that runs a public feed and pushes what it says into a live market. Others may call `start` and `stop`."""
 
-    def __init__(self, feed: "PublicFeed", market_for: "Callable[[tuple[Instrument, ...]], Live]") -> None:
+    def __init__(
+        self, feed: "PublicFeed", market_for: "Callable[[tuple[Instrument, ...]], Live]", patience_s: float
+    ) -> None:
         self._feed = feed
         self._market_for = market_for
         self._ready = threading.Event()
-        self._cause = f"not every book was shown within {READY_WITHIN_S:.0f} s"
+        self._patience_s = patience_s
+        self._cause = f"not every book was shown within {patience_s:.0f} s"
         self._live: Live | None = None
         self._cancel: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="live-feed", daemon=True)
@@ -146,7 +149,7 @@ class _Following:
     def start(self) -> "Live":
         """The market, when every book of it is on its way. Raises MarketError if the venue does not show them."""
         self._thread.start()
-        self._ready.wait(READY_WITHIN_S)
+        self._ready.wait(self._patience_s)
         if not self._ready.is_set() or self._live is None:
             self.stop()
             raise MarketError(f"--market: the live market cannot be had: {self._cause}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "record.v1"
 FLUSH_EVERY_S = 1.0
-BEGIN_WITHIN_S = 30.0  # every book must be known by then
+BEGIN_WITHIN_S = 30.0  # every book must be known by then, and a second more for each: snapshots are asked for at a pace
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -110,6 +110,7 @@ class Recorder:
         self._size = 0
         self._counts = dict.fromkeys(("snapshots", "updates", "trades", "gaps"), 0)
         self._symbols: tuple[str, ...] = ()
+        self._patience_s = BEGIN_WITHIN_S
         self._told_at = 0
         self._failure = ""
         self._stopped = asyncio.Event()
@@ -155,6 +156,7 @@ class Recorder:
         from tradedesk.recording.writing import Writer
 
         self._symbols = tuple(instrument.venue_symbol for instrument in instruments)
+        self._patience_s = BEGIN_WITHIN_S + len(instruments)
         listed = tuple(Listed(symbol=i.venue_symbol, base=i.base, quote=i.quote, tick=i.tick, lot=i.lot) for i in instruments)  # fmt: skip
         self._began = self._clock.now()
         header = Header(venue=self._venue, kind=SPOT, started_at=self._began, instruments=listed)
@@ -182,7 +184,7 @@ class Recorder:
         if not tap.all_joined.is_set() and not self._stopped.is_set():
             self._path.unlink()
             why = tap.cause if not tap.is_up else "not every book was shown"
-            raise FeedError(f"{self._venue} cannot be recorded: {why} within {BEGIN_WITHIN_S:.0f} s")
+            raise FeedError(f"{self._venue} cannot be recorded: {why} within {self._patience_s:.0f} s")
 
     async def _watch(self, tap: "Tap", running: "asyncio.Task[None]", writer: "Writer", seconds: float | None) -> None:
         """Until the time is over, a signal comes, or the books do not; the time counts from the last first snapshot."""
@@ -192,7 +194,7 @@ class Recorder:
             now = self._clock.monotonic()
             if begun is None and tap.all_joined.is_set():
                 begun = now
-            if begun is None and now - started > BEGIN_WITHIN_S * 1e9:
+            if begun is None and now - started > self._patience_s * 1e9:
                 return
             left = FLUSH_EVERY_S
             if begun is not None and seconds is not None:

@@ -18,7 +18,7 @@ from tradedesk.paper.recorded import Followed, Unjoined, spec_of
 from tradedesk.recording.reading import Reader
 from tradedesk.recording.records import DepthUpdate, Gap, Record, RecordingCut, RecordingError, Snapshot, TouchSeen
 
-_BEFORE_SNAPSHOT = 10_000  # records that may come before it; a recording starts with its snapshots, give or take
+_BEFORE_SNAPSHOT = 10_000  # records, for each instrument, that may come before the last of the first snapshots
 
 
 class Replay:
@@ -60,6 +60,7 @@ class Replay:
     def _until_snapshots(self) -> list[Record]:
         """The records up to the first snapshot of each instrument. Raises RecordingError."""
         missing = set(self._followed)
+        most = _BEFORE_SNAPSHOT * len(missing)
         begun: list[Record] = []
         for number, record in enumerate(self._records, 1):
             if isinstance(record, DepthUpdate | Snapshot | Gap):
@@ -68,11 +69,11 @@ class Replay:
                 missing.discard(record.symbol)
             if not missing:
                 return begun
-            if number >= _BEFORE_SNAPSHOT:
+            if number >= most:
                 break
         whose = "" if len(self._followed) == 1 else f" of {min(missing)}"
         raise RecordingError(
-            f"{self._reader.name}: there is no depth snapshot{whose} among its first {_BEFORE_SNAPSHOT} lines, so the book"
+            f"{self._reader.name}: there is no depth snapshot{whose} among its first {most} lines, so the book"
             " cannot be known; choose a recording that begins with one"
         )
 
