@@ -14,6 +14,7 @@ from tradedesk.paper.candles import DAY, HOUR, MINUTE
 from tradedesk.paper.market import Bar
 
 MINUTES, HOURS, DAYS = 1_500, 1_500, 1_000  # how far back each length goes
+_KEPT_PARTS = 4  # days and hours whose parts are kept: a day's ticker looks at the same ones again and again
 _REVERSION = 0.5  # long candles move less than a random walk of the short ones would
 
 
@@ -61,6 +62,7 @@ class Past:
         self._hours = _oldest_first(self._drawn(_first(self._minutes, price), HOUR, hour, skip=60), hours)
         self._midnight = midnight
         self._older = self._drawn(_first(self._hours, _first(self._minutes, price)), DAY, midnight, skip=84)
+        self._parts: dict[tuple[int, int], list[Bar]] = {}
         self._days: list[Bar] = []  # newest first, as far back as somebody looked
 
     def _days_since(self, since: int) -> Iterator[Bar]:
@@ -131,8 +133,14 @@ class Past:
             close = opened
 
     def _split(self, bar: Bar, length: int, into: int) -> list[Bar]:
-        """The candles of length `into` that `bar` is the sum of."""
-        return split(bar, length, into, Random(f"{self._seed}:{bar.open_time}:{into}"))
+        """The candles of length `into` that `bar` is the sum of. Nobody may change them: the last few are kept."""
+        kept = self._parts.get((bar.open_time, into))
+        if kept is None:
+            if len(self._parts) >= _KEPT_PARTS:
+                del self._parts[next(iter(self._parts))]
+            kept = split(bar, length, into, Random(f"{self._seed}:{bar.open_time}:{into}"))
+            self._parts[bar.open_time, into] = kept
+        return kept
 
 
 def _oldest_first(newest_first: Iterator[Bar], count: int) -> list[Bar]:
