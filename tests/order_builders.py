@@ -71,7 +71,7 @@ def d(text: str | int) -> Decimal:
 
 
 def an_instrument(
-    base: str = "BTC", *, tick: str = "0.01", lot: str = "0.00001", is_trading: bool = True
+    base: str = "BTC", *, tick: str = "0.01", lot: str = "0.00001", can_shrink: bool = False, is_trading: bool = True
 ) -> Instrument:
     return Instrument(
         id=InstrumentId(f"binance:{base}USDT"),
@@ -85,18 +85,20 @@ def an_instrument(
         min_qty=d(lot),
         max_qty=d(9000),
         min_notional=d(5),
+        can_shrink=can_shrink,
         is_trading=is_trading,
     )
 
 
-def an_info() -> VenueInfo:
+def an_info(*, has_native_amend: bool = False) -> VenueInfo:
+    """`has_native_amend`: orders of BTC/USDT can be made smaller where they stand."""
     return VenueInfo(
         receive_window_ms=5_000,
         engine_timeout_ms=10_000,
         query_lag_ms=2_000,
-        has_native_amend=False,
+        has_native_amend=has_native_amend,
         dead_man="none",
-        instruments=(an_instrument("BTC"), an_instrument("ETH")),
+        instruments=(an_instrument("BTC", can_shrink=has_native_amend), an_instrument("ETH")),
     )
 
 
@@ -318,8 +320,11 @@ class Rig:
     The account is opened with 2 BTC and 500,000 USDT unless there is a history.
     """
 
-    def __init__(self, history: Iterable[ev.Event] | None = None, *, now: int = NOW) -> None:
+    def __init__(
+        self, history: Iterable[ev.Event] | None = None, *, now: int = NOW, has_native_amend: bool = False
+    ) -> None:
         self.now = now
+        self._info = an_info(has_native_amend=has_native_amend)
         self.gate_says_no: tuple[str, ...] = ()
         self.events: list[ev.Event] = []
         self.sent: list[Approved] = []
@@ -334,7 +339,7 @@ class Rig:
         self._unanswered: list[str] = []
         self._number = 0
         known = [] if history is None else list(history)
-        self.manager = OrderManager(an_account(), an_info(), known, self._new_id, now)
+        self.manager = OrderManager(an_account(), self._info, known, self._new_id, now)
         self._durable = known
         if history is None:
             self.tell(Reconciliation(state=a_venue_state(taken_at=now), marks={}))
@@ -344,7 +349,8 @@ class Rig:
 
     def restarted(self, *, after_s: float = 1) -> "Rig":
         """The same account after a crash: a new manager on what was recorded."""
-        return Rig(self._durable, now=self.now + int(after_s * SECOND))
+        now = self.now + int(after_s * SECOND)
+        return Rig(self._durable, now=now, has_native_amend=self._info.has_native_amend)
 
     def tell(self, *messages: Message, after_ms: int = 1) -> list[Effect]:
         """Hand over messages, each `after_ms` later than the one before; the Gate answers at once."""
@@ -398,6 +404,10 @@ class Rig:
 
     def refusals(self) -> list[str]:
         return [event.reason for event in self.events if isinstance(event, ev.SubmissionRefused)]
+
+    def receipts(self) -> list[ev.CancelSwept]:
+        """Of cancels of everything."""
+        return [event for event in self.events if isinstance(event, ev.CancelSwept)]
 
     def swept(self) -> list[ev.HaltSwept]:
         return [event for event in self.events if isinstance(event, ev.HaltSwept)]

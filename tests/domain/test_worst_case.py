@@ -3,13 +3,14 @@
 from decimal import Decimal
 from itertools import product
 
+import msgspec
 import pytest
 from builders import a_request, an_order
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tradedesk.domain.orders import DEAD, OrdStatus, RequestState
-from tradedesk.domain.words import Side
+from tradedesk.domain.words import ClientOrderId, Side
 from tradedesk.domain.worst_case import Interval, worst_case
 
 NEW = OrdStatus.New
@@ -93,3 +94,18 @@ def test_no_outcome_lies_outside_the_interval(qty, rows):
         for which in product((False, True), repeat=len(orders))
     ]
     assert (min(ends), max(ends)) == (found.low, found.high)
+
+
+def test_F47_of_a_stop_and_the_order_it_became_one_counts():
+    stop = an_order(NEW, qty="3", client_order_id="stop", is_external=True)
+    child = msgspec.structs.replace(
+        an_order(NEW, qty="2", client_order_id="child", is_external=True), triggered_by=ClientOrderId("stop")
+    )
+    assert worst_case(Decimal(0), [stop, child]) == worst_case(Decimal(0), [child, stop]) == interval("0", "3")
+
+
+def test_orders_that_name_each_other_end_the_search():
+    """Whatever a venue tells, the reckoning ends."""
+    one = an_order(NEW, qty="1", client_order_id="a", replaces="b")
+    other = an_order(NEW, qty="2", client_order_id="b", replaces="a")
+    assert worst_case(Decimal(0), [one, other]).high >= Decimal(2)

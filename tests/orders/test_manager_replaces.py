@@ -1,10 +1,11 @@
-"""Amends by cancel-and-replace: two legs, each with its own proof, one intent (F23)."""
+"""Amends that cancel and replace: two legs, each with its own proof, one intent (F23)."""
 
 import pytest
 from order_builders import (
     WINDOW_S,
     Rig,
     a_cancel,
+    a_cancel_all,
     a_fill,
     a_place,
     a_report,
@@ -19,11 +20,12 @@ from order_builders import (
     unproven,
 )
 
+from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.orders import OrderState, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.outcomes import Acknowledged, NotSent
 from tradedesk.domain.words import RequestId, TimeInForce
 from tradedesk.domain.worst_case import worst_case
-from tradedesk.orders.messages import Tick
+from tradedesk.orders.messages import HaltNow, Tick
 
 
 def amending(cum: str | None = None) -> Rig:
@@ -53,9 +55,84 @@ def test_an_amend_is_a_new_order_that_replaces_the_old_one():
     assert rig.order("c1").replaced_by == "c2"
 
 
-def test_the_new_quantity_counts_what_is_filled_already():
+def test_of_an_order_filled_in_part_what_is_left_is_counted_once_the_cancel_is_proved():
     rig = amending(cum="0.5")
-    assert rig.sent[-1].order.order_qty == d("1.5")
+    assert [ticket.order.client_order_id for ticket in rig.cancels] == ["c1"]
+    assert "c2" not in rig.manager.books.orders
+    rig.tell(a_trade(a_fill(qty="0.2", trade_id="t1"), cum="0.7"))  # F46: it trades on until the cancel arrives
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.7"))
+    assert (rig.sent[-1].order.client_order_id, rig.sent[-1].order.order_qty) == ("c2", d("1.3"))
+    assert rig.sent[-1].replaces is None  # nothing is left to be cancelled
+    assert rig.manager.may_leave(rig.sent[-1].order.client_order_id) is None
+    rig.tell(an_ack("c2"))
+    assert (rig.state("c1"), rig.state("c2")) == (OrderState.Canceled, OrderState.New)
+    assert replace_request(rig) is RequestState.Acknowledged
+    assert rig.alerts() == []
+
+
+def test_a_cancel_whose_fills_are_missing_places_nothing_before_they_are_here():
+    """F14, F46: the venue names a larger quantity than its fills that we have"""
+    rig = amending(cum="0.5")
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.9"))
+    assert len(rig.sent) == 1
+    rig.tell(a_trade(a_fill(qty="0.4", trade_id="t1"), cum="0.9"))
+    assert rig.sent[-1].order.order_qty == d("1.1")
+
+
+def test_an_order_that_fills_before_the_cancel_of_its_amend_is_filled_and_nothing_is_placed():
+    rig = amending(cum="0.5")
+    rig.tell(a_trade(a_fill(qty="0.5", trade_id="t1"), cum="1", is_last=True))
+    assert (rig.state("c1"), replace_request(rig)) == (OrderState.Filled, RequestState.Refused)
+    assert "c2" not in rig.manager.books.orders
+    assert "filled before" in rig.refusals()[-1]
+    assert len(rig.sent) == 1
+
+
+def test_an_amend_in_turn_that_the_gate_denies_cancels_nothing():
+    rig = Rig()
+    rig.place()
+    rig.tell(a_trade(a_fill(qty="0.5", trade_id="t0"), cum="0.5"))
+    rig.gate_says_no = ("too large",)
+    rig.tell(an_amend(qty="2", price="59000"))
+    assert rig.cancels == []
+    assert (rig.state("c1"), replace_request(rig)) == (OrderState.PartiallyFilled, RequestState.Denied)
+    assert rig.refusals() == ["too large"]
+
+
+def test_an_amend_in_turn_that_the_gate_denies_the_second_time_says_that_nothing_is_working():
+    rig = amending(cum="0.5")
+    rig.gate_says_no = ("too large",)
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.5"))
+    assert (rig.state("c1"), rig.state("c2")) == (OrderState.Canceled, OrderState.Denied)
+    assert rig.alerts() == ["half-replaced"]
+
+
+@pytest.mark.parametrize("command", [a_cancel(), a_cancel_all()])
+def test_a_cancel_during_an_amend_in_turn_takes_its_second_leg_with_it(command):
+    rig = amending(cum="0.5")
+    rig.tell(command)
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.5"))
+    assert "c2" not in rig.manager.books.orders
+    assert replace_request(rig) is RequestState.Denied
+    assert len(rig.sent) == 1
+
+
+def test_a_halt_during_an_amend_in_turn_takes_its_second_leg_with_it():
+    rig = amending(cum="0.5")
+    rig.tell(HaltNow(level=HaltLevel.CancelAll, by="risk1"))
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.5"))
+    assert len(rig.sent) == 1
+    assert "halted" in rig.refusals()[-1]
+
+
+def test_a_restart_between_the_legs_goes_on_cancelling_and_says_that_nothing_takes_the_place():
+    rig = amending(cum="0.5").restarted()
+    assert replace_request(rig) is RequestState.Denied
+    assert rig.alerts() == ["half-replaced"]
+    rig.tell(Tick())
+    assert [ticket.order.client_order_id for ticket in rig.cancels] == ["c1"]
+    rig.tell(a_report("c1", OrdStatus.Canceled, cum="0.5"))
+    assert rig.sent == []
 
 
 def test_an_amend_that_the_gate_denies_leaves_the_order_as_it_was():

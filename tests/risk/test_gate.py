@@ -439,3 +439,45 @@ def test_F84_absurd_numbers_are_denied_and_never_raised_about(quote, qty, price)
     """5.8: an exception here would take the worker with it, and every send in flight"""
     given = around(quote=quote, quote_age_ns=None if quote is None else 0)
     assert isinstance(decide(an_order(qty=qty, price=price), given), Denied)
+
+
+# ---- an amend in place ----------------------------------------------------------------------------------------------
+
+
+def smaller(qty: str, *, price: str = "60000", cum: str = "0") -> tuple[Order, Order]:
+    """An order of 5 as it stands, and as an amend would have it."""
+    old = an_order(qty="5", cum=cum)
+    return msgspec.structs.replace(old, order_qty=d(qty), price=d(price)), old
+
+
+def test_no_limit_stands_against_less():
+    order, old = smaller("4")
+    given = around(high="50", open_orders=99, available=d(0), unsettled=2, quote=None, quote_age_ns=None)
+    assert rules_against(order, given, old) == []
+
+
+@pytest.mark.parametrize(
+    ("qty", "changes", "rule"),
+    [
+        ("4", {"account_state": AccountState.Blocked}, "account_state"),
+        ("4", {"halt": HaltLevel.BlockNew}, "halt"),
+        ("4", {"limits": None}, "limits_present"),
+        ("4.000001", {}, "lot"),
+        ("0.00005", {}, "min_notional"),
+    ],
+)
+def test_less_must_still_be_sendable_and_something_the_venue_takes(qty, changes, rule):
+    order, old = smaller(qty)
+    given = msgspec.structs.replace(around(), **changes)
+    assert rules_against(order, given, old) == [rule]
+
+
+@pytest.mark.parametrize(("qty", "price"), [("6", "60000"), ("4", "60001"), ("5", "60000")])
+def test_more_or_dearer_is_no_shrinking(qty, price):
+    order, old = smaller(qty, price=price)
+    assert not gate.Case(order=order, replaces=old, given=around()).is_shrinking
+
+
+def test_of_a_part_filled_order_what_is_left_counts():
+    order, old = smaller("4", cum="3")
+    assert gate.Case(order=order, replaces=old, given=around()).growth == d(2)  # the larger leg: 5 less 3

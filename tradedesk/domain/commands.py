@@ -35,7 +35,10 @@ class PlaceOrder(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class AmendOrder(Struct, frozen=True, kw_only=True, tag=True):
-    """Change quantity or price of an open order. `order_qty` is the new total, what is filled included."""
+    """Change quantity or price of an open order. `order_qty` is the new total, what is filled included.
+
+    Made smaller where it stands if the venue can and nothing else changes; else cancelled and replaced.
+    """
 
     account: AccountId
     client_order_id: ClientOrderId  # of the order to change
@@ -53,9 +56,13 @@ class CancelOrder(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CancelAll(Struct, frozen=True, kw_only=True, tag=True):
-    """Every order of ours on the account, or on one of its instruments or sides; external orders are never touched."""
+    """Every order of ours on the account, or on one of its instruments or sides; external orders are never touched.
 
-    account: AccountId
+    Swept until none of them is in flight or open, with a receipt (`CancelSwept`). `account` None: on every account that
+    the operator may trade.
+    """
+
+    account: AccountId | None = None
     instrument: InstrumentId | None = None
     side: Side | None = None
     operator: OperatorId

@@ -15,7 +15,16 @@ from tradedesk.domain.commands import Verdict
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
 from tradedesk.domain.positions import Balance
-from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, RequestId, VenueId, VenueOrderId
+from tradedesk.domain.words import (
+    AccountId,
+    ClientOrderId,
+    InstrumentId,
+    OperatorId,
+    RequestId,
+    Side,
+    VenueId,
+    VenueOrderId,
+)
 
 
 class EventBase(Struct, frozen=True, kw_only=True, tag=True):
@@ -53,6 +62,19 @@ class OrderMoved(EventBase, frozen=True, kw_only=True):
     happening: Happening
     venue_order_id: VenueOrderId | None = None
     reason: str | None = None
+
+
+class OrderChanged(EventBase, frozen=True, kw_only=True):
+    """The venue has an order otherwise than before: smaller, under another client order id, or as the child of a stop.
+
+    What is None is as it was.
+    """
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    order_qty: Decimal | None = None
+    known_as: ClientOrderId | None = None
+    triggered_by: ClientOrderId | None = None
 
 
 class OrderFilled(EventBase, frozen=True, kw_only=True):
@@ -123,6 +145,19 @@ class HaltSwept(EventBase, frozen=True, kw_only=True):
     account: AccountId
     cancelled: int
     left: int  # orders that the level leaves working
+    took_ms: int
+
+
+class CancelSwept(EventBase, frozen=True, kw_only=True):
+    """The receipt of a cancel-all: every order it found is dead, and the venue shows none of them."""
+
+    account: AccountId
+    instrument: InstrumentId | None
+    side: Side | None
+    by: OperatorId
+    cancelled: int
+    ended: int  # otherwise: filled, expired, never arrived before the cancel
+    left: int  # still shown by the venue though it said they had ended; 0 unless the venue contradicts itself
     took_ms: int
 
 
@@ -258,12 +293,14 @@ DurableEvent = (
     | RequestMade
     | RequestDecided
     | OrderMoved
+    | OrderChanged
     | OrderFilled
     | AccountOpened
     | MovementSeen
     | Reconciled
     | HaltSet
     | HaltSwept
+    | CancelSwept
     | Rearmed
     | AlertRaised
     | AlertEnded
@@ -289,8 +326,8 @@ LiveEvent = (
 Event = DurableEvent | LiveEvent
 
 DURABLE: tuple[type, ...] = (
-    OrderPlaced, RequestMade, RequestDecided, OrderMoved, OrderFilled, AccountOpened, MovementSeen, Reconciled, HaltSet,
-    HaltSwept, Rearmed, AlertRaised, AlertEnded, AlertAcknowledged, InstrumentListed,
+    OrderPlaced, RequestMade, RequestDecided, OrderMoved, OrderChanged, OrderFilled, AccountOpened, MovementSeen,
+    Reconciled, HaltSet, HaltSwept, CancelSwept, Rearmed, AlertRaised, AlertEnded, AlertAcknowledged, InstrumentListed,
 )  # fmt: skip
 
 

@@ -57,6 +57,11 @@ class Approved(Struct, frozen=True, kw_only=True):
     instrument: Instrument
     approved_at: int  # ns
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it only makes `replaces` smaller where it stands."""
+        return self.replaces is not None and self.replaces.client_order_id == self.order.client_order_id
+
 
 class CancelTicket(Struct, frozen=True, kw_only=True):
     """A cancel on its way to the venue. It needs no approval: cancels always pass (5.4)."""

@@ -92,6 +92,43 @@ NEXT: dict[tuple[OrdStatus, Happening], OrdStatus] = {
     (_S.NeverArrived, _H.ProvedAbsent): _S.NeverArrived,
 }
 
+# The pairs that NEXT leaves out, each with why: they keep the status, and raise an alert. Together the two are complete.
+ABSENT: dict[tuple[OrdStatus, Happening], str] = {
+    (_S.New, _H.ProvedAbsent): "the venue showed it; a query that does not see it now proves nothing",
+    (_S.New, _H.Denied): "only what was never sent is denied, and the venue has it",
+    (_S.PartiallyFilled, _H.Rejected): "what traded was accepted; its rest is cancelled or expires",
+    (_S.PartiallyFilled, _H.ProvedAbsent): "it traded, so it was there",
+    (_S.PartiallyFilled, _H.Denied): "it traded, so it was sent",
+    (_S.Filled, _H.TradedPart): "nothing of it is left: an overfill, which counts and blocks the account (F41)",
+    (_S.Filled, _H.TradedAll): "likewise",
+    (_S.Filled, _H.Canceled): "a cancel that lost to the fill is refused; whoever says otherwise contradicts the fills",
+    (_S.Filled, _H.Expired): "nothing is left that could expire",
+    (_S.Filled, _H.Rejected): "it traded, so it was accepted",
+    (_S.Filled, _H.ProvedAbsent): "it traded, so it was there",
+    (_S.Filled, _H.Denied): "it traded, so it was sent",
+    (_S.Canceled, _H.Expired): "an order ends once; what the venue said first stands",
+    (_S.Canceled, _H.Rejected): "what was rejected cannot have been cancelled",
+    (_S.Canceled, _H.ProvedAbsent): "the venue showed it",
+    (_S.Canceled, _H.Denied): "it was sent",
+    (_S.Expired, _H.Canceled): "an order ends once; what the venue said first stands",
+    (_S.Expired, _H.Rejected): "what was rejected cannot have expired",
+    (_S.Expired, _H.ProvedAbsent): "the venue showed it",
+    (_S.Expired, _H.Denied): "it was sent",
+    (_S.Rejected, _H.Canceled): "what was rejected cannot be cancelled",
+    (_S.Rejected, _H.Expired): "what was rejected cannot expire",
+    (_S.Rejected, _H.ProvedAbsent): "a rejection is an answer, so it arrived",
+    (_S.Rejected, _H.Denied): "it was sent",
+    (_S.NeverArrived, _H.Denied): "it was sent; that it did not arrive is another matter",
+    (_S.Denied, _H.Accepted): "it was never sent, so whoever has it has it from somebody else",
+    (_S.Denied, _H.TradedPart): "likewise; the fill counts for the position all the same (F40)",
+    (_S.Denied, _H.TradedAll): "likewise",
+    (_S.Denied, _H.Canceled): "likewise",
+    (_S.Denied, _H.Expired): "likewise",
+    (_S.Denied, _H.Rejected): "likewise",
+    (_S.Denied, _H.ProvedAbsent): "nobody asks about what was never sent",
+    (_S.Denied, _H.Denied): "it is denied once",
+}
+
 # Legal, and still something a person must see: a dead order that traded, an absent one that was there.
 ALARMING: frozenset[tuple[OrdStatus, Happening]] = frozenset(
     [(dead, traded) for dead in (_S.Canceled, _S.Expired, _S.Rejected) for traded in (_H.TradedPart, _H.TradedAll)]
@@ -105,6 +142,16 @@ class RequestKind(StrEnum):
     New = "new"
     Cancel = "cancel"
     Replace = "replace"
+
+
+class AmendBy(StrEnum):
+    """How an amend is done; an operator is told which."""
+
+    InPlace = "in-place"  # the venue makes the order smaller where it stands: it keeps its place in line and its id
+    CancelReplace = "cancel-replace"  # one request of two legs, the second only if the first found the order untouched
+    CancelThenPlace = (
+        "cancel-then-place"  # of an order filled in part: what is left is counted once the cancel is proved
+    )
 
 
 class RequestState(StrEnum):
@@ -131,6 +178,37 @@ NEXT_REQUEST: dict[RequestState, frozenset[RequestState]] = {
 }
 
 
+# The ways that NEXT_REQUEST leaves out: such news is passed over, as what is known is worth more.
+ABSENT_REQUEST: dict[tuple[RequestState, RequestState], str] = {
+    (_R.Pending, _R.Pending): "nothing was heard",
+    (_R.Unknown, _R.Pending): "what may have arrived is not on its way any more",
+    (_R.Unknown, _R.Unknown): "a second doubt adds nothing to the first",
+    (_R.Unknown, _R.Denied): "only what was never sent is denied, and this may have arrived",
+    (_R.Refused, _R.Pending): "it has its answer",
+    (_R.Refused, _R.Refused): "the same answer twice",
+    (_R.Refused, _R.Unknown): "a refusal is a proof; silence after it is not",
+    (_R.Refused, _R.NeverArrived): "a refusal is an answer, so it arrived",
+    (_R.Refused, _R.Denied): "it was sent",
+    (_R.NeverArrived, _R.Pending): "it cannot arrive any more",
+    (_R.NeverArrived, _R.NeverArrived): "the same conclusion twice",
+    (_R.NeverArrived, _R.Unknown): "the window is over: silence proves no more than it did",
+    (_R.NeverArrived, _R.Refused): "a refusal this late changes nothing: the order is not there either way",
+    (_R.NeverArrived, _R.Denied): "it was sent",
+    (_R.Acknowledged, _R.Pending): "it was done",
+    (_R.Acknowledged, _R.Acknowledged): "the same answer twice",
+    (_R.Acknowledged, _R.Refused): "what the venue did it cannot refuse; the order is asked about",
+    (_R.Acknowledged, _R.Unknown): "an acknowledgement is a proof; silence after it is not",
+    (_R.Acknowledged, _R.NeverArrived): "it arrived",
+    (_R.Acknowledged, _R.Denied): "it was sent",
+    (_R.Denied, _R.Pending): "it was never sent and never will be",
+    (_R.Denied, _R.Acknowledged): "it was never sent; what happened to the order is alerted as the order's own news",
+    (_R.Denied, _R.Refused): "it was never sent",
+    (_R.Denied, _R.Unknown): "it was never sent",
+    (_R.Denied, _R.NeverArrived): "it was never sent",
+    (_R.Denied, _R.Denied): "the same no twice",
+}
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """One thing asked of the venue about one order. Uncertainty belongs here, not to the order (5.2)."""
 
@@ -141,6 +219,10 @@ class Request(Struct, frozen=True, kw_only=True):
     made_at: int  # our clock, ns
     reasons: tuple[str, ...] = ()
     replaced_by: ClientOrderId | None = None  # of a Replace: the order that takes this one's place
+    by: AmendBy | None = None  # of a Replace: how
+    order_qty: Decimal | None = None  # of a Replace: the total asked for, what is filled included
+    price: Decimal | None = None  # of a Replace: the price asked for
+    from_qty: Decimal | None = None  # of a Replace: the total before
 
 
 class OrderState(StrEnum):
@@ -187,6 +269,8 @@ class Order(Struct, frozen=True, kw_only=True):
     replaced_by: ClientOrderId | None = None
     reasons: tuple[str, ...] = ()  # why it was denied, rejected, expired or cancelled by the venue
     is_external: bool = False  # of other software on the same account: shown, counted, never touched unasked
+    known_as: ClientOrderId | None = None  # the id the venue has it under now, where that is not ours any more (F24)
+    triggered_by: ClientOrderId | None = None  # the stop whose trigger made it, where the venue tells (F47)
     updated_at: int = 0  # our clock, ns
 
     @property
@@ -202,6 +286,11 @@ class Order(Struct, frozen=True, kw_only=True):
     @property
     def is_dead(self) -> bool:
         return self.ord_status in DEAD
+
+    @property
+    def venue_client_id(self) -> ClientOrderId:
+        """The client order id to name it by at the venue."""
+        return self.known_as or self.client_order_id
 
     @property
     def is_uncertain(self) -> bool:
@@ -305,6 +394,44 @@ def decided(
         for request in order.requests
     )
     return msgspec.structs.replace(order, requests=requests, updated_at=at)
+
+
+def changed(
+    order: Order,
+    *,
+    order_qty: Decimal | None,
+    known_as: ClientOrderId | None,
+    triggered_by: ClientOrderId | None,
+    at: int,
+) -> Order:
+    """The order as the venue has changed it: smaller, under another client order id, linked to the stop it came from."""
+    return msgspec.structs.replace(
+        order,
+        order_qty=order.order_qty if order_qty is None else order_qty,
+        known_as=order.known_as if known_as is None else None if known_as == order.client_order_id else known_as,
+        triggered_by=triggered_by or order.triggered_by,
+        updated_at=at,
+    )
+
+
+def amends_in_place(order: Order) -> tuple[Request, ...]:
+    """Its requests to be made smaller where it stands, oldest first."""
+    return tuple(request for request in order.requests if request.by is AmendBy.InPlace)
+
+
+def how_to_amend(order: Order, order_qty: Decimal, price: Decimal, *, can_shrink: bool) -> AmendBy:
+    """How an order comes to this total quantity and price; `can_shrink`: the venue makes orders smaller where they stand."""
+    if can_shrink and price == order.price and order.cum_qty < order_qty < order.order_qty:
+        return AmendBy.InPlace
+    return AmendBy.CancelThenPlace if order.cum_qty else AmendBy.CancelReplace
+
+
+def could_be_its_qty(order: Order, qty: Decimal) -> bool:
+    """Whether the venue may rightly tell of this quantity: the present one, one it had, or one it was asked to have."""
+    if qty == order.order_qty:
+        return True
+    asked = (request for request in amends_in_place(order) if request.state is not RequestState.Denied)
+    return any(qty in (request.order_qty, request.from_qty) for request in asked)
 
 
 def is_expected(order: Order, happening: Happening) -> bool:

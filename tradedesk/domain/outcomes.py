@@ -20,18 +20,20 @@ class OrderReport(Struct, frozen=True, kw_only=True):
     side: Side | None
     order_qty: Decimal | None
     price: Decimal | None
-    ord_status: OrdStatus
+    ord_status: OrdStatus | None  # None: a thin answer proves that the order was there, not how it stands
     cum_qty: Decimal | None
     transact_time: int  # venue clock, ns
     fill: Fill | None = None
     reason: str | None = None  # cleaned text of the venue
+    renamed_from: ClientOrderId | None = None  # the id it had before, where this tells that it has another now
+    triggered_by: ClientOrderId | None = None  # the stop that became this order, where the venue tells
 
 
 class Acknowledged(Struct, frozen=True, kw_only=True):
-    """The venue took the request and named our id. `fills` are those the answer carried."""
+    """The venue took the request and named our order. `fills` are those the answer carried."""
 
     request_id: RequestId
-    report: OrderReport | None  # None for a cancel answered without the order's fields
+    report: OrderReport | None  # None for a cancel answered with nothing but ids: how the order ended is asked
     fills: tuple[Fill, ...] = ()
 
 
@@ -120,6 +122,6 @@ class VenueInfo(Struct, frozen=True, kw_only=True):
     receive_window_ms: int  # sent with every order: the venue drops what arrives later
     engine_timeout_ms: int  # how long the venue itself may sit on it
     query_lag_ms: int  # how far its queries may run behind
-    has_native_amend: bool
+    has_native_amend: bool  # a limit order can be made smaller where it stands; anything else cancels and replaces
     dead_man: str  # "none", or what there is
     instruments: tuple[Instrument, ...]

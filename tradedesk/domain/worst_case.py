@@ -17,13 +17,17 @@ class Interval(Struct, frozen=True, kw_only=True):
 
 
 def worst_case(qty: Decimal, orders: Iterable[Order]) -> Interval:
-    """The interval around `qty`. Pending, unknown and external orders count in full; of a replace the larger leg counts."""
+    """The interval around `qty`. Pending, unknown and external orders count in full; of a replace the larger leg counts.
+
+    So it does of a stop and the order it became (F47). An amend in place counts as the order is until it is proved.
+    """
     live = {order.client_order_id: order for order in orders if not order.is_dead}
     legs: dict[ClientOrderId, Order] = {}  # of each order and all that were to replace it, one can be live: the largest
     for order in live.values():
-        first = order
-        while first.replaces is not None and first.replaces in live:
-            first = live[first.replaces]
+        first, seen = order, {order.client_order_id}
+        while (parent := first.replaces or first.triggered_by) is not None and parent in live and parent not in seen:
+            first = live[parent]
+            seen.add(parent)
         known = legs.get(first.client_order_id)
         if known is None or order.leaves_qty > known.leaves_qty:
             legs[first.client_order_id] = order

@@ -7,9 +7,11 @@ from tradedesk.domain import events as ev
 from tradedesk.domain import orders as rules
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.alerts import Alert, Severity
+from tradedesk.domain.commands import CancelAll
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
+from tradedesk.domain.outcomes import OrderReport
 from tradedesk.domain.positions import Balance
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OperatorId, RequestId, VenueOrderId
 from tradedesk.orders.messages import Effect, Emit, Quarantine
@@ -36,6 +38,8 @@ class Books:
         self.known_ids: set[ClientOrderId] = set()  # of all orders ever, those the replica dropped included
         self.fill_keys: set[tuple[str, str, str]] = set()
         self.movement_keys: set[tuple[str, str, str]] = set()
+        self._by_venue_id: dict[tuple[InstrumentId, VenueOrderId], ClientOrderId] = {}  # of those that live
+        self._renamed: dict[ClientOrderId, ClientOrderId] = {}  # the id the venue has an order under -> our own (F24)
         self.trades_from = 0  # venue clock, ns: fills before this belong to the opening
         self.is_opened = False
         self._source = f"worker:{account.id}"
@@ -54,6 +58,26 @@ class Books:
     def order(self, client_order_id: ClientOrderId | None) -> Order | None:
         """Ours or external, live or dead; None also for one that died so long ago that the replica dropped it."""
         return None if client_order_id is None else self.replica.orders.get(client_order_id)
+
+    def reported(self, report: OrderReport) -> Order | None:
+        """The order that the venue speaks of: by our id, by one it has had since, or by the venue's own while it lives."""
+        for name in (report.client_order_id, report.renamed_from):
+            order = self.order(name) or self.order(None if name is None else self._renamed.get(name))
+            if order is not None:
+                return order
+        return self.by_venue_id(report.instrument, report.venue_order_id)
+
+    def by_venue_id(self, instrument: InstrumentId, venue_order_id: VenueOrderId) -> Order | None:
+        """One that lives."""
+        return self.order(self._by_venue_id.get((instrument, venue_order_id)))
+
+    def owner_of(self, fill: Fill) -> Order | None:
+        """The order that traded, likewise."""
+        return (
+            self.order(fill.client_order_id)
+            or self.order(self._renamed.get(fill.client_order_id))
+            or self.by_venue_id(fill.instrument, fill.venue_order_id)
+        )
 
     def latest(self, order: Order) -> Order:
         return self.replica.orders.get(order.client_order_id, order)
@@ -119,6 +143,27 @@ class Books:
                 happening=happening,
                 venue_order_id=venue_order_id,
                 reason=reason,
+            )
+        )
+
+    def changed(
+        self,
+        order: Order,
+        *,
+        order_qty: Decimal | None = None,
+        known_as: ClientOrderId | None = None,
+        triggered_by: ClientOrderId | None = None,
+    ) -> None:
+        """The venue has the order otherwise than before."""
+        self._emit(
+            ev.OrderChanged(
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                client_order_id=order.client_order_id,
+                order_qty=order_qty,
+                known_as=known_as,
+                triggered_by=triggered_by,
             )
         )
 
@@ -200,6 +245,25 @@ class Books:
             )
         )
 
+    def cancel_swept(
+        self, scope: CancelAll, *, by: OperatorId, cancelled: int, ended: int, left: int, started_at: int
+    ) -> None:
+        """A cancel-all's receipt."""
+        self._emit(
+            ev.CancelSwept(
+                at=self.now,
+                source=self._source,
+                account=self.account,
+                instrument=scope.instrument,
+                side=scope.side,
+                by=by,
+                cancelled=cancelled,
+                ended=ended,
+                left=left,
+                took_ms=(self.now - started_at) // MS,
+            )
+        )
+
     # -- alerts -----------------------------------------------------------------------------------------------------------
 
     def alert(self, key: str, severity: Severity, text: str) -> None:
@@ -236,6 +300,10 @@ class Books:
                 self._note(event.order.client_order_id)
             case ev.RequestMade() | ev.RequestDecided() | ev.OrderMoved():
                 self._note(event.client_order_id)
+            case ev.OrderChanged():
+                if event.known_as is not None:
+                    self._renamed[event.known_as] = event.client_order_id
+                self._note(event.client_order_id)
             case ev.OrderFilled():
                 self.fill_keys.add(event.fill.key)
                 self._note(event.fill.client_order_id)
@@ -249,6 +317,10 @@ class Books:
     def _note(self, client_order_id: ClientOrderId) -> None:
         order = self.replica.orders.get(client_order_id)
         if order is None or order.is_dead:
-            self.live.pop(client_order_id, None)
+            before = self.live.pop(client_order_id, None)
+            if before is not None and before.venue_order_id is not None:
+                self._by_venue_id.pop((before.instrument, before.venue_order_id), None)
         else:
             self.live[client_order_id] = order
+            if order.venue_order_id is not None:
+                self._by_venue_id[order.instrument, order.venue_order_id] = client_order_id

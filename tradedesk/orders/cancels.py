@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from tradedesk.domain.alerts import Severity
 from tradedesk.domain.gate import CancelTicket
-from tradedesk.domain.orders import Order, OrdStatus, Request, RequestKind, RequestState
+from tradedesk.domain.orders import AmendBy, Order, OrdStatus, Request, RequestKind, RequestState
 from tradedesk.domain.words import ClientOrderId, OperatorId, RequestId
 from tradedesk.orders.books import MS, Books
 from tradedesk.orders.messages import SendCancel
@@ -99,9 +99,11 @@ class Cancels:
         if wanted is not None and wanted.is_told:
             self._books.alert_ended(f"cancel-unconfirmed:{order.client_order_id}")
         for request in order.requests:
-            if request.kind is not RequestKind.Cancel or request.state is not RequestState.Unknown:
+            if request.state is not RequestState.Unknown:
                 continue
-            if order.ord_status is OrdStatus.Canceled:
+            if request.kind is not RequestKind.Cancel and request.by is not AmendBy.InPlace:
+                continue
+            if order.ord_status is OrdStatus.Canceled and request.kind is RequestKind.Cancel:
                 self._books.decided(order, request.request_id, RequestState.Acknowledged)
             else:
                 reason = f"the order was {order.ord_status}"

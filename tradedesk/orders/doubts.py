@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from tradedesk.domain.orders import Order, RequestKind, RequestState
+from tradedesk.domain.orders import AmendBy, Order, RequestKind, RequestState
 from tradedesk.domain.outcomes import VenueInfo
 from tradedesk.domain.words import ClientOrderId, RequestId
 from tradedesk.orders.books import MS, Books
@@ -93,8 +93,12 @@ class Doubts:
         return asked_at >= min(lag_over, order.deadline + self.window_ns())
 
     def shown_open(self, order: Order, question: Question) -> None:
-        """It was open when it was asked about: its unknown cancels that cannot arrive any more never did."""
+        """It was open when it was asked about: its unknown cancels and amends that cannot arrive any more never did."""
         for request in order.requests:
-            is_unknown = request.kind is RequestKind.Cancel and request.state is RequestState.Unknown
-            if is_unknown and self.is_over(request.request_id, question):
+            if request.state is not RequestState.Unknown or not self.is_over(request.request_id, question):
+                continue
+            if request.kind is RequestKind.Cancel:
                 self._books.decided(order, request.request_id, RequestState.NeverArrived, "the order is still open")
+            elif request.by is AmendBy.InPlace:
+                reason = "the order is still as large as it was"
+                self._books.decided(order, request.request_id, RequestState.NeverArrived, reason)

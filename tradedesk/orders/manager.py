@@ -1,17 +1,14 @@
 """The order manager of one account: `handle(message, now) -> effects`, synchronous, no clock, no log, no lock."""
 
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 
 import msgspec
 
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, HaltLevel
-from tradedesk.domain.alerts import Severity
 from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder, Settle
 from tradedesk.domain.gate import Approved, Denied
-from tradedesk.domain.money import plain
-from tradedesk.domain.orders import Happening, Order, Request, RequestKind, RequestState
+from tradedesk.domain.orders import AmendBy, Happening, Order, RequestKind, RequestState
 from tradedesk.domain.outcomes import (
     Acknowledged,
     BalanceReport,
@@ -24,7 +21,8 @@ from tradedesk.domain.outcomes import (
     Unproven,
     VenueInfo,
 )
-from tradedesk.domain.words import ClientOrderId, OperatorId, OrderType, RequestId
+from tradedesk.domain.words import ClientOrderId, OperatorId, RequestId
+from tradedesk.orders.amends import Amends, new_order
 from tradedesk.orders.books import Books
 from tradedesk.orders.cancels import Cancels
 from tradedesk.orders.doubts import OPEN_REQUEST, Doubts
@@ -36,14 +34,14 @@ from tradedesk.orders.messages import (
     HaltNow,
     Message,
     Reconciliation,
-    Send,
     Tick,
 )
 from tradedesk.orders.progress import Progress, contradiction
 from tradedesk.orders.reconcile import Reconciler
-from tradedesk.orders.sweep import FLATTEN_AGAIN_NS, SWEEPING, Sweep, flattening
+from tradedesk.orders.sweep import FLATTEN_AGAIN_NS, SWEEPING, Clearing, Sweep, flattening
 from tradedesk.views.replica import Replica
 
+MOST_CLEARINGS = 100  # cancels of everything that are under way at a time
 Outcome = Acknowledged | Refused | Unproven | NotSent  # of one request
 
 
@@ -68,7 +66,9 @@ class OrderManager:
         self._cancels = Cancels(self._books)
         self._doubts = Doubts(self._books, info)
         self._progress = Progress(self._books, self._cancels, self._doubts)
+        self._amends = Amends(self._books, self._cancels, self._doubts, self._progress, account.egress)
         self._reconciler = Reconciler(self._books, self._doubts, self._progress, info)
+        self._clearings: list[Clearing] = []
         self._sweep: Sweep | None = None
         self._flatten_at: int | None = None  # monotonic ns; not during the look: the account is not Ready then
 
@@ -85,13 +85,13 @@ class OrderManager:
             case PlaceOrder():
                 self._place(message)
             case AmendOrder():
-                self._amend(message)
+                self._amends.ask(message)
             case CancelOrder():
                 self._cancel_one(message)
             case CancelAll():
                 self._cancel_all(message)
             case Approved():
-                self._books.effects.append(Send(approved=message))
+                self._amends.approved(message)
             case Denied():
                 self._denied(message)
             case Acknowledged() | Refused() | Unproven() | NotSent():
@@ -118,6 +118,7 @@ class OrderManager:
                 self._sweep, self._flatten_at = None, None
             case Tick():
                 self._tick()
+        self._amends.advance()
         return self._books.effects
 
     def recovered(self, now: int, elapsed: int | None = None) -> list[Effect]:
@@ -135,6 +136,8 @@ class OrderManager:
                 if request.replaced_by is not None and request.replaced_by not in self._books.known_ids:
                     reason = "its new order was not recorded, so it was not sent"
                     self._books.decided(order, request.request_id, RequestState.Denied, reason)
+                    if request.by is AmendBy.CancelThenPlace:
+                        self._amends.half_done(order, "the desk stopped in between")
                     continue
                 self._books.decided(order, request.request_id, RequestState.Unknown, "pending when the desk stopped")
                 if not order.is_dead:
@@ -149,7 +152,7 @@ class OrderManager:
         order = self.live.get(client_order_id)
         if order is None:
             return "no longer open"
-        if order.replaces is not None and order.replaces not in self.live:
+        if order.replaces is not None and order.replaces not in self.live and not self._amends.is_second_leg(order):
             return "the order it replaces is no longer open"
         if order.replaces is not None and order.replaces in self._cancels:
             return "the order it replaces was cancelled"
@@ -180,116 +183,58 @@ class OrderManager:
         if command.client_order_id in self._books.known_ids:
             self._books.refused(command.operator, command.client_order_id, "this client order id was used before")
             return
-        order = self._new_order(
+        order = new_order(
+            self._books.account,
             command.client_order_id,
             command.operator,
             command.order_qty,
             command.price,
             command.deadline,
             template=command,
+            egress=self._egress,
+            now=self._books.now,
         )
         self._books.placed(order)
         self._books.effects.append(Check(request_id=order.requests[0].request_id, order=order, replaces=None))
-
-    def _amend(self, command: AmendOrder) -> None:
-        old = self.live.get(command.client_order_id)
-        problem = self._why_not_amendable(old, command)
-        if old is None or problem is not None:
-            reason = problem or "no open order of ours has this id"
-            self._books.refused(command.operator, command.new_client_order_id, reason)
-            return
-        request = Request(
-            request_id=RequestId(f"{old.client_order_id}#r{len(old.requests)}"),
-            kind=RequestKind.Replace,
-            operator=command.operator,
-            made_at=self._books.now,
-            replaced_by=command.new_client_order_id,
-        )
-        new = self._new_order(
-            command.new_client_order_id,
-            command.operator,
-            command.order_qty - old.cum_qty,
-            command.price,
-            command.deadline,
-            template=old,
-            replaces=old.client_order_id,
-        )
-        self._books.made(old, request)
-        self._books.placed(new)
-        self._books.effects.append(Check(request_id=new.requests[0].request_id, order=new, replaces=old))
-
-    def _why_not_amendable(self, old: Order | None, command: AmendOrder) -> str | None:
-        if old is None or old.is_external:
-            return "no open order of ours has this id"
-        if command.new_client_order_id in self._books.known_ids:
-            return "the new client order id was used before"
-        if old.order_type is not OrderType.Limit:
-            return "only limit orders can be amended"
-        if any(request.state in OPEN_REQUEST for request in old.requests) or old.client_order_id in self._cancels:
-            return "a request about this order is still open; wait for its answer"
-        if command.order_qty <= old.cum_qty:
-            return f"{plain(old.cum_qty)} of it is filled already; enter a larger quantity, or cancel the rest"
-        return None
-
-    def _new_order(
-        self,
-        client_order_id: ClientOrderId,
-        operator: OperatorId,
-        order_qty: Decimal,
-        price: Decimal | None,
-        deadline: int,
-        *,
-        template: PlaceOrder | Order,
-        replaces: ClientOrderId | None = None,
-    ) -> Order:
-        now = self._books.now
-        birth = Request(request_id=RequestId(client_order_id), kind=RequestKind.New, operator=operator, made_at=now)
-        return Order(
-            account=self._books.account,
-            client_order_id=client_order_id,
-            instrument=template.instrument,
-            side=template.side,
-            order_type=template.order_type,
-            time_in_force=template.time_in_force,
-            order_qty=order_qty,
-            price=price,
-            post_only=template.post_only,
-            reduce_only=template.reduce_only,
-            operator=operator,
-            block=template.block,
-            egress=self._egress,
-            placed_at=now,
-            deadline=deadline,
-            requests=(birth,),
-            replaces=replaces,
-            updated_at=now,
-        )
 
     def _cancel_one(self, command: CancelOrder) -> None:
         order = self.live.get(command.client_order_id)
         if order is None:
             self._books.refused(command.operator, command.client_order_id, "no open order has this id")
             return
+        self._amends.forget(order.client_order_id, "the order was cancelled meanwhile")
         self._cancels.want(order, command.operator)
         self._cancels.send_due()
 
     def _cancel_all(self, command: CancelAll) -> None:
-        for order in self._books.ours():
-            if command.instrument in (None, order.instrument) and command.side in (None, order.side):
-                self._cancels.want(order, command.operator)
+        """Every order in its scope that may live now; those in flight too, whenever they arrive (F44)."""
+        clearing = Clearing(self._books, self._cancels, command)
+        for key in clearing.orders:
+            self._amends.forget(key, "the order was cancelled meanwhile")
         self._cancels.send_due()
+        if len(self._clearings) >= MOST_CLEARINGS:
+            reason = "the orders are being cancelled; too many such commands are under way for one more receipt"
+            self._books.refused(command.operator, ClientOrderId("cancel-all"), reason)
+            return
+        self._clearings.append(clearing)
+        clearing.advance()
 
     # -- answers ----------------------------------------------------------------------------------------------------------
 
     def _denied(self, denied: Denied) -> None:
         order = self.live.get(denied.client_order_id)
-        if order is not None:
+        if not self._amends.denied(denied) and order is not None:
             self._never_sent(order, denied.request_id, *(denial.text for denial in denied.denials))
 
     def _never_sent(self, order: Order, request_id: RequestId, *reasons: str) -> None:
         self._books.decided(order, request_id, RequestState.Denied, *reasons)
         self._progress.move(self._books.latest(order), Happening.Denied, "; ".join(reasons))
         self._progress.settle_replace(order, RequestState.Denied, *reasons)
+        self._tell_half(order)
+
+    def _tell_half(self, new: Order) -> None:
+        if self._amends.is_second_leg(new):
+            self._amends.half_done(self._books.order(new.replaces), "what should replace it was not taken")
 
     def _answered(self, answer: Outcome) -> None:
         found = self._books.find(answer.request_id)
@@ -298,6 +243,10 @@ class OrderManager:
         order, request = found
         if request.kind is RequestKind.Cancel:
             self._cancel_answered(order, request.request_id, answer)
+        elif request.by is AmendBy.InPlace:
+            self._amends.answered(order, request, answer)
+            if isinstance(answer, Refused):
+                self._lock_out(answer)
         else:
             self._new_answered(order, request.request_id, answer)
 
@@ -312,6 +261,7 @@ class OrderManager:
                 self._books.decided(order, request_id, RequestState.Refused, reason)
                 self._progress.move(self._books.latest(order), Happening.Rejected, reason)
                 self._progress.settle_replace(order, RequestState.Refused, reason)
+                self._tell_half(order)
                 self._lock_out(answer)
             case Unproven():
                 self._in_doubt(order, request_id, answer.cause)
@@ -346,6 +296,8 @@ class OrderManager:
             case Acknowledged():
                 if answer.report is not None:
                     self._progress.absorb(answer.report)
+                elif not order.is_dead:
+                    self._doubts.ask(order)  # taken, and nothing said of how it ended or what it traded before
                 self._books.decided(order, request_id, RequestState.Acknowledged)
             case Refused():
                 self._books.decided(order, request_id, RequestState.Refused, _words_of(answer))
@@ -375,11 +327,7 @@ class OrderManager:
             self._doubts.ask(old)
         self._new_answered(self._books.latest(new), outcome.request_id, _second_leg(outcome))
         if isinstance(cancel, Acknowledged) and isinstance(outcome.new, Refused):
-            self._books.alert(
-                f"half-replaced:{new.replaces}",
-                Severity.Warning,
-                f"order {new.replaces} was cancelled and what should replace it refused: nothing of it is working",
-            )
+            self._amends.half_done(old, "what should replace it was refused")
 
     def _queried(self, answer: QueryAnswer) -> None:
         question = self._doubts.answered(answer.client_order_id)
@@ -393,7 +341,7 @@ class OrderManager:
         order = self._books.latest(order)
         if answer.failed is None and answer.report is None:
             self._progress.shown_absent(order, question)
-        elif answer.failed is None and not order.is_dead:
+        elif answer.report is not None and answer.report.ord_status is not None and not order.is_dead:
             self._cancels.shown_open(order, question.asked_at)
             self._doubts.shown_open(order, question)
         if question.is_outdated and not self._books.latest(order).is_dead:
@@ -404,6 +352,7 @@ class OrderManager:
     def _reconcile(self, message: Reconciliation) -> None:
         self._reconciler.compare(message)
         shown = {report.client_order_id for report in message.state.open_orders}
+        self._clearings = [one for one in self._clearings if not one.confirm(message.state.taken_at, shown)]
         if self._sweep is not None and self._sweep.confirm(message.state.taken_at, shown):
             self._flatten_at = self._books.elapsed if self._sweep.level is HaltLevel.Flatten else None
             self._sweep = None
@@ -416,6 +365,8 @@ class OrderManager:
         if self._sweep is None or self._sweep.level is not message.level:
             by = OperatorId(message.by)
             self._sweep = Sweep(self._books, self._cancels, self._doubts, message.level, by)
+            for order in self._books.ours():
+                self._amends.forget(order.client_order_id, f"trading was halted at level {message.level}")
         self._sweep.advance()
 
     def _tick(self) -> None:
@@ -423,6 +374,8 @@ class OrderManager:
         self._progress.tick()
         self._reconciler.tick()
         self._cancels.send_due()
+        for clearing in self._clearings:
+            clearing.advance()
         if self._sweep is not None:
             self._sweep.advance()
         if self._flatten_at is not None and self._flatten_at <= self._books.elapsed:

@@ -17,6 +17,7 @@ from tradedesk.orders.doubts import ANSWER_LOST_NS, ASK_EVERY_NS, Doubts, Questi
 from tradedesk.orders.messages import AskFills, FillsAnswer
 
 HAPPENED = {  # what a report of this status proves besides its fills; a fill proves itself
+    None: Happening.Accepted,  # a thin one: it was there
     OrdStatus.New: Happening.Accepted,
     OrdStatus.PartiallyFilled: Happening.Accepted,
     OrdStatus.Filled: Happening.Accepted,
@@ -70,7 +71,12 @@ class Progress:
 
     def absorb(self, report: OrderReport) -> None:
         """Believe what the venue says of an order, unless it contradicts what we know of it."""
-        order = self._books.order(report.client_order_id)
+        order = self._books.reported(report)
+        if order is not None and order.client_order_id != report.client_order_id:
+            if report.client_order_id in self._books.known_ids:
+                return  # the venue's own id of one of our orders at another one: it began anew (F35), so ask, do not guess
+            order = self._renamed(order, report.client_order_id)
+            report = msgspec.structs.replace(report, client_order_id=order.client_order_id)
         if order is None and report.client_order_id in self._books.known_ids:  # ours, dead, and dropped from the books
             if report.fill is not None:
                 self.fill(report.fill)
@@ -83,10 +89,13 @@ class Progress:
         if problem is not None:
             self._books.quarantine(f"order {order.client_order_id}: {problem}")
             return
+        self._shrunk(order, report)
         if report.fill is not None:
             self.fill(report.fill)
         self._acknowledge_birth(self._books.latest(order))
         order = self._books.latest(order)
+        if report.triggered_by is not None and order.triggered_by is None:
+            self._books.changed(order, triggered_by=report.triggered_by)
         if report.cum_qty is not None and report.cum_qty > order.cum_qty:
             self.move(order, Happening.Accepted, None, report.venue_order_id)
             self._fall_short(self._books.latest(order), report)  # fills first, then what the report says
@@ -123,6 +132,39 @@ class Progress:
         )
         self._books.placed(order)
         return order
+
+    def _renamed(self, order: Order, name: ClientOrderId) -> Order:
+        """The venue has the order under another client id now: whoever amended it gave it one, or none (F24)."""
+        if name == order.known_as:
+            return order
+        if not order.is_external:
+            self._books.alert(
+                f"renamed:{order.client_order_id}",
+                Severity.Warning,
+                f"the venue calls order {order.client_order_id} {name} now; it is followed and cancelled under that id",
+            )
+        self._books.changed(order, known_as=name)
+        return self._books.latest(order)
+
+    def _shrunk(self, order: Order, report: OrderReport) -> None:
+        """A smaller quantity proves the amend that asked for it; orders grow nowhere, so a larger one is old news."""
+        qty = report.order_qty
+        if qty is None or qty >= order.order_qty:
+            return
+        if order.is_external:
+            self._books.changed(order, order_qty=qty)
+        for request in rules.amends_in_place(order):
+            if request.order_qty == qty:
+                self.amended(order, request.request_id, qty)
+
+    def amended(self, order: Order, request_id: RequestId, qty: Decimal) -> None:
+        """An amend in place is proved: the order is that large now, and filled if so much has traded."""
+        if qty < self._books.latest(order).order_qty:
+            self._books.changed(order, order_qty=qty)
+        self._books.decided(order, request_id, RequestState.Acknowledged)
+        order = self._books.latest(order)
+        if order.cum_qty >= order.order_qty and not order.is_dead:
+            self.move(order, Happening.TradedAll, None)
 
     def _acknowledge_birth(self, order: Order) -> None:
         """The venue speaks of the order, so its birth is proved, whatever became of the answer."""
@@ -170,11 +212,9 @@ class Progress:
             return
         if fill.key in self._books.fill_keys or fill.transact_time < self._books.trades_from:
             return
-        order = self._books.order(fill.client_order_id)
-        if order is None:
-            order = next((o for o in self._books.live.values() if o.venue_order_id == fill.venue_order_id), None)
-            if order is not None:
-                fill = msgspec.structs.replace(fill, client_order_id=order.client_order_id)
+        order = self._books.owner_of(fill)
+        if order is not None and order.client_order_id != fill.client_order_id:
+            fill = msgspec.structs.replace(fill, client_order_id=order.client_order_id)
         self._warn_of(fill, order)
         self._books.filled(fill)
         if order is not None:
@@ -257,7 +297,9 @@ def contradiction(order: Order, report: OrderReport) -> str | None:
         return f"the venue names instrument {report.instrument}, ours is {order.instrument}"
     if report.side is not None and report.side is not order.side:
         return f"the venue names side {report.side}, ours is {order.side}"
-    if report.order_qty is not None and report.order_qty != order.order_qty and not order.is_external:
+    if order.is_external or report.order_qty is None:
+        return None
+    if not rules.could_be_its_qty(order, report.order_qty):
         return f"the venue names quantity {plain(report.order_qty)}, ours is {plain(order.order_qty)}"
     return None
 

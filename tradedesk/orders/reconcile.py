@@ -200,6 +200,7 @@ def missing(live: Iterable[Order], state: VenueState) -> list[Order]:
         order
         for order in live
         if order.client_order_id not in shown
+        and order.venue_client_id not in shown
         and order.ord_status is not OrdStatus.PendingNew
         and order.updated_at < state.taken_at
     ]

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from tradedesk.domain.accounts import HaltLevel
-from tradedesk.domain.commands import PlaceOrder
+from tradedesk.domain.commands import CancelAll, PlaceOrder
 from tradedesk.domain.gate import FLATTENER
 from tradedesk.domain.money import floor_to_lot
-from tradedesk.domain.orders import Order
+from tradedesk.domain.orders import Order, OrdStatus
 from tradedesk.domain.words import ClientOrderId, OperatorId, OrderType, Side
 from tradedesk.orders.books import MS, Books
 from tradedesk.orders.cancels import Cancels
@@ -17,6 +17,49 @@ from tradedesk.orders.messages import AskState
 SWEEPING = (HaltLevel.CancelOpening, HaltLevel.CancelAll, HaltLevel.Flatten)
 FLATTEN_NS = 10_000 * MS  # how long a flattening order may wait to be sent
 FLATTEN_AGAIN_NS = 5_000 * MS  # between two tries to close what is still held
+
+
+class Clearing:
+    """One cancel-all, from the command to its receipt: the orders it found, in flight or open, until they are dead.
+
+    What is placed afterwards is not its business. A restart ends it: the cancels go on, the receipt is not written.
+    """
+
+    def __init__(self, books: Books, cancels: Cancels, command: CancelAll) -> None:
+        self._command = command
+        self._started_at = books.now
+        self.orders = {
+            order.client_order_id: order
+            for order in books.ours()
+            if command.instrument in (None, order.instrument) and command.side in (None, order.side)
+        }
+        self._confirming_since: int | None = None  # ns; waiting for a list of the venue's that is not older than this
+        self._books = books
+        for order in self.orders.values():
+            cancels.want(order, command.operator)
+
+    def advance(self) -> None:
+        """Once none of them lives any more, ask the venue what it shows."""
+        if self._confirming_since is not None or any(key in self._books.live for key in self.orders):
+            return
+        self._confirming_since = self._books.now
+        self._books.effects.append(AskState())
+
+    def confirm(self, taken_at: int, shown: set[ClientOrderId]) -> bool:
+        """Whether the venue's list of open orders, `taken_at` (ns), ends it; if so, write its receipt."""
+        if self._confirming_since is None or taken_at < self._confirming_since:
+            return False
+        latest = [self._books.latest(order) for order in self.orders.values()]
+        cancelled = sum(1 for order in latest if order.ord_status in (OrdStatus.Canceled, OrdStatus.Denied))
+        self._books.cancel_swept(
+            self._command,
+            by=self._command.operator,
+            cancelled=cancelled,
+            ended=len(latest) - cancelled,
+            left=sum(1 for order in latest if order.venue_client_id in shown),
+            started_at=self._started_at,
+        )
+        return True
 
 
 class Sweep:
@@ -52,7 +95,7 @@ class Sweep:
         self._confirming_since = None
         if self._left() or not self._doubts.are_cleared:
             return False  # something turned up meanwhile; the next tick goes on
-        left = sum(1 for order in self._books.ours() if order.client_order_id in shown)
+        left = sum(1 for order in self._books.ours() if order.venue_client_id in shown)
         self._books.swept(cancelled=len(self._cancelled), left=left, started_at=self._started_at)
         return True
 

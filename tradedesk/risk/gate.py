@@ -28,7 +28,18 @@ class Case(Struct, frozen=True, kw_only=True):
     @property
     def growth(self) -> Decimal:
         """Base units this adds to its side's worst case: of a replace, the larger leg counts (5.4)."""
-        return max(self.order.order_qty, self.replaces.leaves_qty if self.replaces is not None else ZERO)
+        return max(self.order.leaves_qty, self.replaces.leaves_qty if self.replaces is not None else ZERO)
+
+    @property
+    def is_shrinking(self) -> bool:
+        """Whether it only makes an order smaller where it stands: it can add nothing to any exposure."""
+        replaced = self.replaces
+        return (
+            replaced is not None
+            and replaced.client_order_id == self.order.client_order_id
+            and replaced.price == self.order.price
+            and self.order.order_qty < replaced.order_qty
+        )
 
     @property
     def is_reducing(self) -> bool:
@@ -71,9 +82,18 @@ def decide(request_id: RequestId, order: Order, replaces: Order | None, given: G
 
 
 def denials_of(case: Case) -> tuple[Denial, ...]:
-    """Every rule's no. Rules that need the instrument or the limits wait until those are there."""
-    found = [rule(case) for rule in RULES]
+    """Every rule's no. Rules that need the instrument or the limits wait until those are there.
+
+    What only shrinks an order is asked whether it may be sent at all and whether the venue will take it; no limit stands
+    against less.
+    """
     given = case.given
+    if case.is_shrinking:
+        found = [rule(case) for rule in SHRINK_RULES]
+        if given.instrument is not None:
+            found.extend(rule(case, given.instrument) for rule in INSTRUMENT_RULES)
+        return tuple(denial for denial in found if denial is not None)
+    found = [rule(case) for rule in RULES]
     if given.instrument is not None:
         found.extend(rule(case, given.instrument) for rule in INSTRUMENT_RULES)
         if given.limits is not None:
@@ -305,6 +325,7 @@ Rule = Callable[[Case], Denial | None]
 RULES: tuple[Rule, ...] = (
     account_state, halted, settled, limits_present, instrument_known, order_terms, fresh_quote, reduce_only, balance,
 )  # fmt: skip
+SHRINK_RULES: tuple[Rule, ...] = (account_state, halted, limits_present, instrument_known, order_terms)
 INSTRUMENT_RULES: tuple[Callable[[Case, Instrument], Denial | None], ...] = (tick, lot, venue_quantity, min_notional)
 LIMIT_RULES: tuple[Callable[[Case, Instrument, Effective], Denial | None], ...] = (
     max_order_qty, max_order_notional, price_collar, max_open_orders, max_position, max_position_notional,

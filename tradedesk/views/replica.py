@@ -169,6 +169,17 @@ class Replica:
                         venue_order_id=event.venue_order_id,
                     ),
                 )
+            case ev.OrderChanged():
+                self._change(
+                    event.client_order_id,
+                    lambda order: orders.changed(
+                        order,
+                        order_qty=event.order_qty,
+                        known_as=event.known_as,
+                        triggered_by=event.triggered_by,
+                        at=event.at,
+                    ),
+                )
             case ev.OrderFilled():
                 self._fill(event.fill, event.at)
             case ev.BalancesRead():
@@ -233,7 +244,7 @@ class Replica:
                 self.heartbeat_at = event.at
             case ev.Heartbeat():
                 self.heartbeat_at = event.at
-            case ev.HaltSwept() | ev.PreviewMade() | ev.SubmissionRefused():
+            case ev.HaltSwept() | ev.CancelSwept() | ev.PreviewMade() | ev.SubmissionRefused():
                 pass  # answers to someone, not state
 
     def market(self, instrument: InstrumentId) -> MarketRow:
