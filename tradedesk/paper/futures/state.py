@@ -69,6 +69,11 @@ class Instrument:
         """The last price in units, the mark before any trade."""
         return self.marks.mark if self.tape.last is None else self.tape.last * self.tick
 
+    def levels(self, levels: list[tuple[int, int]]) -> tuple[tuple[Decimal, Decimal], ...]:
+        """(price, lots) pairs of the book as (price, quantity)."""
+        tick, lot = self.spec.tick, self.spec.lot
+        return tuple((price * tick, lots * lot) for price, lots in levels)
+
     def value(self, lots: int) -> int:
         """Signed notional of signed lots at the mark, in units."""
         return value_at(lots, self.lot, self.marks.mark)
