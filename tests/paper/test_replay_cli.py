@@ -89,9 +89,22 @@ def test_a_damaged_line_ends_the_exchange_with_one_plain_sentence(tmp_path):
     )
 
 
-def test_a_futures_recording_is_refused_by_name(tmp_path):
-    a_recording(tmp_path / "day.gz", 3, structs.replace(HEADER, kind="usdm")).close(9)
+def test_a_futures_recording_plays_on_the_futures_exchange(tmp_path):
+    header = structs.replace(HEADER, kind="usdm", instruments=(structs.replace(HEADER.instruments[0], tick=d("0.1"), lot=d("0.001")),))  # fmt: skip
+    a_recording(tmp_path / "day.gz", 3, header).close(9)
     process = play(tmp_path / "day.gz")
-    out, said = process.communicate(timeout=20)
-    assert (process.returncode, out) == (1, "")
-    assert said == "--recording: day.gz is a futures recording; choose a spot recording\n"
+    try:
+        described = json.loads(process.stdout.readline())
+        assert process.stderr.readline() == "day.gz has ended at line 6; the books stand\n"
+        with urllib.request.urlopen(
+            described["futures"]["rest"] + "/fapi/v1/depth?symbol=BTCUSDT", timeout=5
+        ) as answer:
+            bids = json.load(answer)["bids"]
+        assert [(d(price), d(quantity)) for price, quantity in bids] == [(d(60000), d(1)), (d(59000), d(3))]
+        assert bids_of(described) == []  # nobody is on the spot market
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.stderr.close()

@@ -19,12 +19,13 @@ from tradedesk.cli.paper_troubles import Troubles, TroublesAsked, TroublesError
 from tradedesk.cli.paper_troubles import read as read_troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from decimal import Decimal
 
     from tradedesk.paper.accounts import Account
     from tradedesk.paper.exchange import Exchange
+    from tradedesk.paper.futures.contracts import Contract
     from tradedesk.paper.futures.exchange import FuturesExchange
+    from tradedesk.paper.rows import Spec
     from tradedesk.paper.saved import Saved
     from tradedesk.paper.server.app import Running
 
@@ -185,27 +186,42 @@ def _accounts(asked: _Asked) -> "list[Account]":
     return [accounts.from_anywhere(account) for account in made] if asked.any_address else made
 
 
-def _futures(
-    asked: _Asked, accounts: "list[Account]", spot: "Callable[[], Exchange]", now: int
-) -> "FuturesExchange | None":
-    """The futures market that goes with the synthetic spot market, which is its index; none beside a replay."""
+def _futures(asked: _Asked, accounts: "list[Account]", again: "_Again", now: int) -> "FuturesExchange | None":
+    """The futures market of a futures recording, or the one that goes with the synthetic spot market, which is its index."""
     from tradedesk.paper.accounts import futures_specs
     from tradedesk.paper.futures.contracts import default_contracts
     from tradedesk.paper.futures.exchange import FuturesExchange
     from tradedesk.paper.synthetic import FUTURES, Synthetic
 
+    if again.market.futures is not None:
+        contracts = [_contract(spec) for spec in again.market.futures_specs]
+        return FuturesExchange(contracts, futures_specs(accounts), again.market.futures, now=now)
     if asked.market.market != "synthetic":
         return None
 
     def index(symbol: str, _now: int) -> "Decimal | None":
         """The middle of the spot pair of the same name."""
-        best = spot().book_ticker(symbol)
+        best = again.exchange.book_ticker(symbol)
         return None if best.bid is None or best.ask is None else (best.bid + best.ask) / 2
 
-    listed = {spec.symbol for spec in spot().specs()}
+    listed = {spec.symbol for spec in again.exchange.specs()}
     contracts = [contract for contract in default_contracts() if contract.symbol in listed]
     market = Synthetic([contract.spec for contract in contracts], asked.seed, kind=FUTURES)
     return FuturesExchange(contracts, futures_specs(accounts), market, now=now, index=index)
+
+
+def _contract(spec: "Spec") -> "Contract":
+    """The contract of a recording: a known one where the grid is the same, else one with the terms of the first known."""
+    from msgspec import structs
+
+    from tradedesk.paper.futures.contracts import default_contracts
+
+    known = default_contracts()
+    for contract in known:
+        if (contract.symbol, contract.spec.tick, contract.spec.lot) == (spec.symbol, spec.tick, spec.lot):
+            return contract
+    terms = {"min_notional": known[0].spec.min_notional, "max_notional": known[0].spec.max_notional}
+    return structs.replace(known[0], spec=structs.replace(spec, **terms))
 
 
 class _Again:
@@ -253,7 +269,7 @@ async def _serve(
         again.make(troubles.saved, now)
     except ValueError as error:
         raise _Unusable(f"--state: {asked.troubles.state}: {error}") from None
-    futures = partial(_futures, asked, accounts, lambda: again.exchange)
+    futures = partial(_futures, asked, accounts, again)
     try:
         running = await start(
             again.exchange,

@@ -67,6 +67,8 @@ class Chosen:
 
     specs: "list[Spec]"
     market: "Market"
+    futures: "Market | None" = None  # of a futures recording; the spot market is quiet then
+    futures_specs: "list[Spec]" = field(default_factory=list)
     stop: Callable[[], None] = lambda: None
     failure: str = ""
     close: Callable[[], None] = field(default=lambda: None)  # ends what feeds it
@@ -87,6 +89,8 @@ def _synthetic(asked: MarketAsked) -> Chosen:
 
 
 def _replay(asked: MarketAsked, recording: Path) -> Chosen:
+    from tradedesk.paper.listing import default_specs
+    from tradedesk.paper.market import Quiet
     from tradedesk.paper.replay import Replay
     from tradedesk.recording.records import SPOT, RecordingError
 
@@ -101,9 +105,10 @@ def _replay(asked: MarketAsked, recording: Path) -> Chosen:
         replay = Replay(recording, speed=asked.speed, told_end=told_end)
     except RecordingError as error:
         raise MarketError(f"--recording: {error}") from None
-    if replay.kind != SPOT:
-        raise MarketError(f"--recording: {recording.name} is a futures recording; choose a spot recording")
-    made = Chosen(specs=replay.specs, market=replay)
+    if replay.kind == SPOT:
+        made = Chosen(specs=replay.specs, market=replay)
+    else:
+        made = Chosen(specs=default_specs(), market=Quiet(), futures=replay, futures_specs=replay.specs)
     return made
 
 
