@@ -5,6 +5,7 @@ from decimal import Decimal
 from msgspec import structs
 
 from tradedesk.paper.engine import Engine
+from tradedesk.paper.ids import made_id
 from tradedesk.paper.ledger import from_units, to_units
 from tradedesk.paper.lists import companions
 from tradedesk.paper.orders import Account, Order
@@ -44,7 +45,7 @@ def amend(engine: Engine, order: Order | None, new_qty: Decimal, new_client_id: 
 
     before, old_id = order.lots * instrument.lot, order.client_id
     if new_client_id is None:
-        new_client_id = f"amend-{engine.next.amend}"
+        new_client_id = made_id("amend", engine.next.amend)
         engine.next.amend += 1
     order_list = order.order_list
     execution_id = -1

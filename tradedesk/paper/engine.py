@@ -304,6 +304,7 @@ class Engine:
                     self.expire(leg, "OTO_PHASE_ONE_EXPIRED")
         if order_list.is_open and not any(leg.is_open for leg in order_list.orders):
             order_list.is_open = False
+            del order_list.account.open_lists[order_list.id]
             order_list.status_type = "ALL_DONE"
             self.list_changed(order_list)
 

@@ -21,6 +21,7 @@ from msgspec import structs
 from tradedesk.paper import corrections, lists
 from tradedesk.paper.engine import Engine
 from tradedesk.paper.flow import perform
+from tradedesk.paper.ids import made_id
 from tradedesk.paper.market import Action, Market
 from tradedesk.paper.orders import Order
 from tradedesk.paper.questions import Questions
@@ -307,4 +308,4 @@ class Exchange(Questions):
         if asked is not None:
             return asked
         self._engine.next.cancel += 1
-        return f"cancel-{self._engine.next.cancel - 1}"
+        return made_id("cancel", self._engine.next.cancel - 1)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from tradedesk.paper.engine import Engine
+from tradedesk.paper.ids import made_id
 from tradedesk.paper.orders import Account, Instrument, Order, OrderList, Ready
 from tradedesk.paper.rows import (
     Cancelled,
@@ -132,13 +133,12 @@ def place(engine: Engine, account: Account, new: NewList) -> ListRow:
     list_id = engine.next.order_list
     engine.next.order_list += 1
     order_list = OrderList(
-        list_id, new.list_client_order_id or f"list-{list_id}", "OCO" if is_pair_now else "OTO", account, instrument,
+        list_id, new.list_client_order_id or made_id("list", list_id), "OCO" if is_pair_now else "OTO", account, instrument,
         engine.now,
     )  # fmt: skip
     orders = tuple(engine.admit(account, order, one, order_list) for order, one in zip(every, ready, strict=True))
     order_list.orders = orders
-    account.lists[list_id] = order_list
-    account.list_by_client_id[order_list.client_id] = order_list
+    account.add_list(order_list)
     engine.ledger.lock(account.spec.name, given, lock)
     for leg in orders:
         leg.locked = 0
@@ -169,7 +169,7 @@ def _check_counts(
     every: Sequence[NewOrder],
     ready: Sequence[Ready],
 ) -> None:
-    open_lists = sum(1 for one in account.lists.values() if one.is_open and one.instrument is instrument)
+    open_lists = sum(1 for one in account.open_lists.values() if one.instrument is instrument)
     if open_lists >= instrument.spec.max_order_lists:
         raise refuse_filter("MAX_NUM_ORDER_LISTS")
     counted = 1 if isinstance(new, Oco) else 2  # of a pair only one can buy

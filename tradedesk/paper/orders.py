@@ -9,6 +9,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tradedesk.paper.book import Book
+from tradedesk.paper.ids import made_id
 from tradedesk.paper.ledger import from_units
 from tradedesk.paper.rows import (
     AccountSpec,
@@ -98,7 +99,7 @@ class Account:
 
     __slots__ = (
         "amendments", "by_client_id", "group", "list_by_client_id", "lists", "maker", "movements", "open", "open_in",
-        "orders", "prevented", "spec", "taker", "trades",
+        "open_lists", "orders", "prevented", "spec", "taker", "trades",
     )  # fmt: skip
 
     def __init__(self, spec: AccountSpec, group: Group) -> None:
@@ -112,6 +113,7 @@ class Account:
         self.orders: dict[str, list[Order]] = {}  # by symbol, oldest first
         self.trades: dict[str, list[TradeRow]] = {}
         self.lists: dict[int, OrderList] = {}
+        self.open_lists: dict[int, OrderList] = {}  # oldest first
         self.list_by_client_id: dict[str, OrderList] = {}  # the newest
         self.amendments: dict[int, list[Amendment]] = {}  # by order
         self.prevented: list[PreventedMatch] = []
@@ -126,6 +128,13 @@ class Account:
             self.open[order.id] = order
             self.open_in[symbol] = self.open_in.get(symbol, 0) + 1
             self.group.open_in[symbol] = self.group.open_in.get(symbol, 0) + 1
+
+    def add_list(self, order_list: "OrderList") -> None:
+        """A list that the exchange took."""
+        self.lists[order_list.id] = order_list
+        self.list_by_client_id[order_list.client_id] = order_list
+        if order_list.is_open:
+            self.open_lists[order_list.id] = order_list
 
     def closed(self, order: "Order") -> None:
         symbol = order.instrument.spec.symbol
@@ -163,7 +172,7 @@ class Order:
         self.account = account
         self.instrument = instrument
         self.id = order_id
-        self.client_id = order.client_order_id or f"auto-{order_id}"
+        self.client_id = order.client_order_id or made_id("order", order_id)
         self.is_buy = order.side == "BUY"
         self.kind = order.kind
         self.tif = order.time_in_force or "GTC"

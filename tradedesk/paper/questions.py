@@ -181,7 +181,7 @@ class Questions(MarketData):
 
     def open_order_lists(self, account: str) -> list[ListRow]:
         """Oldest first."""
-        return [one.row() for one in self._engine.accounts[account].lists.values() if one.is_open]
+        return [one.row() for one in self._engine.accounts[account].open_lists.values()]
 
     # -- an account ----------------------------------------------------------------------------------------------------
     def balances(self, account: str) -> dict[str, tuple[Decimal, Decimal]]:

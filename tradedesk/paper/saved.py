@@ -234,8 +234,7 @@ def _restore_account(engine: Engine, account: Account, saved: SavedAccount) -> N
         order_list.is_open = row.is_open
         for order in order_list.orders:
             order.order_list = order_list
-        account.lists[row.id] = order_list
-        account.list_by_client_id[row.client_id] = order_list
+        account.add_list(order_list)
     account.trades = {symbol: list(trades) for symbol, trades in saved.trades.items()}
     account.amendments = {order_id: list(rows) for order_id, rows in saved.amendments.items()}
     account.prevented = list(saved.prevented)

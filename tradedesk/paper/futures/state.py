@@ -32,6 +32,7 @@ from tradedesk.paper.futures.rows import (
     TradeRow,
 )
 from tradedesk.paper.futures.triggers import Trigger
+from tradedesk.paper.ids import made_id
 from tradedesk.paper.ledger import from_units, to_units
 from tradedesk.paper.market import Market
 from tradedesk.paper.rows import Print, Refusal
@@ -172,7 +173,7 @@ class Order:
         self.instrument = instrument
         self.sent = sent
         self.id = order_id
-        self.client_id = sent.client_order_id or f"auto-{order_id}"
+        self.client_id = sent.client_order_id or made_id("futures order", order_id)
         self.is_buy = sent.side == "BUY"
         self.position = account.position(instrument, sent.position_side)
         self.type = sent.type
@@ -271,7 +272,7 @@ class Algo:
         self.instrument = instrument
         self.sent = sent
         self.id = algo_id
-        self.client_id = sent.client_algo_id or f"algo-{algo_id}"
+        self.client_id = sent.client_algo_id or made_id("algo order", algo_id)
         self.lots = lots
         self.price = price  # ticks
         self.trigger = trigger
