@@ -99,6 +99,8 @@ def _book(flow: list[Operation]) -> None:
 
 
 def _exchange(seed: int) -> None:
+    from msgspec.structs import replace
+
     from tradedesk.paper.exchange import Exchange
     from tradedesk.paper.market import Quiet
     from tradedesk.paper.rows import AccountSpec, Kind, NewOrder, Refusal
@@ -107,7 +109,8 @@ def _exchange(seed: int) -> None:
     chance = random.Random(seed)
     rich = {"USDT": Decimal(10**9), "BTC": Decimal(10**5)}
     accounts = [AccountSpec(name=name, balances=rich, maker=Decimal("0.001"), taker=Decimal("0.001")) for name in "ab"]
-    exchange = Exchange(default_specs()[:1], accounts, Quiet(), now=10**18)
+    spec = replace(default_specs()[0], max_orders=ORDERS)  # at the usual limit most of them would be refused
+    exchange = Exchange([spec], accounts, Quiet(), now=10**18)
     for number in range(ORDERS):
         is_buy = chance.random() < 0.5
         price = Decimal(60_000 + (chance.randint(-40, 10) if is_buy else chance.randint(-10, 40)))
