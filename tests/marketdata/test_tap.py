@@ -8,10 +8,10 @@ from builders import an_instrument
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradedesk.clock import SystemClock
+from tradedesk.clock import ManualClock, SystemClock
 from tradedesk.domain.instruments import PublicTrade
 from tradedesk.domain.outcomes import StreamState
-from tradedesk.marketdata.tap import Joiner, Tap
+from tradedesk.marketdata.tap import SILENT_NS, Joiner, Tap
 from tradedesk.recording.records import DepthUpdate, Gap, Snapshot, TradeSeen
 from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.feed import DepthDiff, DepthSnapshot, Printed
@@ -221,5 +221,26 @@ async def test_a_reader_that_cannot_take_more_gets_a_new_snapshot_later():
     for _ in range(10):
         await asyncio.sleep(0)  # the snapshot is there at once, but its task wants its turn
     assert kinds(written) == [Snapshot, Gap, Snapshot, DepthUpdate]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_stream_that_is_open_and_says_nothing_is_begun_anew():
+    """F13"""
+    clock, feed, written = ManualClock(10**18), ScriptedFeed([a_snapshot(5)]), []
+
+    def sink(record):
+        written.append(record)
+        return True
+
+    tap = Tap(feed, sink, clock=clock, chance=random.Random(1))
+    running = asyncio.create_task(tap.run((BTC,)))
+    await feed.is_running.wait()
+    feed.sink(StreamState(is_up=True))
+    await asyncio.wait_for(tap.all_joined.wait(), 5)
+    feed.is_running.clear()
+    clock.advance(SILENT_NS + 1)
+    await asyncio.wait_for(feed.is_running.wait(), 5)
+    assert written[-1].reason == "no news for 30 s; connecting anew"
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

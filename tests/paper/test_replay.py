@@ -1,6 +1,8 @@
 """The replay: how clients' orders queue among what was recorded, and which recordings are refused."""
 
+import contextlib
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from paper_builders import BTC, SECOND, T0, an_account, an_exchange, d, limit, m
 
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.replay import Replay
-from tradedesk.paper.rows import Print, Status
+from tradedesk.paper.rows import Execution, Print, Refusal, Status
 from tradedesk.paper.synthetic import Synthetic
 from tradedesk.recording.reading import Reader
 from tradedesk.recording.records import DepthUpdate, Gap, Header, Listed, RecordingError, Snapshot, TradeSeen
@@ -431,6 +433,47 @@ def test_a_replayed_synthetic_market_has_the_trades_and_the_book_of_its_recordin
     assert shown(again) == shown(original)
     prints = [[(p.price, p.quantity, p.time) for p in e.recent_trades("BTCUSDT", 10_000)] for e in (original, again)]
     assert prints[0] == prints[1]
+
+
+def with_snapshots(records, every):
+    """The recording with the book, as an independent reader has it, after each so many updates."""
+    book, updates = Folded(), 0
+    for record in records:
+        yield record
+        if book.take(record):
+            updates += 1
+            if updates % every == 0:
+                bids, asks = sorted(book.bids.items(), reverse=True), sorted(book.asks.items())
+                yield Snapshot(
+                    at=record.at, symbol=record.symbol, last_id=record.last_id, bids=tuple(bids), asks=tuple(asks)
+                )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_clients_do_the_book_is_the_recorded_one_less_what_they_took(tmp_path, seed):
+    rng = random.Random(seed)
+    original = an_exchange(market=Synthetic([BTC], seed))
+    records = with_snapshots(recorded(original, "BTCUSDT", start=T0, seconds=15), every=7)
+    write(tmp_path / "day.gz", a_header(), records)
+    replay = Replay(tmp_path / "day.gz")
+    exchange = Exchange([BTC], [an_account(USDT="100000000", BTC="5000")], replay, now=T0)
+    now, fills = T0, 0
+    while not replay.ended:
+        now += rng.randrange(1, SECOND // 10)
+        best = exchange.book_ticker("BTCUSDT")
+        side, touch = rng.choice([("BUY", best.bid), ("SELL", best.ask)])
+        price = touch + rng.randrange(-30, 30) * rng.choice([d("0.01"), d(1)])
+        qty = str(rng.choice([d("0.001"), d("0.5"), d(7)]))
+        with contextlib.suppress(Refusal):  # too many open orders
+            if rng.random() < 0.7:
+                exchange.place("acme", limit(side, qty, str(price)), now)
+            elif rng.random() < 0.5:
+                exchange.place("acme", market(side, qty), now)
+            else:
+                exchange.cancel_all("acme", "BTCUSDT", now)
+        fills += sum(isinstance(event, Execution) and event.fill is not None for event in exchange.drain())
+    assert replay.differences == 0
+    assert fills > 20
 
 
 def recordings() -> Path:
