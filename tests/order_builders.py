@@ -335,6 +335,7 @@ class Rig:
         self.asked_ledger: list[int] = []
         self.ledger: list[Movement] = []  # of the venue, answered at once
         self.ledger_fails: str | None = None
+        self.ledger_is_slow = False  # then a test answers for it
         self.quarantined: list[str] = []
         self._unanswered: list[str] = []
         self._number = 0
@@ -435,6 +436,8 @@ class Rig:
                     self.asked_fills.append(effect)
                 case AskMovements():
                     self.asked_ledger.append(effect.since)
+                    if self.ledger_is_slow:
+                        continue
                     answer = MovementsAnswer(movements=tuple(self.ledger), failed=self.ledger_fails)
                     taken += self._take(self.manager.handle(answer, self.now))
                 case AskState():

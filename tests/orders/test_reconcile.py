@@ -9,6 +9,7 @@ from order_builders import (
     a_place,
     a_report,
     a_venue_state,
+    an_ack,
     an_info,
     d,
 )
@@ -17,7 +18,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.commands import Settle
 from tradedesk.domain.movements import Movement, MovementKind
 from tradedesk.domain.orders import OrderState, OrdStatus
-from tradedesk.domain.outcomes import VenueState
+from tradedesk.domain.outcomes import MovementsAnswer, VenueState
 from tradedesk.domain.words import AccountId, OperatorId, Side
 from tradedesk.orders import reconcile
 from tradedesk.orders.messages import Reconciliation
@@ -282,3 +283,19 @@ def test_a_contradiction_in_the_venues_list_blocks_the_account_and_changes_nothi
         look(rig, a_venue_state(open_orders=[wrong], taken_at=NOW))
     assert len(rig.quarantined) == 3
     assert rig.state() is OrderState.New
+
+
+def test_a_look_that_cuts_through_a_fill_while_the_ledger_is_read_is_no_difference():
+    """The ledger was asked about what the look before it showed; what came up since is for the next look."""
+    rig = Rig()
+    rig.ledger_is_slow = True
+    for after in (0, 3):
+        rig.now += after * SECOND
+        rig.tell(Reconciliation(state=a_venue_state(taken_at=rig.now, USDT="499995.75"), marks={}))
+    rig.place("c1")
+    rig.now += SECOND
+    before_the_fill = a_venue_state(taken_at=rig.now, USDT="499995.75")
+    rig.tell(an_ack("c1", a_fill(), status=OrdStatus.Filled))
+    rig.tell(Reconciliation(state=before_the_fill, marks={}))
+    rig.tell(MovementsAnswer(movements=()))
+    assert "unexplained" not in rig.alerts()

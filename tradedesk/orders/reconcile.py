@@ -37,6 +37,7 @@ class Reconciler:
         self._offset = 0  # the venue's clock less ours at that look, ns
         self._lag = info.query_lag_ms * MS  # looks nearer to each other than this may miss the same fill
         self._suspected: dict[str, Decimal] = {}  # asset -> unexplained amount at the last look
+        self._asked: dict[str, Decimal] = {}  # what of it the ledger was asked about
         self._since: dict[str, int] = {}  # asset -> when a look first showed that amount, our clock, ns
         self._again_at: int | None = None  # when to look again, monotonic ns
         self._unread: str | None = None  # why the ledger could not be read the last time
@@ -77,6 +78,7 @@ class Reconciler:
         }
         self._again_at = None
         self._report(lasting, decided=frozenset())
+        self._asked = lasting
         if lasting:  # one look may cut through a fill; what two in a row show is there
             since = max(self._books.trades_from, self._read_until - LEDGER_OVERLAP)
             self._books.effects.append(AskMovements(since=since))
@@ -110,10 +112,13 @@ class Reconciler:
         if answer.failed is None:
             self._read_until = state.taken_at + self._offset
         moved = {movement.asset for movement in new}  # perhaps after the look: these wait for the next one
-        lasting = {asset: gap for asset, gap in self._unexplained(state).items() if asset in self._suspected}
-        self._suspected = {asset: gap for asset, gap in lasting.items() if asset not in moved}
+        suspected = {asset: gap for asset, gap in self._unexplained(state).items() if asset in self._suspected}
+        self._suspected = {asset: gap for asset, gap in suspected.items() if asset not in moved}
+        lasting = {  # a look since then may have cut through a fill: what it shows otherwise was not asked about
+            asset: gap for asset, gap in suspected.items() if asset in moved or self._asked.get(asset) == gap
+        }
         is_read = answer.failed is None or self._failures >= MOST_FAILURES
-        self._report(lasting, decided=frozenset(self._suspected if is_read else ()))
+        self._report(lasting, decided=frozenset(lasting.keys() - moved if is_read else ()))
         if moved or not is_read:
             self._look_again()
 
@@ -136,7 +141,10 @@ class Reconciler:
         )
         self._books.moved_money(movement, by=command.operator, note=command.note)
         self._suspected.pop(asset, None)
-        self._report(self._suspected, decided=frozenset(self._suspected))
+        known = {item.key for item in self._books.worklist}
+        self._report(
+            {asset: gap for asset, gap in self._suspected.items() if f"balance:{asset}" in known}, decided=frozenset()
+        )
 
     def _unexplained(self, state: VenueState) -> dict[str, Decimal]:
         return unexplained(self._books.replica.ledgers.get(self._books.account, {}), state)
