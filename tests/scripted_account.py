@@ -68,6 +68,7 @@ class ScriptedVenue:
         self.is_hung: Callable[[str], bool] = lambda call: False  # such a call never answers
         self.blocks: threading.Event | None = None  # a place waits for it with the whole loop: a thread that hangs
         self.has_stream = True
+        self.ban: str | None = None  # of its exit
         self._called = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sink: Callable[[PrivateNews], None] | None = None
@@ -197,6 +198,9 @@ class ScriptedAdapter:
 
     def exit_seen(self) -> str | None:
         return "127.0.0.2"
+
+    def held_up(self) -> str | None:
+        return self._venue.ban
 
     def stream_age_ns(self) -> int | None:
         return self._venue.silence_ns

@@ -55,7 +55,7 @@ class Adapter(Protocol):
         """Cancel `approved.replaces` and place `approved.order` in one request; stops if the cancel fails."""
         ...
 
-    async def cancel(self, ticket: CancelTicket) -> Acknowledged | Refused | Unproven:
+    async def cancel(self, ticket: CancelTicket) -> Acknowledged | Refused | Unproven | NotSent:
         """Cancel by our id. `Refused` proves only that no such order is open now, not how it ended (F07)."""
         ...
 
@@ -99,6 +99,10 @@ class Adapter(Protocol):
 
     def stream_age_ns(self) -> int | None:
         """How long ago the private stream last carried anything, pings included; None while it is down."""
+        ...
+
+    def held_up(self) -> str | None:
+        """Why nothing at all may be sent now, a ban of the exit say, in words that stay the same; None if it may."""
         ...
 
     @property

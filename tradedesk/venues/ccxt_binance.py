@@ -20,7 +20,10 @@ from msgspec import Struct
 from tradedesk.access import egress
 from tradedesk.access.vault import Secret
 from tradedesk.clock import Clock
+from tradedesk.venues.budgets import Price, Priority
 from tradedesk.venues.outcomes import Spoken, spoken
+from tradedesk.venues.spot_prices import announced, price_of
+from tradedesk.venues.turns import Door, NoTurn
 
 RECEIVE_WINDOW_MS = 3_000  # short: it ends the doubt about an order that may still be under way (F01)
 PING_EVERY_MS = 10_000  # a dead socket is noticed after two unanswered ones; ccxt's own 180 s would take 9 minutes
@@ -71,6 +74,7 @@ class Heard:
     def __init__(self) -> None:
         self.said: Spoken | None = None
         self.status: int | None = None
+        self.headers: Mapping[str, str] = {}  # those about limits, in small letters
         self.details: Any = None  # `data` of an error answer: what became of the legs of a cancel-and-replace
         self.may_have_left = False  # the connection stood and nothing objected: from here on it may have arrived
 
@@ -187,8 +191,12 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         clock: Clock,
         secret: Secret | None = None,
         timeout_ms: int = 10_000,
+        door: Door | None = None,
     ) -> None:
+        """`door` leads to the rate budget of all who share what the venue counts; without one nothing is counted."""
         self._clock = clock
+        self._door = door
+        self._venue_ahead_ns = clock.now() - clock.monotonic()  # the venue's time less our monotonic one
         self._lives: dict[str, _Life] = {}
         self._heard_at: int | None = None  # monotonic ns
         self.hide: tuple[str, ...] = (
@@ -226,7 +234,8 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
     # -- what ccxt calls ------------------------------------------------------------------------------------------------
 
     def milliseconds(self) -> int:
-        return self._clock.now() // 1_000_000
+        """The venue's time as last measured. It goes on by the monotonic clock: a step of ours changes no stamp (F58)."""
+        return (self._clock.monotonic() + self._venue_ahead_ns) // 1_000_000
 
     def set_last_request(self, request: Any) -> None:
         """Keep nothing: it would hold the key and the signature of the newest request for whoever looks."""
@@ -256,6 +265,7 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         heard = _heard.get()
         if heard is not None:
             heard.status = code
+            heard.headers = about_limits(headers)
             heard.said = spoken(code, response, hide=self.hide)
             heard.details = response.get("data") if isinstance(response, dict) else None
         if code >= 300:
@@ -296,8 +306,43 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         return self._heard_at
 
     def set_clock_offset(self, offset_ms: int) -> None:
-        """Stamp requests with the venue's time, which is ours plus `offset_ms`."""
-        self.options["timeDifference"] = -offset_ms
+        """Stamp requests with the venue's time, which is ours at this moment plus `offset_ms`."""
+        self._venue_ahead_ns = self._clock.now() + offset_ms * 1_000_000 - self._clock.monotonic()
+
+    async def call(
+        self,
+        method: str,
+        parameters: Mapping[str, Any],
+        priority: Priority,
+        *,
+        within_ns: int | None = None,
+        unwanted: Callable[[], str | None] | None = None,
+    ) -> Any:
+        """One of ccxt's implicit methods, within `listening`, when its turn has come: waiting comes before the signature.
+
+        Raises egress.NotSent if it gets none within `within_ns`, or `unwanted` gives a reason meanwhile.
+        """
+        door, heard = self._door, _heard.get()
+        if door is None or heard is None:
+            return await getattr(self, method)(dict(parameters))
+        turn = await door.pass_(price_of(method, parameters), priority, within_ns=within_ns, unwanted=unwanted)
+        if isinstance(turn, NoTurn):
+            raise egress.NotSent(turn.reason)
+        try:
+            return await getattr(self, method)(dict(parameters))
+        finally:
+            if heard.status is not None:
+                code = None if heard.said is None else heard.said.code
+                door.answered(turn, heard.status, code, heard.headers)
+            elif not heard.may_have_left:
+                door.left(turn)
+
+    def announced(self, rows: Any) -> None:
+        """The venue's own list of its limits (`rateLimits` of exchangeInfo)."""
+        for row in rows if isinstance(rows, list) and self._door is not None else ():
+            limit = announced(row) if isinstance(row, dict) else None
+            if limit is not None and self._door is not None:
+                self._door.announced(*limit)
 
     def user_data_request(self) -> dict[str, Any]:
         """The signed subscription to the account's own events; good for the receive window from now on."""
@@ -309,6 +354,8 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         request: Callable[[], dict[str, Any]],
         on_up: Callable[[str | None], None],
         on_event: Callable[[Mapping[str, Any]], None],
+        price: Price,
+        priority: Priority,
     ) -> None:
         """Open one socket, send one request (its `id` a string), and hand events over until it ends; raises StreamEnded.
 
@@ -318,6 +365,9 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         stale = self.clients.pop(url, None)
         if stale is not None:
             await _closed(stale)
+        turn = None if self._door is None else await self._door.pass_(price, priority)
+        if isinstance(turn, NoTurn):
+            raise StreamEnded(turn.reason)
         client = self.client(url)
         life = self._lives[url] = _Life(on_up, on_event, self.hide)
         ended = client.future("ended")
@@ -344,6 +394,9 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         finally:
             self._lives.pop(url, None)
             await _closed(client)
+        refusal = _turned_away(failure)
+        if refusal is not None and turn is not None and self._door is not None:
+            self._door.answered(turn, refusal[0], None, refusal[1])
         if isinstance(failure, StreamEnded):
             raise StreamEnded(str(failure), failure.said)
         why = "" if failure is None else f" ({name_of(failure)})"
@@ -355,6 +408,25 @@ def _failure_of(future: "asyncio.Future[Any]") -> BaseException | None:
     if not future.done():
         return TimeoutError()
     return asyncio.CancelledError() if future.cancelled() else future.exception()
+
+
+def about_limits(headers: Any) -> dict[str, str]:
+    """The headers that say what was used of a limit, and when to come back."""
+    named = {str(name).lower(): str(value) for name, value in dict(headers or {}).items()}
+    return {
+        name: value for name, value in named.items() if name.startswith(("x-mbx-", "x-sapi-")) or name == "retry-after"
+    }
+
+
+def _turned_away(failure: BaseException | None) -> tuple[int, dict[str, str]] | None:
+    """The status and headers with which a venue refused a socket or a subscription; None if it did not."""
+    while failure is not None:
+        if isinstance(failure, aiohttp.WSServerHandshakeError):
+            return failure.status, about_limits(failure.headers)
+        if isinstance(failure, StreamEnded):
+            return None if failure.said is None else (failure.said.status, {})
+        failure = failure.__cause__ or next((arg for arg in failure.args if isinstance(arg, BaseException)), None)
+    return None
 
 
 def _consume(future: "asyncio.Future[Any]") -> None:

@@ -16,6 +16,7 @@ class Asked(Enum):
     """What was asked of the venue; each has its own proofs of refusal."""
 
     Place = auto()
+    Amend = auto()
     Cancel = auto()
     Query = auto()
 
@@ -56,9 +57,21 @@ PROOF_OF_REFUSAL: Mapping[Asked, frozenset[tuple[int, str | None]]] = {
         (-2010, "Filter failure: EXCHANGE_MAX_NUM_ORDERS"),
         # (-2010, "Duplicate order sent.") is not here: an earlier send arrived, so ask by client order id (F20)
     },
+    Asked.Amend: _NEVER_READ
+    | {
+        (-1013, ANY),  # a filter
+        (-2038, ANY),  # the amend itself: it would change nothing, not only shrink, or there is no such order any more
+        (-2013, ANY),  # no such order
+    },
     Asked.Cancel: _NEVER_READ | {(-2011, ANY)},  # no such order is open now, however it ended (F07)
     Asked.Query: _NEVER_READ | {(-2013, ANY)},
 }
+# Looked at, and not proofs: -1000 -1001 -1006 -1007 -1008 -1016 say that the venue does not know, or nothing of the order;
+# -1010 wraps messages of all kinds; -1034 and -1035 end connections, not requests; -2021 and -2022 come with what became
+# of each leg, which decides for itself; -2039 answers two ids of different orders, and we never send two; 403 comes from a
+# firewall, 418 and 429 without -1003 or -1015 from whatever stands before the venue.
+
+ARCHIVED = -2026  # cancelled or expired unfilled, over 90 days ago: a proof of how it ended
 
 AUTH_CODES = frozenset((-1002, -1022, -2008, -2014, -2015))
 

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import Money, is_multiple, parse_decimal, plain
 from tradedesk.domain.orders import Fill, Order, OrdStatus
@@ -151,6 +153,19 @@ def new_order_parameters(order: Order, instrument: Instrument) -> dict[str, str]
     return parameters
 
 
+def amend_parameters(order: Order, instrument: Instrument) -> dict[str, str]:
+    """PUT /api/v3/order/amend/keepPriority: less quantity, the same place in line.
+
+    The present client id is sent as the new one: without it the venue would make one up (F24).
+    """
+    return {
+        "symbol": instrument.venue_symbol,
+        "origClientOrderId": str(order.venue_client_id),
+        "newClientOrderId": str(order.venue_client_id),
+        "newQty": plain(order.order_qty),
+    }
+
+
 def replace_parameters(order: Order, replaced: Order, instrument: Instrument) -> dict[str, str]:
     """POST /api/v3/order/cancelReplace. If the cancel fails, nothing is placed.
 
@@ -159,26 +174,31 @@ def replace_parameters(order: Order, replaced: Order, instrument: Instrument) ->
     """
     parameters = new_order_parameters(order, instrument) | {
         "cancelReplaceMode": "STOP_ON_FAILURE",
-        "cancelOrigClientOrderId": str(replaced.client_order_id),
+        "cancelOrigClientOrderId": str(replaced.venue_client_id),
     }
     if not replaced.cum_qty:
         parameters["cancelRestrictions"] = "ONLY_NEW"
     return parameters
 
 
-def wire_difference(body: str | None, order: Order, instrument: Instrument) -> str | None:
+def wire_difference(body: str | None, order: Order, instrument: Instrument, *, is_amend: bool = False) -> str | None:
     """How the signed body that is about to leave differs from the order it was made for; None if it does not."""
     pairs = parse_qsl(body or "", keep_blank_values=True)
     sent = dict(pairs)
     if len(sent) != len(pairs):
         return "a parameter stands twice in the request; it was not sent"
-    expected = {
-        "symbol": instrument.venue_symbol,
-        "side": order.side.value.upper(),
-        "quantity": plain(order.order_qty),
-        "price": None if order.price is None else plain(order.price),
-        "newClientOrderId": str(order.client_order_id),
-    }
+    expected: Mapping[str, str | None]
+    expected = (
+        amend_parameters(order, instrument)
+        if is_amend
+        else {
+            "symbol": instrument.venue_symbol,
+            "side": order.side.value.upper(),
+            "quantity": plain(order.order_qty),
+            "price": None if order.price is None else plain(order.price),
+            "newClientOrderId": str(order.client_order_id),
+        }
+    )
     for name, value in expected.items():
         if sent.get(name) != value:
             return f"the request does not carry the order's own {name}; it was not sent"
@@ -191,7 +211,7 @@ def wire_difference(body: str | None, order: Order, instrument: Instrument) -> s
 def contradiction(report: OrderReport, order: Order) -> str | None:
     """What in an answer shows that it is about another order than the one asked about (F04); None if nothing does."""
     checks = (
-        ("client order id", report.client_order_id, order.client_order_id),
+        ("client order id", report.renamed_from or report.client_order_id, order.venue_client_id),
         ("instrument", report.instrument, order.instrument),
         ("side", report.side, order.side),
         ("quantity", report.order_qty, order.order_qty),
@@ -205,7 +225,10 @@ def contradiction(report: OrderReport, order: Order) -> str | None:
 
 
 def read_order(row: Any, venue: VenueId, *, is_cancel: bool = False) -> OrderReport:
-    """An order in an answer of REST. Of a cancel's answer the order's own id is `origClientOrderId`."""
+    """An order in an answer of REST. Of a cancel's answer the order's own id is `origClientOrderId`.
+
+    An answer of nothing but ids says no status.
+    """
     row = row_of(row, "the order")
     quantity = decimal_field(row, "origQty") if "origQty" in row else None
     price = decimal_field(row, "price") if "price" in row else None
@@ -218,13 +241,46 @@ def read_order(row: Any, venue: VenueId, *, is_cancel: bool = False) -> OrderRep
         side=_side(row, "side") if "side" in row else None,
         order_qty=quantity,
         price=price or None,  # market orders show 0
-        ord_status=_status(row, "status")
-        if status is not None
-        else (OrdStatus.Canceled if is_cancel else OrdStatus.New),
+        ord_status=None if status is None else _status(row, "status"),
         cum_qty=decimal_field(row, "executedQty") if "executedQty" in row else None,
         transact_time=_time(row, times[0]) if times else 0,
         reason=_SELF_TRADE if status == "EXPIRED_IN_MATCH" else None,
     )
+
+
+def archived(order: Order) -> OrderReport:
+    """What -2026 proves: it was cancelled or expired without a fill, over 90 days ago."""
+    return OrderReport(
+        client_order_id=order.venue_client_id,
+        venue_order_id=order.venue_order_id or VenueOrderId(""),
+        instrument=order.instrument,
+        side=order.side,
+        order_qty=None,
+        price=None,
+        ord_status=OrdStatus.Canceled,
+        cum_qty=Decimal(0),
+        transact_time=0,
+        reason="ended unfilled over 90 days ago, and archived by the venue",
+    )
+
+
+def read_amended(answer: Any, venue: VenueId) -> OrderReport:
+    """The answer to an amend. Under another client id than the one it had, it names both (F24)."""
+    answer = row_of(answer, "the answer")
+    row = row_of(answer.get("amendedOrder"), "amendedOrder")
+    named = {"clientOrderId": row.get("clientOrderId", row.get("origClientOrderId"))}
+    size = {"origQty": row["qty"]} if "qty" in row else {}
+    times = {"transactTime": answer["transactTime"]} if "transactTime" in answer else {}
+    report = read_order({**row, **named, **size, **times}, venue)
+    if "origClientOrderId" not in row:
+        return report
+    return _told_renamed(report, text_field(row, "origClientOrderId"))
+
+
+def _told_renamed(report: OrderReport, before: str) -> OrderReport:
+    if before == report.client_order_id:
+        return report
+    return msgspec.structs.replace(report, renamed_from=ClientOrderId(before))
 
 
 def read_answer_fills(row: Any, order: Order) -> tuple[Fill, ...]:
@@ -315,6 +371,7 @@ def read_instrument(row: Any, venue: VenueId) -> Instrument:
         min_qty=_or_zero(lot, "minQty"),
         max_qty=_or_zero(lot, "maxQty") or Decimal(10**12),
         min_notional=_or_zero(notional, "minNotional"),
+        can_shrink=row.get("amendAllowed") is True,
         is_trading=row.get("status") == "TRADING",
     )
 
@@ -328,10 +385,11 @@ def _or_zero(row: Mapping[str, Any], name: str) -> Decimal:
 
 
 def read_execution_report(event: Mapping[str, Any], venue: VenueId, account: AccountId) -> OrderReport:
-    """An executionReport. In that of a cancel `c` is the cancel's id and `C` the order's."""
+    """An executionReport. In that of a cancel `c` is the cancel's id and `C` the order's; of an amend, `C` its id before."""
     kind = text_field(event, "x")
     original = event.get("C")
-    is_named_by_original = kind == "CANCELED" and isinstance(original, str) and original not in ("", "null")
+    has_original = isinstance(original, str) and original not in ("", "null")
+    is_named_by_original = kind == "CANCELED" and has_original
     client_order_id = ClientOrderId(text_field(event, "C" if is_named_by_original else "c"))
     venue_order_id = VenueOrderId(str(integer_field(event, "i")))
     instrument = instrument_id(venue, text_field(event, "s"))
@@ -352,7 +410,7 @@ def read_execution_report(event: Mapping[str, Any], venue: VenueId, account: Acc
             is_maker=event.get("m") is True,
             transact_time=at,
         )
-    return OrderReport(
+    report = OrderReport(
         client_order_id=client_order_id,
         venue_order_id=venue_order_id,
         instrument=instrument,
@@ -365,6 +423,7 @@ def read_execution_report(event: Mapping[str, Any], venue: VenueId, account: Acc
         fill=fill,
         reason=_reason(event, kind),
     )
+    return _told_renamed(report, text_field(event, "C")) if kind == "REPLACED" and has_original else report
 
 
 def _reason(event: Mapping[str, Any], kind: str) -> str | None:

@@ -33,6 +33,7 @@ from tradedesk.log import SCRUBBER, Log
 from tradedesk.venues import spot, spot_ledger
 from tradedesk.venues.adapter import LastCheck, Markets, PrivateNews, VenueFailed
 from tradedesk.venues.backoff import back_off_s
+from tradedesk.venues.budgets import Priority
 from tradedesk.venues.ccxt_binance import (
     RECEIVE_WINDOW_MS,
     Addresses,
@@ -45,6 +46,8 @@ from tradedesk.venues.ccxt_binance import (
 )
 from tradedesk.venues.outcomes import Asked, Spoken, is_refusal, spoken
 from tradedesk.venues.questions import NoAnswer, ask, clock_offset_ms, load_instruments, no_answer, readable, told
+from tradedesk.venues.spot_prices import API_SOCKET
+from tradedesk.venues.turns import Door
 
 ENGINE_TIMEOUT_MS = 10_000  # the venue's own, after which it says -1007
 QUERY_LAG_MS = 2_000
@@ -52,6 +55,7 @@ PAGE = 1_000  # rows of myTrades, the most there are
 _DAY_MS = 24 * 3600 * 1000  # the longest span the venue lists trades over
 _STEADY_NS = 5 * 1_000_000_000  # a stream that lived this long starts the back-off anew
 _REMEMBERED_IDS = 10_000
+_CLOCKS_APART_MS = 1_000  # how far off the measure of the venue's clock can be
 _TIMESTAMP_REFUSED = -1021
 _NO_SUCH_ORDER = -2013
 
@@ -72,6 +76,7 @@ class SpotAdapter:
         clock: Clock,
         chance: random.Random,
         timeout_ms: int = 10_000,
+        door: Door | None = None,
     ) -> None:
         self._account = account
         self._venue = venue
@@ -83,6 +88,7 @@ class SpotAdapter:
         self._clock = clock
         self._chance = chance
         self._timeout_ms = timeout_ms
+        self._door = door
         self._session: aiohttp.ClientSession | None = None
         self._ccxt: GuardedBinance | None = None
         self._offset_ms: int | None = None
@@ -116,7 +122,9 @@ class SpotAdapter:
         cause = ""
         try:
             self._session = egress.open_session(self._exit, self._addresses.hosts)
-            self._ccxt = GuardedBinance(self._addresses, self._session, self._clock, self._secret, self._timeout_ms)
+            self._ccxt = GuardedBinance(
+                self._addresses, self._session, self._clock, self._secret, self._timeout_ms, self._door
+            )
         except egress.EgressError as error:
             cause = str(error)
         if cause:
@@ -137,6 +145,9 @@ class SpotAdapter:
         heard = self._ccxt.stream_heard_at if self._ccxt is not None and self._exit_seen is not None else None
         return None if heard is None else self._clock.monotonic() - heard
 
+    def held_up(self) -> str | None:
+        return None if self._door is None else self._door.ban()
+
     @property
     def clock_offset_ms(self) -> int | None:
         return self._offset_ms
@@ -147,8 +158,8 @@ class SpotAdapter:
             raise VenueFailed("the account's exit is not open")
         return self._ccxt
 
-    async def _measure_clock(self) -> None:
-        offset = await clock_offset_ms(self._exchange, self._clock)
+    async def _measure_clock(self, priority: Priority = Priority.Look) -> None:
+        offset = await clock_offset_ms(self._exchange, self._clock, priority)
         if offset is None:
             if self._offset_ms is None:
                 raise VenueFailed("it answers too slowly for its clock to be measured")
@@ -188,18 +199,24 @@ class SpotAdapter:
                 return ReplaceOutcome(request_id=request_id, cancel=whole, new=None)  # it looked at neither leg
         return self._replaced(request_id, answer, 200, old, approved.order)
 
-    async def cancel(self, ticket: CancelTicket) -> Acknowledged | Refused | Unproven:
+    async def cancel(self, ticket: CancelTicket) -> Acknowledged | Refused | Unproven | NotSent:
         order, request_id = ticket.order, ticket.request_id
         parameters = {"symbol": ticket.instrument.venue_symbol, "origClientOrderId": order.client_order_id}
-        answer, heard = await self._ask("privateDeleteOrder", parameters)
+        answer, heard = await self._ask("privateDeleteOrder", parameters, Priority.Cancel)
+        if isinstance(answer, NoAnswer) and answer.is_unsent:
+            return NotSent(request_id=request_id, reason=answer.cause)
         if isinstance(answer, NoAnswer):
             return _refused_or_unproven(request_id, Asked.Cancel, heard.said, answer.cause)
         return self._acknowledged(request_id, answer, order, is_cancel=True)
 
     async def _send(self, approved: Approved, method: str, parameters: dict[str, str]) -> tuple[Any, Heard]:
-        """Send an order once: the venue's answer, NoAnswer, or NotSent; and what was heard with it."""
+        """Send an order once: the venue's answer, NoAnswer, or NotSent; and what was heard with it.
+
+        It waits for its turn first, no longer than its deadline and while nothing speaks against it; the last check stays
+        the last thing before the bytes.
+        """
         order, instrument, heard = approved.order, approved.instrument, Heard()
-        stopped = spot.why_not_sendable(order, instrument) or await self._clock_trouble()
+        stopped = spot.why_not_sendable(order, instrument) or await self._clock_trouble(Priority.Order)
         if stopped is None:
             failure: Exception | None = None
             with listening(
@@ -207,7 +224,14 @@ class SpotAdapter:
                 wire=lambda body: spot.wire_difference(body, order, instrument),
             ) as heard:
                 try:
-                    return await getattr(self._exchange, method)(parameters), heard
+                    answer = await self._exchange.call(
+                        method,
+                        parameters,
+                        Priority.Order,
+                        within_ns=order.deadline - self._clock.now(),
+                        unwanted=lambda: self._last_check(approved),
+                    )
+                    return answer, heard
                 except Exception as error:  # whatever its class, it proves nothing; what was heard may (5.2)
                     failure = error
             self._watch_clock(heard)
@@ -216,20 +240,20 @@ class SpotAdapter:
             stopped = name_of(failure)
         return NotSent(request_id=approved.request_id, reason=stopped), heard
 
-    async def _clock_trouble(self) -> str | None:
+    async def _clock_trouble(self, priority: Priority) -> str | None:
         """After a refused time stamp the clock is measured anew before the next order; why that failed, if it did (F57)."""
         if not self._doubts_clock:
             return None
         try:
-            await readable(self._measure_clock())
+            await readable(self._measure_clock(priority))
         except VenueFailed as error:
             return f"the venue refused our clock, and does not tell its own: {error.cause}"
         return None
 
-    async def _ask(self, method: str, parameters: Mapping[str, Any]) -> tuple[Any, Heard]:
+    async def _ask(self, method: str, parameters: Mapping[str, Any], priority: Priority) -> tuple[Any, Heard]:
         """The venue's answer or NoAnswer, and what was heard with it. A clock in doubt is measured first: cancels need it too."""
-        await self._clock_trouble()  # if that fails the question goes all the same; a cancel is not held back for it
-        answer, heard = await ask(self._exchange, method, parameters)
+        await self._clock_trouble(priority)  # if that fails the question goes all the same; a cancel is not held back
+        answer, heard = await ask(self._exchange, method, parameters, priority)
         self._watch_clock(heard)
         return answer, heard
 
@@ -283,7 +307,7 @@ class SpotAdapter:
     async def query(self, order: Order, instrument: Instrument) -> QueryAnswer:
         client_order_id = order.client_order_id
         parameters = {"symbol": instrument.venue_symbol, "origClientOrderId": client_order_id}
-        answer, heard = await self._ask("privateGetOrder", parameters)
+        answer, heard = await self._ask("privateGetOrder", parameters, Priority.Doubt)
         if isinstance(answer, NoAnswer):
             failed = None if _says_absent(heard) else answer.cause
             return QueryAnswer(client_order_id=client_order_id, report=None, failed=failed)
@@ -304,7 +328,8 @@ class SpotAdapter:
             if answer.report is None:
                 return ()
             venue_order_id = answer.report.venue_order_id
-        rows = await self._trade_rows({"symbol": instrument.venue_symbol, "orderId": venue_order_id}, {})
+        about = {"symbol": instrument.venue_symbol, "orderId": venue_order_id}
+        rows = await self._trade_rows(about, {}, Priority.Doubt)
         return tuple(spot.read_trade(row, self._venue, self._account, order.client_order_id) for row in rows)
 
     async def venue_state(self, since_ns: int | None) -> VenueState:
@@ -348,13 +373,15 @@ class SpotAdapter:
         ]
         return [fill for fill in fills if fill.transact_time >= since_ns]
 
-    async def _trade_rows(self, about: dict[str, Any], first_page: dict[str, Any]) -> list[Any]:
+    async def _trade_rows(
+        self, about: dict[str, Any], first_page: dict[str, Any], priority: Priority = Priority.Look
+    ) -> list[Any]:
         """myTrades `about` something: the first page as asked for, then on by trade id, which neither loses nor repeats."""
         rows: list[Any] = []
         page = first_page
         while True:
             asked = about | page | {"limit": PAGE}
-            more = spot.rows_of(await told(self._exchange, "privateGetMyTrades", asked), "myTrades")
+            more = spot.rows_of(await told(self._exchange, "privateGetMyTrades", asked, priority), "myTrades")
             rows += more
             is_cut_by_time = bool(page) and "fromId" not in page
             if not more or (len(more) < PAGE and not is_cut_by_time):
@@ -366,7 +393,8 @@ class SpotAdapter:
         order_id = str(spot.integer_field(spot.row_of(row, "a trade"), "orderId"))
         key = (instrument.id, order_id)
         if key not in self._client_ids:
-            answer, heard = await self._ask("privateGetOrder", {"symbol": instrument.venue_symbol, "orderId": order_id})
+            asked = {"symbol": instrument.venue_symbol, "orderId": order_id}
+            answer, heard = await self._ask("privateGetOrder", asked, Priority.Look)
             if not isinstance(answer, NoAnswer):
                 self._learn(spot.read_order(answer, self._venue))
             elif not _says_absent(heard):
@@ -382,7 +410,7 @@ class SpotAdapter:
 
     async def movements(self, since_ns: int) -> tuple[Movement, ...]:
         since = since_ns // spot.NS_PER_MS
-        until = self._clock.now() // spot.NS_PER_MS + (self._offset_ms or 0)
+        until = self._clock.now() // spot.NS_PER_MS + (self._offset_ms or 0) + _CLOCKS_APART_MS
         found = await readable(spot_ledger.movements(self._exchange, self._account, since, until))
         return tuple(movement for movement in found if movement.transact_time >= since_ns)
 
@@ -406,6 +434,8 @@ class SpotAdapter:
                     exchange.user_data_request,
                     came_up,
                     lambda event: self._told_by_stream(event, sink),
+                    API_SOCKET,
+                    Priority.Look,
                 )
             except StreamEnded as error:
                 ended = error
@@ -416,7 +446,7 @@ class SpotAdapter:
                 raise VenueFailed(str(ended), is_auth=True)
             if ended.said is not None and ended.said.code == _TIMESTAMP_REFUSED:
                 self._doubts_clock = True
-                await self._clock_trouble()
+                await self._clock_trouble(Priority.Look)
             was_steady = up_at is not None and self._clock.monotonic() - up_at >= _STEADY_NS
             failures = 1 if was_steady else failures + 1
             self._log.warning("private_stream_down", cause=str(ended), failures=failures)

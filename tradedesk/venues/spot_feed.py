@@ -17,9 +17,12 @@ from tradedesk.log import Log
 from tradedesk.venues import spot
 from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.backoff import back_off_s
+from tradedesk.venues.budgets import Priority
 from tradedesk.venues.ccxt_binance import Addresses, GuardedBinance, StreamEnded
 from tradedesk.venues.feed import CandleChanged, DepthDiff, DepthSnapshot, Levels, Printed, PublicNews, Unsound
 from tradedesk.venues.questions import load_instruments, readable, told
+from tradedesk.venues.spot_prices import SOCKET
+from tradedesk.venues.turns import Door
 
 DEPTH_LEVELS = 1_000  # a side; what lies deeper is not known until the price comes near
 _STEADY_NS = 5 * 1_000_000_000
@@ -38,6 +41,7 @@ class SpotFeed:
         clock: Clock,
         chance: random.Random,
         timeout_ms: int = 10_000,
+        door: Door | None = None,
     ) -> None:
         self._venue = venue
         self._exit = exit_
@@ -46,6 +50,7 @@ class SpotFeed:
         self._clock = clock
         self._chance = chance
         self._timeout_ms = timeout_ms
+        self._door = door
         self._session: aiohttp.ClientSession | None = None
         self._ccxt: GuardedBinance | None = None
         self._log = Log(venue=venue)
@@ -56,7 +61,9 @@ class SpotFeed:
         cause = ""
         try:
             self._session = egress.open_session(self._exit, self._addresses.hosts)
-            self._ccxt = GuardedBinance(self._addresses, self._session, self._clock, timeout_ms=self._timeout_ms)
+            self._ccxt = GuardedBinance(
+                self._addresses, self._session, self._clock, timeout_ms=self._timeout_ms, door=self._door
+            )
         except egress.EgressError as error:
             cause = str(error)
         if cause:
@@ -77,13 +84,13 @@ class SpotFeed:
         return self._ccxt
 
     async def instruments(self) -> tuple[Instrument, ...]:
-        return await readable(load_instruments(self._exchange, self._venue, self._symbols))
+        return await readable(load_instruments(self._exchange, self._venue, self._symbols, Priority.Market))
 
     async def snapshot(self, instrument: Instrument) -> DepthSnapshot:
         parameters = {"symbol": instrument.venue_symbol, "limit": DEPTH_LEVELS}
 
         async def read() -> DepthSnapshot:
-            answer = spot.row_of(await told(self._exchange, "publicGetDepth", parameters), "the book")
+            answer = spot.row_of(await told(self._exchange, "publicGetDepth", parameters, Priority.Market), "the book")
             return DepthSnapshot(
                 last_id=spot.integer_field(answer, "lastUpdateId"),
                 bids=_levels(answer, "bids"),
@@ -96,7 +103,7 @@ class SpotFeed:
         parameters = {"symbol": instrument.venue_symbol, "interval": "1m", "limit": count}
 
         async def read() -> tuple[Candle, ...]:
-            rows = spot.rows_of(await told(self._exchange, "publicGetKlines", parameters), "klines")
+            rows = spot.rows_of(await told(self._exchange, "publicGetKlines", parameters, Priority.Market), "klines")
             names = ("t", "o", "h", "l", "c", "v")
             return tuple(_candle(dict(zip(names, spot.rows_of(row, "a candle"), strict=False))) for row in rows)
 
@@ -128,6 +135,8 @@ class SpotFeed:
                     lambda: {"method": "SUBSCRIBE", "params": names, "id": "public"},
                     came_up,
                     heard,
+                    SOCKET,
+                    Priority.Market,
                 )
             except StreamEnded as error:
                 cause = str(error)

@@ -1,0 +1,467 @@
+"""Our own rate budgets, decided: what a venue allows, what was used of it, who waits for it and who goes next (F26, F27, F87).
+
+A budget is a set of pools, one for each thing that the venue counts: weight by exit, orders by account, and so on. A
+request passes all of its pools or none. Nothing here waits, locks or reads a clock: `now` is monotonic ns. `turns` puts
+the lock around it and waits.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, IntEnum, auto
+
+from msgspec import Struct
+
+SECOND_NS = 1_000_000_000
+SLICES = 20  # of a window
+LATE_SLICES = 2  # so much longer a use counts than the window is: what left may arrive up to a slice later
+STARVED_NS = 120 * SECOND_NS  # whoever waited so long is next after the cancels, whatever it is for
+MOST_WAITING = 256  # requests of one client
+MOST_CANCELS = 1_000  # cancels of one client: more than it can have open orders
+BAN_UNTOLD_NS = 120 * SECOND_NS  # the shortest ban there is, where the venue does not say how long
+WAIT_UNTOLD_NS = 60 * SECOND_NS
+NEVER = 1 << 62
+
+
+class Priority(IntEnum):
+    """Who goes first."""
+
+    Cancel = 0  # halts and kills are cancels, too
+    Order = 1
+    Doubt = 2  # what became of one order
+    Look = 3  # reconciliation
+    Market = 4  # market data and history
+
+
+_CEILING = {  # how full, in percent, a pool may be made for it; above 90 it is the cancels' own
+    Priority.Cancel: 100, Priority.Order: 90, Priority.Doubt: 85, Priority.Look: 75, Priority.Market: 60,
+}  # fmt: skip
+
+
+class Per(Enum):
+    """Whose use a venue adds up."""
+
+    Exit = auto()
+    Account = auto()  # its uid
+    Master = auto()
+    Instrument = auto()
+    Share = auto()  # ours, not the venue's: what one client may take of an exit that it shares
+
+
+class Unit(Enum):
+    """What it counts."""
+
+    Weight = auto()
+    Requests = auto()
+    Orders = auto()
+    Connections = auto()
+    Wallet = auto()  # Binance's /sapi has a weight of its own
+
+
+class Limit(Struct, frozen=True, kw_only=True):
+    """One limit as the venue documents it."""
+
+    per: Per
+    unit: Unit
+    most: int  # > 0, within any window
+    window_ns: int
+    header: str = ""  # of its answers, in small letters: what everybody together used of it
+
+
+Price = Mapping[Unit, int]
+"""What a request costs. A pool with 0 is not charged, but asked: a request waits for its exit even where it weighs nothing."""
+
+
+class Pool:
+    """One limit for one exit, account or whatever it is per: what was used of it within the last window.
+
+    Counted in slices, and a little longer than the window: however the venue's own windows lie, it never sees more than
+    the limit in one. What its headers say on top counts as long.
+    """
+
+    __slots__ = ("_at", "_header_level", "_header_mark", "_header_until", "_slices", "_sum", "_total", "_width",
+                 "closed_until", "limit", "most", "name")  # fmt: skip
+
+    def __init__(self, limit: Limit, name: str, most: int | None = None) -> None:
+        self.limit = limit
+        self.name = name
+        self.most = limit.most if most is None else most
+        self.closed_until = 0  # the venue said wait
+        self._width = max(1, limit.window_ns // SLICES)
+        self._slices = [0] * (SLICES + LATE_SLICES)
+        self._at = 0  # number of the present slice
+        self._sum = 0
+        self._total = 0  # of all time
+        self._header_level = 0  # what the venue counted, less `_total` when it did
+        self._header_mark = 0  # `_total` when it did
+        self._header_until = 0
+
+    def _turn(self, now: int) -> None:
+        at = now // self._width
+        passed = at - self._at
+        if passed <= 0:
+            return
+        slices = self._slices
+        for number in range(self._at + 1, self._at + 1 + min(passed, len(slices))):
+            place = number % len(slices)
+            self._sum -= slices[place]
+            slices[place] = 0
+        self._at = at
+
+    def used(self, now: int) -> int:
+        """By us within the window, or by everybody if the venue last counted more."""
+        self._turn(now)
+        if now < self._header_until:
+            return max(self._sum, self._header_level + self._total)
+        return self._sum
+
+    def ceiling(self, priority: Priority) -> int:
+        """How full it may be made for this: the rest is kept for what is more urgent."""
+        unit = self.limit.unit
+        if unit is Unit.Orders or self.limit.per is Per.Share:
+            return self.most  # no cancel is counted in it
+        if priority is Priority.Cancel:
+            return self.most
+        return min(self.most * _CEILING[priority] // 100, self.most - 1)
+
+    def fits(self, amount: int, priority: Priority, now: int) -> bool:
+        if now < self.closed_until:
+            return False
+        if amount == 0:
+            return True
+        used = self.used(now)
+        if used == 0:  # what is larger than its own part goes when nothing else does, and never into the reserve
+            priority = min(priority, Priority.Order)
+            return amount <= self.ceiling(priority) or self.limit.per is Per.Share
+        return used + amount <= self.ceiling(priority)
+
+    def can_ever(self, amount: int, priority: Priority) -> bool:
+        return self.limit.per is Per.Share or amount <= self.ceiling(min(priority, Priority.Order))
+
+    def take(self, amount: int, now: int) -> int:
+        """Count it. Returns a mark of this moment, for `heard`."""
+        self._turn(now)
+        self._slices[self._at % len(self._slices)] += amount
+        self._sum += amount
+        self._total += amount
+        return self._total
+
+    def give_back(self, amount: int, taken_at: int) -> None:
+        """It was never sent. What has left the window meanwhile is gone from the count already."""
+        number = taken_at // self._width
+        if self._at - number < len(self._slices):
+            self._slices[number % len(self._slices)] -= amount
+            self._sum -= amount
+        self._total -= amount
+
+    def heard(self, count: int, mark: int, now: int) -> None:
+        """What the venue had counted for everybody when it answered the request of this mark.
+
+        What we sent after it adds to that. An answer that came late says less than one to a later request.
+        """
+        if mark < self._header_mark and now < self._header_until:
+            return
+        self._header_level, self._header_mark = count - mark, mark
+        self._header_until = now + self.limit.window_ns
+
+    def close(self, until: int) -> None:
+        self.closed_until = max(self.closed_until, until)
+
+    def changes_at(self, now: int) -> int:
+        """When there may be room that is not there now."""
+        if now < self.closed_until:
+            return self.closed_until
+        return (now // self._width + 1) * self._width
+
+
+class Client:
+    """One user of a venue: an account, or the public market data (`account` None)."""
+
+    __slots__ = ("_finish", "account", "exit", "pools", "rank", "waiting")
+
+    def __init__(self, exit_: str, account: str | None, pools: tuple[Pool, ...]) -> None:
+        self.exit = exit_
+        self.account = account
+        self.pools = pools
+        self.rank = 0  # whose look goes first when many wait
+        self.waiting = [0, 0]  # cancels, everything else
+        self._finish = 0.0  # of fair queueing: the virtual time at which what it asked for so far is served
+
+    def tag(self, virtual: float, amount: int) -> float:
+        """Its place in the order: after what it asked for before, not after what others did."""
+        start = max(virtual, self._finish)
+        self._finish = start + max(1, amount)
+        return start
+
+
+class State(Enum):
+    Waiting = auto()
+    Granted = auto()
+    Refused = auto()
+
+
+class Turn:
+    """One request that wants to be sent."""
+
+    __slots__ = (
+        "asked_at",
+        "charges",
+        "client",
+        "is_starved",
+        "key",
+        "marks",
+        "priority",
+        "reason",
+        "state",
+        "taken_at",
+        "wake",
+    )
+
+    def __init__(
+        self, client: Client, charges: tuple[tuple[Pool, int], ...], priority: Priority, asked_at: int
+    ) -> None:
+        self.client = client
+        self.charges = charges
+        self.priority = priority
+        self.asked_at = asked_at
+        self.is_starved = False
+        self.key: tuple[int, float, int] = (0, 0.0, 0)
+        self.state = State.Waiting
+        self.reason = ""
+        self.taken_at = 0
+        self.marks: tuple[int, ...] = ()
+        self.wake: Callable[[], object] | None = None  # tells whoever waits that there is news
+
+    @property
+    def is_cancel(self) -> bool:
+        return self.priority is Priority.Cancel
+
+
+class Ban(Struct, frozen=True, kw_only=True):
+    """All traffic of one exit has to stop."""
+
+    exit: str
+    until: int  # monotonic ns
+    accounts: tuple[str, ...]
+    text: str  # fit to show
+
+
+class Budget:
+    """All pools of one venue, and the requests that wait for them."""
+
+    def __init__(self, limits: Iterable[Limit]) -> None:
+        self._limits = tuple(limits)
+        self._pools: dict[tuple[Limit, str], Pool] = {}
+        self._clients: list[Client] = []
+        self._bans: dict[str, Ban] = {}
+        self._queue: list[Turn] = []  # in the order of their keys
+        self._number = 0
+        self._virtual = 0.0
+        self._look_at = 0
+
+    # -- who shares what --------------------------------------------------------------------------------------------------
+
+    def client(self, exit_: str, account: str | None, *, master: str | None = None) -> Client:
+        """A user of the venue by this exit. Those who share one share its budget; none of them may have more than half."""
+        names = {Per.Exit: exit_, Per.Account: account, Per.Master: master}
+        pools = []
+        for limit in self._limits:
+            name = names.get(limit.per)
+            if name is not None:
+                pools.append(self._pools.setdefault((limit, name), Pool(limit, name)))
+        client = Client(exit_, account, tuple(pools))
+        self._clients.append(client)
+        sharers = [other for other in self._clients if other.exit == exit_]
+        if len(sharers) > 1:
+            for sharer in sharers:
+                if not any(pool.limit.per is Per.Share for pool in sharer.pools):
+                    sharer.pools += tuple(
+                        Pool(
+                            Limit(per=Per.Share, unit=pool.limit.unit, most=half, window_ns=pool.limit.window_ns), exit_
+                        )
+                        for pool in sharer.pools
+                        if pool.limit.per is Per.Exit and (half := pool.ceiling(Priority.Order) // 2) > 0
+                    )
+        return client
+
+    def rank(self, order: Iterable[str]) -> None:
+        """Whose looks go first when many wait: the accounts with something to lose (F88)."""
+        place = {account: number for number, account in enumerate(order)}
+        for client in self._clients:
+            client.rank = place.get(client.account or "", len(place))
+
+    def announced(self, unit: Unit, window_ns: int, most: int) -> None:
+        """The venue says what its limit is; the documents may be older."""
+        if most <= 0:
+            return
+        for pool in {pool for client in self._clients for pool in client.pools}:
+            if pool.limit.unit is unit and pool.limit.window_ns == window_ns:
+                pool.most = max(1, most * 45 // 100) if pool.limit.per is Per.Share else most
+        self._look_at = 0
+
+    # -- a turn -----------------------------------------------------------------------------------------------------------
+
+    def ask(self, client: Client, price: Price, priority: Priority, now: int) -> tuple[Turn, list[Turn]]:
+        """A turn, granted at once where there is room and nobody is before it; and others that were granted on the way."""
+        charges = tuple(
+            (pool, price[pool.limit.unit])
+            for pool in client.pools
+            if pool.limit.unit in price and not (priority is Priority.Cancel and pool.limit.per is Per.Share)
+        )
+        turn = Turn(client, charges, priority, now)
+        turn.reason = self.why_never(turn, now)
+        if turn.reason:
+            turn.state = State.Refused
+            return turn, []
+        if not self._queue and all(pool.fits(amount, priority, now) for pool, amount in charges):
+            self._grant(turn, now)
+            return turn, []
+        self._number += 1
+        place = client.rank if priority is Priority.Look else client.tag(self._virtual, max(price.values()))
+        turn.key = (int(priority), place, self._number)
+        client.waiting[not turn.is_cancel] += 1
+        insort(self._queue, turn, key=_key_of)
+        end = bisect_left(self._queue, turn.key, key=_key_of) + 1  # for those behind it nothing gets better
+        granted, waiting, look_at = self._walk(self._queue[:end], now)
+        self._queue[:end] = waiting
+        self._look_at = min(self._look_at, look_at) if len(self._queue) > 1 else look_at
+        return turn, [other for other in granted if other is not turn]
+
+    def why_never(self, turn: Turn, now: int) -> str:
+        """Why it is no use to wait; empty if it is."""
+        client = turn.client
+        ban = self.ban(client.exit, now)
+        if ban is not None:
+            return ban.text
+        most = MOST_CANCELS if turn.is_cancel else MOST_WAITING
+        if client.waiting[not turn.is_cancel] >= most:
+            return f"{most} requests wait already for the rate budget of exit {client.exit}; try again later"
+        for pool, amount in turn.charges:
+            if not pool.can_ever(amount, turn.priority):
+                return f"it costs {amount} of the {pool.most} that the venue allows; it can never be sent"
+        return ""
+
+    def pump(self, now: int) -> list[Turn]:
+        """Give everybody a turn who can have one."""
+        if now < self._look_at or not self._queue:
+            return []
+        self._age(now)
+        granted, self._queue, self._look_at = self._walk(self._queue, now)
+        return granted
+
+    def _walk(self, turns: list[Turn], now: int) -> tuple[list[Turn], list[Turn], int]:
+        """Who of them may go, who waits on, and when to look again.
+
+        Who has to wait keeps what it waits for from those behind it, and only that.
+        """
+        claimed: set[Pool] = set()
+        granted: list[Turn] = []
+        waiting: list[Turn] = []
+        for turn in turns:
+            priority = min(turn.priority, Priority.Order) if turn.is_starved else turn.priority
+            lacking = [pool for pool, amount in turn.charges if pool in claimed or not pool.fits(amount, priority, now)]
+            if lacking:
+                claimed.update(lacking)
+                waiting.append(turn)
+                continue
+            turn.client.waiting[not turn.is_cancel] -= 1
+            if turn.priority is not Priority.Look and not turn.is_starved:
+                self._virtual = max(self._virtual, turn.key[1])
+            self._grant(turn, now)
+            granted.append(turn)
+        return granted, waiting, min((pool.changes_at(now) for pool in claimed), default=NEVER)
+
+    def _age(self, now: int) -> None:
+        starved = [
+            turn
+            for turn in self._queue
+            if not (turn.is_starved or turn.is_cancel) and now - turn.asked_at >= STARVED_NS
+        ]
+        for turn in starved:
+            turn.is_starved = True
+            turn.key = (int(Priority.Cancel), float("inf"), turn.key[2])  # behind the cancels, before the orders
+        if starved:
+            self._queue.sort(key=_key_of)
+
+    @property
+    def look_at(self) -> int:
+        """When somebody who waits may have a turn: pump then; before it nothing changes by itself."""
+        return self._look_at
+
+    def _grant(self, turn: Turn, now: int) -> None:
+        turn.state = State.Granted
+        turn.taken_at = now
+        turn.marks = tuple([pool.take(amount, now) for pool, amount in turn.charges])
+
+    def leave(self, turn: Turn) -> None:
+        """It does not wait any longer, or was not sent although it had its turn: what it took is given back."""
+        if turn.state is State.Granted:
+            for pool, amount in turn.charges:
+                pool.give_back(amount, turn.taken_at)
+        elif turn.state is State.Waiting:
+            place = bisect_left(self._queue, turn.key, key=_key_of)
+            if place < len(self._queue) and self._queue[place] is turn:
+                del self._queue[place]
+                turn.client.waiting[not turn.is_cancel] -= 1
+        turn.state = State.Refused
+        self._look_at = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    # -- what the venue says ----------------------------------------------------------------------------------------------
+
+    def answered(self, turn: Turn, headers: Mapping[str, str], now: int) -> None:
+        """Its headers show what everybody used, not only we."""
+        for (pool, _), mark in zip(turn.charges, turn.marks, strict=True):
+            said = headers.get(pool.limit.header) if pool.limit.header else None
+            if said is not None and said.isascii() and said.isdecimal() and len(said) < 12:
+                pool.heard(int(said), mark, now)
+
+    def told_to_wait(self, turn: Turn, *, is_orders: bool, wait_ns: int | None, now: int) -> None:
+        """429: nothing more of what was too much until then, or a ban follows. Cancels wait, too: the venue takes none."""
+        until = now + (WAIT_UNTOLD_NS if wait_ns is None else wait_ns)
+        units = (Unit.Orders,) if is_orders else (Unit.Weight, Unit.Connections, Unit.Wallet)
+        charged = [pool for pool, amount in turn.charges if amount and pool.limit.unit in units]
+        for pool in charged:
+            if pool.limit.per is not Per.Share:
+                pool.close(until)
+        self._look_at = 0
+
+    def banned(self, turn: Turn, *, until_text: str, wait_ns: int | None, now: int) -> tuple[Ban, list[Turn]]:
+        """418: all traffic of the exit stops until its end, and whoever waits for it is refused now."""
+        exit_ = turn.client.exit
+        until = now + (BAN_UNTOLD_NS if wait_ns is None else wait_ns)
+        known = self.ban(exit_, now)
+        if known is not None and known.until >= until:
+            return known, []
+        accounts = tuple(
+            client.account for client in self._clients if client.exit == exit_ and client.account is not None
+        )
+        text = f"exit {exit_} is banned by the venue until {until_text}"
+        ban = self._bans[exit_] = Ban(exit=exit_, until=until, accounts=accounts, text=text)
+        refused = [other for other in self._queue if other.client.exit == exit_]
+        for other in refused:
+            self.leave(other)
+            other.reason = text
+        return ban, refused
+
+    def ban(self, exit_: str, now: int) -> Ban | None:
+        """The ban of this exit that holds now."""
+        ban = self._bans.get(exit_)
+        if ban is not None and now >= ban.until:
+            del self._bans[exit_]
+            return None
+        return ban
+
+    def bans(self, now: int) -> tuple[Ban, ...]:
+        return tuple(ban for exit_ in list(self._bans) if (ban := self.ban(exit_, now)) is not None)
+
+    def closed_until(self, turn: Turn, now: int) -> int | None:
+        """Until when the venue has told it to wait; None if it has not."""
+        until = max((pool.closed_until for pool, _ in turn.charges), default=0)
+        return until if until > now else None
+
+
+def _key_of(turn: Turn) -> tuple[int, float, int]:
+    return turn.key

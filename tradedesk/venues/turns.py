@@ -1,0 +1,189 @@
+"""Waiting for a turn: the budgets of a desk behind one lock, and each client's door to its own (DESIGN 7).
+
+The lock is one of the two of the house: small, and never held while anything is awaited. Doors belong to their client's
+loop; the budgets are everybody's.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from tradedesk.clock import Clock
+from tradedesk.venues.budgets import (
+    BAN_UNTOLD_NS,
+    SECOND_NS,
+    Ban,
+    Budget,
+    Client,
+    Limit,
+    Price,
+    Priority,
+    State,
+    Turn,
+    Unit,
+)
+
+LOOK_NS = SECOND_NS // 4  # between two looks whether what waits is still wanted
+LONGEST_SLEEP_NS = 5 * SECOND_NS  # others may leave room at any time
+_TOO_MANY_ORDERS = -1015
+
+
+class NoTurn(Struct, frozen=True):
+    """It was not let through. `reason` is fit to show."""
+
+    reason: str
+
+
+class Budgets:
+    """The budgets of every venue of a desk. Any thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._venues: dict[str, Budget] = {}
+
+    def door(self, place: str, limits: tuple[Limit, ...], exit_: str, account: str | None = None) -> "Door":
+        """For one client of the venue at `place`: an account, or the market data. Make all of them before any is used."""
+        with self._lock:
+            budget = self._venues.setdefault(place, Budget(limits))
+            return Door(budget, budget.client(exit_, account), self._lock, self._clock)
+
+    def look_first(self, accounts: list[str]) -> None:
+        """The order in which accounts are compared with their venue when the budget does not suffice for all at once."""
+        with self._lock:
+            for budget in self._venues.values():
+                budget.rank(accounts)
+
+    def bans(self) -> tuple[Ban, ...]:
+        """Those that hold now."""
+        now = self._clock.monotonic()
+        with self._lock:
+            return tuple(ban for budget in self._venues.values() for ban in budget.bans(now))
+
+
+class Door:
+    """One client's way to its venue. `pass_` on its own loop; the rest from any thread."""
+
+    def __init__(self, budget: Budget, client: Client, lock: threading.Lock, clock: Clock) -> None:
+        self._budget = budget
+        self._client = client
+        self._lock = lock
+        self._clock = clock
+
+    async def pass_(
+        self,
+        price: Price,
+        priority: Priority,
+        *,
+        within_ns: int | None = None,
+        unwanted: Callable[[], str | None] | None = None,
+    ) -> Turn | NoTurn:
+        """Wait for a turn; what came of it is told to `left` and `answered`.
+
+        NoTurn after `within_ns`, or as soon as `unwanted` gives a reason, or if it can never be.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            turn, granted = self._budget.ask(self._client, price, priority, now)
+        _wake(granted)
+        if turn.state is State.Granted:
+            return turn
+        if turn.state is State.Refused:
+            return NoTurn(turn.reason)
+        return await self._waited(turn, None if within_ns is None else now + within_ns, unwanted)
+
+    async def _waited(
+        self, turn: Turn, give_up_at: int | None, unwanted: Callable[[], str | None] | None
+    ) -> Turn | NoTurn:
+        woken = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        turn.wake = lambda: loop.call_soon_threadsafe(woken.set)
+        is_taken = False
+        try:
+            while True:
+                now = self._clock.monotonic()
+                with self._lock:
+                    granted = self._budget.pump(now)
+                    look_at = self._budget.look_at
+                    told = self._budget.closed_until(turn, now)
+                _wake([other for other in granted if other is not turn])
+                if turn.state is not State.Waiting:
+                    is_taken = True
+                    return turn if turn.state is State.Granted else NoTurn(turn.reason)
+                reason = self._no_more(turn, told, give_up_at, now) or (unwanted() if unwanted is not None else None)
+                if reason is not None:
+                    return NoTurn(reason)
+                sleep = min(max(look_at - now, 0), LONGEST_SLEEP_NS if unwanted is None else LOOK_NS)
+                if give_up_at is not None:
+                    sleep = min(sleep, give_up_at - now)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(sleep, 1_000_000) / SECOND_NS):
+                        await woken.wait()
+                woken.clear()
+        finally:
+            if not is_taken:
+                self.left(turn)
+
+    def _no_more(self, turn: Turn, told: int | None, give_up_at: int | None, now: int) -> str | None:
+        """Why it is no use to wait any longer; None if it is."""
+        if give_up_at is None:
+            return None
+        if told is not None and told >= give_up_at:
+            seconds = -(-(told - now) // SECOND_NS)
+            return f"the venue told exit {turn.client.exit} to wait for {seconds} s, which is too long for it"
+        if now >= give_up_at:
+            return f"it waited too long for the rate budget of exit {turn.client.exit}"
+        return None
+
+    def left(self, turn: Turn) -> None:
+        """Nothing was sent, or nobody waits any more: give back what it took."""
+        with self._lock:
+            self._budget.leave(turn)
+            granted = self._budget.pump(self._clock.monotonic())
+        _wake(granted)
+
+    def answered(self, turn: Turn, status: int, code: int | None, headers: Mapping[str, str]) -> None:
+        """What the venue answered: what everybody used, and whether it wants us to wait or has banned us."""
+        now = self._clock.monotonic()
+        refused: list[Turn] = []
+        with self._lock:
+            self._budget.answered(turn, headers, now)
+            if status == 429:
+                self._budget.told_to_wait(
+                    turn, is_orders=code == _TOO_MANY_ORDERS, wait_ns=retry_after_ns(headers), now=now
+                )
+            elif status == 418:
+                _, refused = self._banned(turn, retry_after_ns(headers), now)
+        _wake(refused)
+
+    def _banned(self, turn: Turn, wait_ns: int | None, now: int) -> tuple[Ban, list[Turn]]:
+        wait = wait_ns if wait_ns is not None else BAN_UNTOLD_NS
+        ends = datetime.fromtimestamp((self._clock.now() + wait) // SECOND_NS, UTC)
+        return self._budget.banned(turn, until_text=f"{ends:%Y-%m-%d %H:%M:%S} UTC", wait_ns=wait, now=now)
+
+    def announced(self, unit: Unit, window_ns: int, most: int) -> None:
+        with self._lock:
+            self._budget.announced(unit, window_ns, most)
+
+    def ban(self) -> str | None:
+        """Why nothing may be sent at all now; None if it may."""
+        with self._lock:
+            ban = self._budget.ban(self._client.exit, self._clock.monotonic())
+        return None if ban is None else ban.text
+
+
+def retry_after_ns(headers: Mapping[str, str]) -> int | None:
+    """What Retry-After says, as a duration; None if it says nothing that can be read."""
+    said = headers.get("retry-after", "")
+    return int(said) * SECOND_NS if said.isascii() and said.isdecimal() and len(said) < 9 else None
+
+
+def _wake(turns: list[Turn]) -> None:
+    for turn in turns:
+        if turn.wake is not None:
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                turn.wake()
