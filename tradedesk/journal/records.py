@@ -1,9 +1,8 @@
 """One record of the journal: an event as bytes, its checksum, and its place in the chain of its account. Pure."""
 
-import hashlib
-import zlib
 from collections.abc import Iterable, Iterator
-from typing import cast
+from hashlib import blake2b
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -48,13 +47,11 @@ def encode(event: DurableEvent) -> bytes:
 
 def made(number: int, chain: str, payload: bytes, before: bytes) -> Record:
     """The record that follows the link `before` in its chain."""
-    return Record(number, chain, FORMAT, payload, zlib.crc32(payload), _link(before, number, chain, FORMAT, payload))
+    return Record(number, chain, FORMAT, payload, crc32(payload), _link(before, number, chain, FORMAT, payload))
 
 
 def _link(before: bytes, number: int, chain: str, format_: int, payload: bytes) -> bytes:
-    return hashlib.blake2b(
-        b"%b%d %d %b %b" % (before, number, format_, chain.encode(), payload), digest_size=16
-    ).digest()
+    return blake2b(b"%b%d %d %b %b" % (before, number, format_, chain.encode(), payload), digest_size=16).digest()
 
 
 class Reading:
@@ -67,7 +64,7 @@ class Reading:
 
     def sound(self, records: Iterable[Record]) -> Iterator[tuple[int, DurableEvent]]:
         """Record number and event, of sound chains, and of damaged ones up to the damage."""
-        links, damaged = self._links, self.damaged
+        links, damaged, decode = self._links, self.damaged, durable_decoder.decode
         for record in records:
             chain = record.chain
             if chain in damaged:
@@ -75,13 +72,13 @@ class Reading:
             reason = _fault(record, links.get(chain, START))
             if reason is None:
                 try:
-                    event = durable_decoder.decode(record.payload)
+                    event = decode(record.payload)
                 except msgspec.MsgspecError as error:  # sound bytes that are no event: a program wrote them, not a disk
                     reason = f"it holds no event this program knows ({error})"
                 else:
                     links[chain] = record.link
                     self.count += 1
-                    yield record.number, cast(DurableEvent, event)
+                    yield record.number, event
                     continue
             self._damage(chain, record.number, reason)
 
@@ -108,10 +105,12 @@ class Reading:
 
 
 def _fault(record: Record, before: bytes) -> str | None:
-    if zlib.crc32(record.payload) != record.checksum:
+    payload = record.payload
+    link = _link(before, record.number, record.chain, record.format, payload)
+    if link == record.link and crc32(payload) == record.checksum and record.format == FORMAT:
+        return None
+    if crc32(payload) != record.checksum:
         return "its checksum does not match: the bytes changed after they were written"
-    if _link(before, record.number, record.chain, record.format, record.payload) != record.link:
+    if link != record.link:
         return "its link does not match: this record, or one before it, was changed, moved or removed"
-    if record.format != FORMAT:
-        return f"it is of format {record.format}, this program reads {FORMAT}"
-    return None
+    return f"it is of format {record.format}, this program reads {FORMAT}"

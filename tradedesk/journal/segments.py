@@ -203,7 +203,8 @@ def _read(
             "SELECT number, chain, format, payload, checksum, link FROM records WHERE number <= ? ORDER BY number",
             (until.number if until is not None else 1 << 62,),
         )
-        yield from reading.sound(msgspec.convert(row, Record, builtin_types=(bytes,)) for row in rows)
+        while batch := rows.fetchmany(MAX_BATCH):
+            yield from reading.sound(msgspec.convert(batch, list[Record], builtin_types=(bytes,)))
         heads = until if until is not None else _heads(connection)
         reading.close((chain, number, link) for chain, (number, link) in heads.links.items())
     except UNREADABLE as error:

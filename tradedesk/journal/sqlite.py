@@ -18,11 +18,13 @@ from tradedesk.log import Log
 
 __all__ = ["SqliteJournal", "Verification", "read", "verify"]
 
+MOST_TOGETHER = 1_024  # records in one transaction, and so to one sync
 SLOW_SYNC_MS = 1_000  # a write that takes longer is logged
 AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0)  # between two tries to go on in a new segment
 
 # A batch is one statement, which is a transaction by itself: Python gives up its lock around every statement, and
 # beside a busy thread it costs a switch interval to get it back. A row each would cost that fifty times (measured).
+# Only where more wait than one statement takes are there several, in one transaction: a sync costs more than that.
 _ROW = "(?,?,?,?,?,?)"
 _INSERT = [f"INSERT INTO records VALUES {','.join([_ROW] * count)}" for count in range(MAX_BATCH + 1)]  # noqa: S608
 
@@ -168,9 +170,9 @@ class SqliteJournal:
             if failure is None:
                 if batch and (failure := self._write(batch, heads)) is not None:
                     tries, next_try = 0, now + self._pause(0)
-                settle([handle for _, _, handle in batch], failure)
                 if failure is not None:
                     self._on_failure(str(failure))
+                settle([handle for _, _, handle in batch], failure)
             else:
                 self._keep(batch, failure)
                 if self._clock.monotonic() >= next_try or is_last:
@@ -190,7 +192,7 @@ class SqliteJournal:
             item = self._queue.get(timeout=pause)
             while isinstance(item, tuple):
                 batch.append(item)
-                if len(batch) == MAX_BATCH:
+                if len(batch) == MOST_TOGETHER:
                     return batch, None, False
                 item = self._queue.get_nowait()
         except queue.Empty:
@@ -213,7 +215,7 @@ class SqliteJournal:
         return failure
 
     def _insert(self, rows: list[_Kept], heads: Heads) -> str | None:
-        """Write at most MAX_BATCH records and move the heads on. Words if the disk would not have them."""
+        """Write at most MOST_TOGETHER records and move the heads on. Words if the disk would not have them."""
         if self._connection is None:
             return "no segment is open"
         number, links, values = heads.number, dict[str, tuple[int, bytes]](), list[object]()
@@ -225,7 +227,14 @@ class SqliteJournal:
             values += (number, chain, record.format, payload, record.checksum, record.link)
         began = self._clock.monotonic()
         try:
-            self._connection.execute(_INSERT[len(rows)], values)
+            if len(rows) <= MAX_BATCH:
+                self._connection.execute(_INSERT[len(rows)], values)
+            else:
+                self._connection.execute("BEGIN")
+                for first in range(0, len(rows), MAX_BATCH):
+                    count = min(MAX_BATCH, len(rows) - first)
+                    self._connection.execute(_INSERT[count], values[6 * first : 6 * (first + count)])
+                self._connection.execute("COMMIT")  # of a failed one nothing counts: the file is closed and left behind
         except Exception as error:  # whatever it was, nothing is proved to be on disk
             return words(error)
         took_ms = (self._clock.monotonic() - began) // 1_000_000
@@ -250,10 +259,10 @@ class SqliteJournal:
         try:
             self._connection = segments.following(self.path, heads)
             while self._kept:
-                cause = self._insert(self._kept[:MAX_BATCH], heads)
+                cause = self._insert(self._kept[:MOST_TOGETHER], heads)
                 if cause is not None:
                     raise JournalError(cause)
-                del self._kept[:MAX_BATCH]
+                del self._kept[:MOST_TOGETHER]
         except (OSError, *UNREADABLE, JournalError) as error:
             self._log.warning("journal_no_segment", cause=words(error))
             if self._connection is not None and heads.number == begins_after:

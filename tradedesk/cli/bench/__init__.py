@@ -11,7 +11,7 @@ import typer
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.reach import JsonOption, show
 
-NAMES = ("startup", "order", "memory", "engine", "paper")
+NAMES = ("startup", "order", "memory", "engine", "paper", "journal", "recovery")
 
 
 def bench(
@@ -20,7 +20,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Interleaved rounds; medians are printed.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure start-up, the order path, memory, the matching engine or the paper exchange on this machine.
+    """Measure start-up, the order path, memory, matching, the paper exchange, the journal or a recovery on this machine.
 
     Example: tradedesk bench order
     """
@@ -34,6 +34,10 @@ def bench(
         from tradedesk.cli.bench.memory import measured
     elif name == "paper":
         from tradedesk.cli.bench.paper import measured
+    elif name == "journal":
+        from tradedesk.cli.bench.journal import measured
+    elif name == "recovery":
+        from tradedesk.cli.bench.recovery import measured
     else:
         from tradedesk.cli.bench.engine import measured
     load = os.getloadavg()[0]
