@@ -7,7 +7,18 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from tradedesk.domain.accounts import HaltLevel
-from tradedesk.domain.events import BookFrame, Event, HaltSet, Heartbeat, LogWritten, OrderMoved, OrderPlaced
+from tradedesk.domain.events import (
+    BookFrame,
+    Event,
+    HaltSet,
+    Heartbeat,
+    LogWritten,
+    MovementSeen,
+    OrderMoved,
+    OrderPlaced,
+    Reconciled,
+    WorkItem,
+)
 from tradedesk.domain.instruments import FeedState
 from tradedesk.domain.orders import Happening, Order
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, OrderType, Side, TimeInForce
@@ -53,6 +64,35 @@ def test_what_comes_many_times_a_second_is_no_sentence() -> None:
         at=AT, source="feed", instrument=InstrumentId("m"), bids=(), asks=(), received_at=AT, state=FeedState.Live
     )
     assert said(book) is None
+
+
+def test_what_differs_at_the_venue_is_told_with_what_it_waits_for() -> None:
+    waits = WorkItem(key="balance:BTC", ours="2", venues="2.5", cause="nothing explains it", repair="book it: +0.5 BTC",
+                     needs_decision=True)  # fmt: skip
+    asked = WorkItem(key="order:c1", ours="new", venues="not open", cause="it ended", repair="the venue is asked",
+                     needs_decision=False)  # fmt: skip
+    line = said(
+        Reconciled(
+            at=AT,
+            source="worker:acme",
+            account=AccountId("acme"),
+            differences=("BTC differs",),
+            worklist=(waits, asked),
+        )
+    )
+    assert line == (
+        "02:40:00.123Z reconciled acme: BTC differs"
+        "; TO SETTLE balance:BTC: ours 2, venue 2.5, nothing explains it (book it: +0.5 BTC)"
+        "; under way order:c1: ours new, venue not open, it ended (the venue is asked)"
+    )
+
+
+def test_a_settled_difference_is_told_with_who_decided_it_and_why() -> None:
+    accepted = MovementSeen(
+        at=AT, source="worker:acme", account=AccountId("acme"), asset="BTC", amount=Decimal("0.5"), kind="accepted",
+        by=OperatorId("ann"), note="old dust",
+    )  # fmt: skip
+    assert said(accepted) == "02:40:00.123Z accepted acme +0.5 BTC by ann: old dust"
 
 
 def test_a_halt_of_the_whole_desk_says_so() -> None:

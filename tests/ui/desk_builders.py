@@ -312,6 +312,30 @@ def logs() -> list[ev.Event]:
     ]
 
 
+def a_difference(asset: str = "BTC", **changes: object) -> ev.WorkItem:
+    """A balance that nothing explains and an operator must settle."""
+    fields: dict[str, object] = {
+        "key": f"balance:{asset}", "ours": "0.3", "venues": "0.35", "needs_decision": True,
+        "cause": "nothing in the venue's ledger or our fills explains it", "repair": f"book it as it stands: +0.05 {asset}",
+    }  # fmt: skip
+    return ev.WorkItem(**(fields | changes))  # type: ignore[arg-type]
+
+
+def a_lost_order(id: str = "TD-0104") -> ev.WorkItem:
+    """An order that ended while nobody listened: the venue is asked, nobody has to decide."""
+    return ev.WorkItem(
+        key=f"order:{id}", ours="new", venues="not open", cause="ended while nobody listened",
+        repair="the venue is asked how it ended", needs_decision=False,
+    )  # fmt: skip
+
+
+def reconciled(account: str = "acme", *items: ev.WorkItem, at: int = NOW - 40 * SECOND) -> ev.Reconciled:
+    return ev.Reconciled(
+        at=at, source=f"worker:{account}", account=AccountId(account), differences=tuple(item.cause for item in items),
+        worklist=items,
+    )  # fmt: skip
+
+
 def a_feed(
     *,
     stale: InstrumentId | None = None,
@@ -320,11 +344,12 @@ def a_feed(
     is_empty: bool = False,
     accounts: Sequence[str] = ("acme", "birch", "cedar"),
     mode: Mode = Mode.Paper,
+    differs: bool = False,
 ) -> ListFeed:
     """What a desk has published by NOW.
 
     `stale` names a market that went quiet 12 s ago, `feed_state` sets BTC's feed to it, `halted` is an account or
-    "desk", `is_empty` leaves a desk that has just started: accounts listed, nothing traded, no market data yet.
+    "desk", `differs` leaves acme two differences to settle and cedar one under way, `is_empty` leaves a desk that has just started: accounts listed, nothing traded, no market data yet.
     """
     ids = [AccountId(account) for account in accounts]
     events: list[ev.Event] = [
@@ -354,6 +379,16 @@ def a_feed(
             ]  # fmt: skip
         events += [event for event in orders_in_every_state() if ev.account_of(event) in ids]
         events += [*alerts(), *logs()]
+    if differs:
+        events += [
+            reconciled(
+                "acme",
+                a_lost_order(),
+                a_difference(),
+                a_difference("USDT", ours="84000", venues="83910.5", repair="book it as it stands: -89.5 USDT"),
+            ),
+            reconciled("cedar", a_lost_order("TD-0301")),
+        ]
     if halted is not None:
         events.append(
             ev.HaltSet(at=NOW - 200 * SECOND, source="desk", account=None if halted == "desk" else AccountId(halted),

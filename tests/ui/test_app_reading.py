@@ -225,10 +225,10 @@ async def test_an_unknown_theme_names_the_nearest_one() -> None:
 
 
 async def test_a_remapped_key_works_and_the_old_one_does_not() -> None:
-    async with a_desk(keymap={"desk.zoom": "w"}) as desk:
+    async with a_desk(keymap={"desk.zoom": "b"}) as desk:
         await desk.press("2", "z")
         assert desk.desk.body.shown.zoomed is None
-        await desk.press("w")
+        await desk.press("b")
         assert desk.desk.body.shown.zoomed == "orders"
 
 

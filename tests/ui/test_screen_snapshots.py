@@ -62,6 +62,28 @@ def test_the_halt_dialog(snap_compare: SnapCompare) -> None:
     assert snap_compare(the_app(), terminal_size=(80, 24), run_before=after("f12"))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
+def test_a_fleet_with_differences_to_settle(snap_compare: SnapCompare, size: tuple[int, int]) -> None:
+    assert snap_compare(the_app(differs=True), terminal_size=size, run_before=after("4", "home"))
+
+
+def test_the_worklist_of_an_account(snap_compare: SnapCompare) -> None:
+    keys = ("4", "home", "w")
+    assert snap_compare(the_app(differs=True), terminal_size=(80, 24), run_before=after(*keys))
+
+
+def test_the_worklist_in_the_monitor_without_colour(snap_compare: SnapCompare) -> None:
+    app = the_app(differs=True, watch_only=True, theme="mono", ascii=True)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=after("4", "home", "w"))
+
+
+def test_the_settling_of_a_difference(snap_compare: SnapCompare) -> None:
+    keys = ("colon", *"settle acme balance:BTC dust of the old system", "enter")
+    assert snap_compare(
+        the_app(differs=True), terminal_size=(80, 24), run_before=after(*("space" if k == " " else k for k in keys))
+    )
+
+
 def test_a_halted_desk_that_has_gone_away_in_light(snap_compare: SnapCompare) -> None:
     app = the_app(lost=True, halted="desk", theme="desk-light")
     assert snap_compare(app, terminal_size=(120, 36), run_before=after())

@@ -96,12 +96,13 @@ def _words(event: ev.Event, replica: Replica) -> str | None:
                 f" at {plain(fill.last_px)} {fill.client_order_id}"
             )
         case ev.MovementSeen():
-            return f"{event.kind} {event.account} {_signed(event.amount)} {event.asset}"
+            decided = "" if event.by is None else f" by {event.by}: {event.note}"
+            return f"{event.kind} {event.account} {_signed(event.amount)} {event.asset}{decided}"
         case ev.AccountOpened():
             return f"opened {event.account} with {len(event.openings)} assets"
         case ev.Reconciled():
             found = "; ".join(event.differences) or "nothing differs"
-            return f"reconciled {event.account}: {found}"
+            return f"reconciled {event.account}: {found}{_worklist(event.worklist)}"
         case ev.HaltSet():
             return f"HALT {event.account or 'the whole desk'} {event.level.value} by {event.by}: {event.reason}"
         case ev.HaltSwept():
@@ -159,6 +160,15 @@ def _symbol(instrument: InstrumentId, replica: Replica) -> str:
 
 def _because(reasons: tuple[str, ...]) -> str:
     return ": " + "; ".join(reasons) if reasons else ""
+
+
+def _worklist(items: tuple[ev.WorkItem, ...]) -> str:
+    """What remains of the differences, each with what it waits for."""
+    return "".join(
+        f"; {'TO SETTLE' if item.needs_decision else 'under way'} {item.key}: ours {item.ours}, venue {item.venues}, "
+        f"{item.cause} ({item.repair})"
+        for item in items
+    )
 
 
 def _signed(amount: Decimal) -> str:

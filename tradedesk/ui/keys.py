@@ -40,6 +40,8 @@ READ_KEYS: tuple[Key, ...] = (
     Key(id="go.next", key="tab", action="go_next(1)", label="next pane", says="Next pane"),
     Key(id="go.previous", key="shift+tab", action="go_next(-1)", label="previous pane", says="Previous pane"),
     Key(id="go.jump", key="g", action="jump", label="jump", says="Jump: a letter over each pane", command="go PANE"),
+    Key(id="desk.worklist", key="w", action="worklist", label="worklist", says="What differs at the venue and waits",
+        command="worklist ACCOUNT"),
     Key(id="desk.zoom", key="z", action="zoom", label="zoom", says="Zoom this pane, and back", command="zoom"),
     Key(id="desk.logs", key="f8", action="grow_logs", label="logs", says="Grow the logs, and back"),
     Key(id="desk.theme", key="t", action="next_theme", label="theme", says="Next theme", command="theme NAME"),

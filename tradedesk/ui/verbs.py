@@ -3,7 +3,8 @@
     acme BTC/USDT buy 0.1 @63999.5 post      fills a ticket; the review stays
     @all cancel BTC                          opens the dialog with the counts
     halt acme reason...                      opens the dialog; y stays
-    go orders · theme mono · layout reset · filter acm · quit
+    settle acme balance:BTC why...           fills the dialog; the typed account and F2 stay
+    go orders · worklist acme · theme mono · layout reset · filter acm · quit
 
 The monitor's words are a list of their own, so that no order verb can be reached from it (5.12).
 """
@@ -20,8 +21,16 @@ from tradedesk.ui.ticket_model import Fields
 from tradedesk.views.replica import Replica
 
 PANES = ("market", "orders", "positions", "fleet", "alerts", "logs", "chart")  # in the order of the keys 1 to 7
-READ_VERBS = ("go", "theme", "layout", "filter", "zoom", "help", "quit")
-TRADE_VERBS = ("arm", "disarm", "halt", "rearm", "ack", "undo")  # `undo`: cancel the last order or batch of mine
+READ_VERBS = ("go", "worklist", "theme", "layout", "filter", "zoom", "help", "quit")
+TRADE_VERBS = (
+    "arm",
+    "disarm",
+    "halt",
+    "rearm",
+    "settle",
+    "ack",
+    "undo",
+)  # `undo`: cancel the last order or batch of mine
 ORDER_VERBS = ("buy", "sell", "cancel", "flatten")
 DESK = "desk"  # in the place of an account: all of them, by one halt of the desk itself
 
@@ -54,6 +63,16 @@ class AskRearm(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class ShowWorklist(Struct, frozen=True, kw_only=True):
+    account: AccountId | None  # None: the selected one
+
+
+class AskSettle(Struct, frozen=True, kw_only=True):
+    account: AccountId
+    key: str | None  # of the item; None: the first that waits
+    note: str = ""
+
+
 class Go(Struct, frozen=True, kw_only=True):
     pane: str
 
@@ -73,7 +92,8 @@ class Plain(Struct, frozen=True, kw_only=True):
 
 
 Asked = (
-    FillTicket | FlattenPosition | CancelScope | AskHalt | AskRearm | Go | ShowTheme | FilterRows | Plain
+    FillTicket | FlattenPosition | CancelScope | AskHalt | AskRearm | AskSettle | ShowWorklist | Go | ShowTheme
+    | FilterRows | Plain
 )  # fmt: skip
 
 
@@ -128,12 +148,16 @@ class _Wrong(Exception):
 def _parsed(line: Line, replica: Replica, themes: Sequence[str], *, may_trade: bool) -> Asked:
     first = line.words[0]
     verb = first.text.casefold()
+    if verb == "worklist":
+        return _worklist(line, replica)
     if verb in READ_VERBS:
         return _read_verb(verb, line, themes)
     if not may_trade:
         raise _Wrong(first, f"no command {first.text!r}; {hint(verb, READ_VERBS)}")
     if verb in ("halt", "rearm"):
         return _halt_or_rearm(verb, line, replica)
+    if verb == "settle":
+        return _settle(line, replica)
     if verb in TRADE_VERBS:
         _nothing_more(line.words[1:], verb)
         return Plain(verb=verb)
@@ -179,6 +203,38 @@ def _halt_or_rearm(verb: str, line: Line, replica: Replica) -> Asked:
         level = levels[rest[1].text.casefold()]
         return AskHalt(account=account, level=level, reason=line.text[rest[1].end :].strip())
     return AskHalt(account=account, reason=line.text[rest[0].end :].strip())
+
+
+def _worklist(line: Line, replica: Replica) -> ShowWorklist:
+    rest = line.words[1:]
+    _nothing_more(rest[1:], "worklist and an account")
+    return ShowWorklist(account=_one_account(rest[0], replica) if rest else None)
+
+
+def _settle(line: Line, replica: Replica) -> AskSettle:
+    rest = line.words[1:]
+    if not rest:
+        raise _Wrong(line.after, "settle what? an account, an item of its worklist, and why")
+    account = _one_account(rest[0], replica)
+    waiting = [item.key for item in replica.accounts[account].worklist if item.needs_decision]
+    if not waiting:
+        raise _Wrong(rest[0], f"nothing of {account} waits to be settled")
+    if len(rest) == 1:
+        return AskSettle(account=account, key=None)
+    key = next((key for key in waiting if key.casefold() == rest[1].text.casefold()), None)
+    if key is None:
+        raise _Wrong(rest[1], f"{rest[1].text!r} does not wait on {account}; {hint(rest[1].text, waiting)}")
+    return AskSettle(account=account, key=key, note=line.text[rest[1].end :].strip())
+
+
+def _one_account(word: Word, replica: Replica) -> AccountId:
+    try:
+        account, *others = accounts_named(word.text, replica)
+    except ValueError as problem:
+        raise _Wrong(word, str(problem)) from problem
+    if others:
+        raise _Wrong(word, "one account at a time: each has a worklist of its own")
+    return account
 
 
 def _about_accounts(line: Line, replica: Replica) -> Asked:
@@ -312,7 +368,12 @@ def candidates(line: str, cursor: int, replica: Replica, themes: Sequence[str], 
     accounts = [*group_names(replica), *replica.accounts] if may_trade else []
     if not texts:
         return [*READ_VERBS, *(TRADE_VERBS if may_trade else ()), *accounts]
-    fixed = {"go": list(PANES), "theme": list(themes), "layout": ["reset"]}
+    fixed: dict[str, list[str]] = {
+        "go": list(PANES),
+        "theme": list(themes),
+        "layout": ["reset"],
+        "worklist": [*replica.accounts],
+    }
     if texts[0] in fixed:
         return fixed[texts[0]] if len(texts) == 1 else []
     if not may_trade or texts[0] in READ_VERBS:
@@ -321,6 +382,14 @@ def candidates(line: str, cursor: int, replica: Replica, themes: Sequence[str], 
         if len(texts) == 1:
             return [DESK, *replica.accounts]
         return [level.value for level in HaltLevel] if texts[0] == "halt" and len(texts) == 2 else []
+    if texts[0] == "settle":
+        waiting = {
+            name: [item.key for item in row.worklist if item.needs_decision] for name, row in replica.accounts.items()
+        }
+        if len(texts) == 1:
+            return [name for name, keys in waiting.items() if keys]
+        named = [keys for name, keys in waiting.items() if name.casefold() == texts[1]]
+        return named[0] if named and len(texts) == 2 else []
     if texts[0] in TRADE_VERBS:
         return []
     symbols = sorted({instrument.symbol for instrument in replica.instruments.values()})

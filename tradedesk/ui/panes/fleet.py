@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from tradedesk.domain.accounts import Halt, Mode
+from tradedesk.domain.accounts import AccountState, Halt, Mode
 from tradedesk.domain.events import AccountHealth
 from tradedesk.domain.limits import effective
 from tradedesk.domain.orders import Order
@@ -65,7 +65,8 @@ class FleetPane(LiveTable[FleetRow]):
 
     def items(self, now: int) -> Mapping[str, FleetRow]:
         replica = self.view.replica
-        seen = (tuple(row.state for row in replica.accounts.values()), tuple(replica.halts.values()))
+        states = tuple((row.state, row.worklist) for row in replica.accounts.values())
+        seen = (states, tuple(replica.halts.values()))
         if self._items and seen == self._seen and 0 <= now - self._read_at < AGAIN_AFTER:
             return self._items
         self._seen, self._read_at = seen, now
@@ -79,7 +80,7 @@ class FleetPane(LiveTable[FleetRow]):
         return (
             (account.id, colours.text),
             ("LIVE", colours.live) if account.mode is Mode.Live else ("PAPER", colours.paper),
-            drawing.account_state_cell(item.row.state, item.halt is not None, glyphs, colours),
+            self._state(item),
             self._exit(item),
             self._stream(health, now),
             (drawing.number(item.exposure, 0), colours.text),
@@ -97,7 +98,7 @@ class FleetPane(LiveTable[FleetRow]):
             case "mode":
                 return item.row.account.mode.value
             case "state":
-                return "Halted" if item.halt is not None else item.row.state.value
+                return self._state(item)[0]
             case "exit":
                 return item.row.account.egress
             case "stream":
@@ -110,8 +111,9 @@ class FleetPane(LiveTable[FleetRow]):
     def words(self, item: FleetRow) -> str:
         account = item.row.account
         halted = "HALT" if item.halt is not None else ""
+        settle = "settle" if waiting(item.row) else ""
         return " ".join(
-            (account.id, account.owner, account.mode, item.row.state, account.egress, halted, *account.groups)
+            (account.id, account.owner, account.mode, item.row.state, account.egress, halted, settle, *account.groups)
         )
 
     def detail(self, item: FleetRow, now: int) -> Line:
@@ -123,7 +125,9 @@ class FleetPane(LiveTable[FleetRow]):
             parts += [(f"{self.glyphs.halt} HALT", self.colours.halt), (f" {words}  ", self.colours.warn)]
         elif row.reason:
             parts.append((f"{row.reason}  ", self.colours.warn))
-        if row.differences:
+        if row.worklist:
+            parts.append(self._worklist(row))
+        elif row.differences:
             parts.append((f"differs: {'; '.join(row.differences)}  ", self.colours.warn))
         offset = "" if health is None or health.clock_offset_ms is None else f"clock {health.clock_offset_ms:+d} ms"
         compared = "not yet compared with the venue"
@@ -153,11 +157,33 @@ class FleetPane(LiveTable[FleetRow]):
 
     def title_parts(self, now: int) -> Sequence[str]:
         halted = sum(1 for item in self._items.values() if item.halt is not None)
-        ready = sum(1 for item in self._items.values() if item.halt is None and item.row.state == "Ready")
+        ready = sum(
+            1
+            for item in self._items.values()
+            if item.halt is None and item.row.state is AccountState.Ready and not waiting(item.row)
+        )
+        differ = sum(1 for item in self._items.values() if waiting(item.row))
         return (
             f"{ready} of {len(self._items)} ready" if self._items else "",
             f"{self.glyphs.halt} HALT {halted}" if halted else "",
+            f"{self.glyphs.near} {differ} to settle" if differ else "",
         )
+
+    def _state(self, item: FleetRow) -> Cell:
+        """How the account stands. One that is ready but has differences to settle opens no new risk: that comes first."""
+        settle = waiting(item.row)
+        if settle and item.halt is None and item.row.state is AccountState.Ready:
+            return (f"{self.glyphs.near:2}settle {settle}", self.colours.crit)
+        return drawing.account_state_cell(item.row.state, item.halt is not None, self.glyphs, self.colours)
+
+    def _worklist(self, row: AccountRow) -> Cell:
+        """What differs, what waits for the operator first; `w` tells it in full."""
+        items = sorted(row.worklist, key=lambda item: not item.needs_decision)
+        told = "; ".join(f"{item.key} ours {item.ours}, venue {item.venues}: {item.cause}" for item in items)
+        settle = waiting(row)
+        if settle:
+            return (f"{self.glyphs.near} {settle} to settle (w): {told}  ", self.colours.warn)
+        return (f"{self.glyphs.pending} {len(items)} differ, under way (w): {told}  ", self.colours.pending)
 
     def _exit(self, item: FleetRow) -> Cell:
         """The exit as configured; the one really seen, called out, where it is another."""
@@ -178,6 +204,11 @@ class FleetPane(LiveTable[FleetRow]):
                 return (f"{self.glyphs.stale} {drawing.age(silent)}", self.colours.stale)
             return (f"up {drawing.age(silent)}", self.colours.text)
         return ("up", self.colours.text)
+
+
+def waiting(row: AccountRow) -> int:
+    """How many differences of the account wait for an operator's decision."""
+    return sum(1 for item in row.worklist if item.needs_decision)
 
 
 def fleet(replica: Replica) -> dict[str, FleetRow]:

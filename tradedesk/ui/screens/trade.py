@@ -21,6 +21,7 @@ from tradedesk.domain.commands import (
     NotSubmitted,
     PlaceOrder,
     Rearm,
+    Settle,
 )
 from tradedesk.domain.control import DeskControl
 from tradedesk.domain.events import HaltSet
@@ -31,6 +32,7 @@ from tradedesk.ui.dialogs.ask import Ask
 from tradedesk.ui.dialogs.cancel_all import CancelAllDialog, Scope
 from tradedesk.ui.dialogs.halt import HaltAsked, HaltDialog, RearmDialog
 from tradedesk.ui.dialogs.review import AmendReview, Review, request_of
+from tradedesk.ui.dialogs.worklist import SettleDialog, WorklistDialog
 from tradedesk.ui.drawing import SECOND, Glyphs
 from tradedesk.ui.header import Standing
 from tradedesk.ui.keys import READ_KEYS, TRADE_KEYS, Key, bindings
@@ -164,14 +166,14 @@ class TradeScreen(WatchScreen):
         self.draw(())
 
     def action_new(self) -> None:
-        selection = self._selected()
+        selection = self.selected()
         instrument = None if selection.instrument is None else self.view.replica.instruments.get(selection.instrument)
         self.open_ticket(
             Fields(accounts=selection.account or "", instrument="" if instrument is None else instrument.symbol)
         )
 
     def action_flatten(self) -> None:
-        selection = self._selected()
+        selection = self.selected()
         if selection.account is None or selection.instrument is None:
             self.say("select a position first: 3, then its row")
             return
@@ -358,7 +360,7 @@ class TradeScreen(WatchScreen):
 
     def action_cancel_all(self) -> None:
         """Open the dialog with the scopes that the selection offers, the narrowest first."""
-        replica, selection = self.view.replica, self._selected()
+        replica, selection = self.view.replica, self.selected()
         instrument = None if selection.instrument is None else replica.instruments.get(selection.instrument)
         symbol = None if instrument is None else instrument.symbol
         everyone = tuple(replica.accounts)
@@ -409,7 +411,7 @@ class TradeScreen(WatchScreen):
             pane.go_on()
 
     def action_halt(self) -> None:
-        self.ask(HaltDialog(self.tools, account=self._selected().account), self._halt)
+        self.ask(HaltDialog(self.tools, account=self.selected().account), self._halt)
 
     def _halt(self, asked: HaltAsked) -> None:
         self.arm(False, ": a halt was asked for")
@@ -426,6 +428,26 @@ class TradeScreen(WatchScreen):
             RearmDialog(self.tools, account=account, reason=reason),
             lambda told: self._submit(
                 Rearm(account=account, reason=told, operator=self.operator), f"rearm of {account or 'the whole desk'}"
+            ),
+        )
+
+    # -- what differs at the venue ------------------------------------------------------------------------------------------
+
+    def show_worklist(self, account: AccountId) -> None:
+        """The same list; `s` goes on to settle the chosen item."""
+        self.ask(WorklistDialog(self.tools, account, may_settle=True), lambda key: self._settle(account, key))
+
+    def _settle(self, account: AccountId, key: str | None, note: str = "") -> None:
+        waiting = [item for item in self.view.replica.accounts[account].worklist if item.needs_decision]
+        item = next((item for item in waiting if key in (None, item.key)), None)
+        if item is None:
+            self.say(f"{key or 'nothing'} does not wait on {account} any more")
+            return
+        self.ask(
+            SettleDialog(self.tools, account, item, operator=self.operator, note=note),
+            lambda told: self._submit(
+                Settle(account=account, key=item.key, note=told, operator=self.operator),
+                f"settling {item.key} of {account}",
             ),
         )
 
@@ -466,6 +488,8 @@ class TradeScreen(WatchScreen):
                     self.tools, account=asked.account, is_chosen=True, level=asked.level, reason=asked.reason
                 )
                 self.ask(dialog, self._halt)
+            case verbs.AskSettle():
+                self._settle(asked.account, asked.key, asked.note)
             case verbs.AskRearm():
                 self._rearm(asked.account, asked.reason)
             case verbs.Plain(verb="arm" | "disarm" as verb):
@@ -487,16 +511,6 @@ class TradeScreen(WatchScreen):
             return False
         self.say(what)
         return True
-
-    def _selected(self) -> Selection:
-        """What the operator's cursor stands on, else what was selected last."""
-        pane = self.focused_pane()
-        here = self.selection if pane is None else pane.selected()
-        return msgspec.structs.replace(
-            here,
-            account=here.account or self.selection.account,
-            instrument=here.instrument or self.selection.instrument,
-        )
 
     def _one_order(self, verb: str) -> Order | None:
         """The order under the orders pane's cursor, if it is on the screen and open."""

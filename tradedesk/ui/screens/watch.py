@@ -15,11 +15,12 @@ from tradedesk.clock import Clock
 from tradedesk.domain.alerts import Severity
 from tradedesk.domain.events import AlertRaised
 from tradedesk.domain.text import clean
-from tradedesk.domain.words import OperatorId
+from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.ui import verbs
 from tradedesk.ui.command_line import CommandLine, FilterLine
 from tradedesk.ui.dialogs.dialog import Dialog, Tools
 from tradedesk.ui.dialogs.help import HelpDialog, Jump
+from tradedesk.ui.dialogs.worklist import WorklistDialog
 from tradedesk.ui.drawing import SECOND, Glyphs, Line, Palette
 from tradedesk.ui.header import (
     Bands,
@@ -356,6 +357,16 @@ class WatchScreen(Screen[None]):
             },
         )
 
+    def selected(self) -> Selection:
+        """What the operator's cursor stands on, else what was selected last."""
+        pane = self.focused_pane()
+        here = self.selection if pane is None else pane.selected()
+        return msgspec.structs.replace(
+            here,
+            account=here.account or self.selection.account,
+            instrument=here.instrument or self.selection.instrument,
+        )
+
     # -- dialogs ------------------------------------------------------------------------------------------------------------
 
     @property
@@ -389,6 +400,17 @@ class WatchScreen(Screen[None]):
             ),
             lambda _: None,
         )
+
+    def action_worklist(self) -> None:
+        account = self.selected().account
+        if account is None:
+            self.say("select an account first: 4, then its row")
+        else:
+            self.show_worklist(account)
+
+    def show_worklist(self, account: AccountId) -> None:
+        """What differs between the desk and the venue of one account. Here it is only read."""
+        self.ask(WorklistDialog(self.tools, account), lambda _: None)
 
     def action_command(self) -> None:
         self._remember_pane()
@@ -474,6 +496,8 @@ class WatchScreen(Screen[None]):
         match asked:
             case verbs.Go():
                 self.go(asked.pane)
+            case verbs.ShowWorklist():
+                self.action_worklist() if asked.account is None else self.show_worklist(asked.account)
             case verbs.ShowTheme():
                 self.app.theme = asked.name
             case verbs.FilterRows():
