@@ -162,7 +162,10 @@ class _Server:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
         self.pid = process.pid
-        self.described = json.loads(process.stdout.readline())
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError("a server of the benchmark did not start; what it said is above")
+        self.described = json.loads(line)
 
     def resident_mib(self) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")

@@ -61,6 +61,7 @@ class Outbox:
         self.over = asyncio.Event()  # set when the connection is
         self._clock = clock
         self._conduct = Conduct(manners, clock())
+        self._texts_are_free = not manners.counts_texts
         self._ending: End | None = None  # to be closed with, when what waits is written
 
     def put(self, frame: bytes, kind: WSMsgType = WSMsgType.TEXT) -> None:
@@ -126,7 +127,8 @@ class Outbox:
 
     def said(self, *, is_text: bool) -> bool:
         """A message came in. False if it was one too many: the socket ends, and what it says counts no more."""
-        self._end(self._conduct.said(self._clock(), is_text=is_text))
+        if not (is_text and self._texts_are_free):
+            self._end(self._conduct.said(self._clock(), is_text=is_text))
         return self._ending is None
 
     def ponged(self, payload: bytes) -> None:
