@@ -67,7 +67,7 @@ async def test_more_than_a_page_is_neither_lost_nor_repeated(
     monkeypatch.setattr(spot_ledger, "PAGE", 3)
     monkeypatch.setattr(spot_ledger, "TRANSFER_PAGE", 3)
     async with connected(paper, "birch") as adapter:
-        since = adapter._clock.now()
+        since = adapter._clock.now() - 1_000_000  # the venue tells whole ms
         for number in range(7):
             move(paper, "USDT", f"{number + 1}", "DEPOSIT")
             move(paper, "USDT", f"-{number + 1}", "TRANSFER")

@@ -35,6 +35,7 @@ from tradedesk.risk import gate
 from tradedesk.views.feed import provisional
 
 ZERO = Decimal(0)
+REJUDGE_NS = 10**9  # an order that waited longer for disk or budget is judged anew: prices and positions moved
 Outgoing = Send | SendCancel | Ask | AskFills | AskMovements | AskState | Quarantine
 Quotes = Callable[[InstrumentId], tuple[Quote, int] | None]  # the quote and its age in ns, by the monotonic clock
 
@@ -61,6 +62,7 @@ class Core:
         self.account = account
         self.manager = manager
         self.state = AccountState.Offline
+        self.reason = ""  # why it is not Ready
         self._store = store
         self._publish = publish
         self._quotes = quotes
@@ -96,9 +98,9 @@ class Core:
 
     def set_state(self, state: AccountState, reason: str, now: int) -> None:
         """Change how the account stands, and say so. Blocked ends only by a start of the desk: a person must have looked."""
-        if self.state is AccountState.Blocked:
+        if self.state is AccountState.Blocked or (self.state, self.reason) == (state, reason):
             return
-        self.state = state
+        self.state, self.reason = state, reason
         self._record(
             ev.AccountChanged(
                 at=now, source=f"worker:{self.account.id}", account=self.account.id, state=state, reason=reason
@@ -118,16 +120,18 @@ class Core:
         if now > order.deadline:
             return "its deadline passed before it could be sent"
         if self.state is not AccountState.Ready:
-            return f"the account is {self.state}"
+            return f"the account is {self.state}" + (f" ({self.reason})" if self.reason else "")
         refusal = self.manager.may_leave(order.client_order_id)
         if refusal is not None:
             return refusal
-        halt = self._halt()
-        if halt is not None:
-            case = gate.Case(order=order, replaces=approved.replaces, given=self._inputs(order, approved.replaces, now))
-            denial = gate.halted(case)
-            return None if denial is None else denial.text
-        return None
+        has_waited = now - approved.approved_at > REJUDGE_NS
+        if self._halt() is None and not has_waited:
+            return None
+        case = gate.Case(order=order, replaces=approved.replaces, given=self._inputs(order, approved.replaces, now))
+        if has_waited:  # F49, F59
+            return "; ".join(denial.text for denial in gate.denials_of(case)) or None
+        denial = gate.halted(case)
+        return None if denial is None else denial.text
 
     def verdict(self, command: PlaceOrder, now: int) -> Verdict:
         """What the Gate would say to the command, its quantity rounded down to the lot. Reserves nothing."""
@@ -173,6 +177,7 @@ class Core:
         return GateInputs(
             now=now,
             account_state=self.state,
+            account_reason=self.reason,
             halt=halt.level if halt is not None else None,
             limits=effective(self.account.limits, order.instrument),
             instrument=books.instruments.get(order.instrument),

@@ -56,6 +56,7 @@ NEWS = 50_000  # answers and reports waiting; an overflow means a gap, and a gap
 RESTART_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between two starts of a worker that fails
 MOST_STARTS = 20  # of a worker that fails within a minute each time; then a person must look
 BEAT_S = 0.5
+STOOD_STILL_NS = 5 * 10**9  # without a beat, and yet it goes on: the desk was stopped, or the machine slept
 AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0)  # between two tries to reach a venue
 STOP_GRACE_S = 3.0
 
@@ -353,6 +354,7 @@ class Worker:
         core = self._core
         if core is None or self._replaced is not None:
             return
+        self._beat()  # before anything that waited is judged
         self._take_all(core, self._urgent)
         if self._news.is_cut:
             self._news.reopen()
@@ -451,6 +453,7 @@ class Worker:
             return "its worker was replaced"
         if self._core is None:
             return "the account's worker is stopping"
+        self._beat()  # the task that sends may be the first to run again
         if self._lease is not None and not self._lease.is_ours():
             return "another desk drives this account now"
         return self._core.last_check(approved, self._clock.now())
@@ -510,8 +513,17 @@ class Worker:
 
     async def _beating(self) -> None:
         while True:
-            self._beat_at = self._clock.monotonic()
+            self._beat()
             await asyncio.sleep(BEAT_S)
+
+    def _beat(self) -> None:
+        """A sign of life. If the last one is long ago nothing is as it was known: compare first, send then (F59)."""
+        last, now = self._beat_at, self._clock.monotonic()
+        self._beat_at = now
+        if last is None or now - last < STOOD_STILL_NS or self._core is None:
+            return
+        self._log.warning("stood_still", account=self.account.id, seconds=(now - last) // 10**9)
+        self._restart_stream(f"the desk stood still for {(now - last) // 10**9} s")
 
     async def _ticking(self) -> None:
         while True:
@@ -532,6 +544,10 @@ class Worker:
     async def _telling(self, adapter: Adapter) -> None:
         """Once a second: how the account's connection does. A stream silent for too long is taken for dead."""
         while True:
+            held_up = adapter.held_up()
+            if held_up is not None and self._core is not None and self._core.state is AccountState.Ready:
+                self._core.set_state(AccountState.Offline, held_up, self._clock.now())
+                self._wanted_reconcile.set()  # whose tries end the hold-up by themselves (F27)
             age = adapter.stream_age_ns()
             if self._is_stream_up and age is not None and age > SILENCE_NS:
                 self._restart_stream(f"silent for {age // 10**9} s")

@@ -19,6 +19,7 @@ class GateInputs(Struct, frozen=True, kw_only=True):
 
     now: int  # ns
     account_state: AccountState
+    account_reason: str = ""  # why it stands so
     halt: HaltLevel | None
     limits: Effective | None
     instrument: Instrument | None

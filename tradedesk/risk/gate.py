@@ -115,7 +115,8 @@ def account_state(case: Case) -> Denial | None:
     state = case.given.account_state
     if state in (AccountState.Ready, AccountState.Halted):
         return None  # a halt has a rule of its own
-    return _no("account_state", f"account {case.order.account} is {state}; it must be Ready to send", value=state)
+    why = f" ({case.given.account_reason})" if case.given.account_reason else ""
+    return _no("account_state", f"account {case.order.account} is {state}{why}; it must be Ready to send", value=state)
 
 
 def halted(case: Case) -> Denial | None:
