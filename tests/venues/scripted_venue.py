@@ -5,8 +5,10 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
 from urllib.parse import parse_qsl
 
+import msgspec
 from aiohttp import web
 from builders import an_instrument, an_order
 
@@ -152,6 +154,11 @@ def approved(order: Order | None = None, replaces: Order | None = None) -> Appro
     )
 
 
+def in_place(qty: str = "0.4") -> Approved:
+    """`an_order()` made smaller where it stands."""
+    return approved(msgspec.structs.replace(an_order(), order_qty=Decimal(qty)), an_order())
+
+
 def a_ticket(order: Order | None = None) -> CancelTicket:
     return CancelTicket(request_id=RequestId("r2"), order=order or an_order(), instrument=an_instrument())
 
@@ -169,3 +176,10 @@ def an_answer(**changes: object) -> dict[str, object]:
 
 def a_cancel_answer(**changes: object) -> dict[str, object]:
     return an_answer(origClientOrderId="c1", clientOrderId="cancel-9", status="CANCELED") | changes
+
+
+def an_amend_answer(**changes: object) -> dict[str, object]:
+    """The venue's answer to `in_place()`."""
+    shown = an_answer(origClientOrderId="c1", qty="0.40000000") | changes
+    del shown["origQty"]
+    return {"transactTime": 1764000000123, "executionId": 75, "amendedOrder": shown}

@@ -10,6 +10,7 @@ import ccxt
 import msgspec
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from builders import an_instrument, an_order
 from ccxt.base import errors as ccxt_errors
 from scripted_venue import (
@@ -20,10 +21,12 @@ from scripted_venue import (
     a_cancel_answer,
     a_ticket,
     adapter_at,
+    an_amend_answer,
     an_answer,
     approved,
     cuts,
     hangs,
+    in_place,
     refuses,
     says,
     says_text,
@@ -34,7 +37,7 @@ from scripted_venue import (
 from tradedesk.clock import SystemClock
 from tradedesk.domain.orders import OrdStatus
 from tradedesk.domain.outcomes import Acknowledged, NotSent, Refused, ReplaceOutcome, Unproven
-from tradedesk.domain.words import OrderType, TimeInForce
+from tradedesk.domain.words import ClientOrderId, OrderType, TimeInForce, VenueOrderId
 from tradedesk.log import Record, subscribe
 from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.outcomes import PROOF_OF_REFUSAL, Asked
@@ -126,8 +129,9 @@ async def test_what_proves_nothing_leaves_a_cancel_and_a_replace_unproven(
     venue.behaviour = behaviour
     assert isinstance(await adapter.cancel(a_ticket()), Unproven)
     assert isinstance(await adapter.replace(approved(an_order(client_order_id="c2"), an_order())), Unproven)
+    assert isinstance(await adapter.replace(in_place()), Unproven)
     assert (await adapter.query(an_order(), an_instrument())).failed is not None
-    assert [row[0] for row in venue.seen] == ["DELETE", "POST", "GET"]
+    assert [row[0] for row in venue.seen] == ["DELETE", "POST", "PUT", "GET"]
     with pytest.raises(VenueFailed):
         await adapter.venue_state(None)
 
@@ -172,6 +176,122 @@ async def test_each_proof_of_the_table_refuses_a_placed_order(
     assert isinstance(answer, Refused)
     assert (answer.code, answer.text) == (code, text or "Whatever.")
     assert answer.is_auth is (code in (-1002, -1022, -2008, -2014, -2015))
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (-2038, "Unknown order sent."),
+        (-2038, "Order amend (quantity increase) is not supported."),
+        (-2013, "Order does not exist."),
+        (-1013, "Filter failure: LOT_SIZE"),
+        (-1021, "Timestamp for this request is outside of the recvWindow."),
+    ],
+)
+async def test_what_refuses_an_amend_in_place(venue: ScriptedVenue, adapter: SpotAdapter, code: int, text: str) -> None:
+    """F24"""
+    venue.behaviour = refuses(code, text)
+    answer = await adapter.replace(in_place())
+    assert isinstance(answer, Refused)
+    assert (answer.code, answer.text) == (code, text)
+
+
+async def test_what_refuses_an_amend_proves_nothing_of_an_order_that_is_placed(
+    venue: ScriptedVenue, adapter: SpotAdapter
+) -> None:
+    for code in (-2038, -2013, -2026, -2039):
+        venue.behaviour = refuses(code, "Whatever.")
+        assert isinstance(await adapter.place(approved()), Unproven)
+
+
+async def test_an_amend_sends_the_present_client_id_as_the_new_one_and_checks_the_answer(
+    venue: ScriptedVenue, adapter: SpotAdapter
+) -> None:
+    """F24"""
+    venue.behaviour = says(200, an_amend_answer())
+    answer = await adapter.replace(in_place())
+    assert isinstance(answer, Acknowledged)
+    assert answer.report is not None
+    assert (answer.report.client_order_id, answer.report.renamed_from) == ("c1", None)
+    assert answer.report.order_qty == Decimal("0.4")
+    sent = venue.seen[-1][2]
+    assert (sent["origClientOrderId"], sent["newClientOrderId"], sent["newQty"]) == ("c1", "c1", "0.4")
+    venue.behaviour = says(200, an_amend_answer(clientOrderId="random-7"))
+    answer = await adapter.replace(in_place())
+    assert isinstance(answer, Acknowledged)
+    assert answer.report is not None
+    assert (answer.report.client_order_id, answer.report.renamed_from) == ("random-7", "c1")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"origClientOrderId": "c9"}, {"symbol": "ETHUSDT"}, {"side": "SELL"}, {"price": "1.00000000"}, {"qty": "0.3"}],
+)
+async def test_an_amend_answered_for_another_order_proves_nothing(
+    venue: ScriptedVenue, adapter: SpotAdapter, changes: dict[str, object]
+) -> None:
+    """F04"""
+    venue.behaviour = says(200, an_amend_answer(**changes))
+    assert isinstance(await adapter.replace(in_place()), Unproven)
+
+
+async def test_an_order_under_another_client_id_is_named_by_that_one(
+    venue: ScriptedVenue, adapter: SpotAdapter
+) -> None:
+    """F24: what the venue would not know any more is not asked for"""
+    order = msgspec.structs.replace(an_order(), known_as=ClientOrderId("x9"))
+    venue.behaviour = says(200, a_cancel_answer(origClientOrderId="x9"))
+    assert isinstance(await adapter.cancel(a_ticket(order)), Acknowledged)
+    venue.behaviour = says(200, an_answer(clientOrderId="x9"))
+    answer = await adapter.query(order, an_instrument())
+    assert answer.failed is None
+    assert [parameters["origClientOrderId"] for _, _, parameters in venue.seen] == ["x9", "x9"]
+
+
+async def test_an_order_that_is_gone_under_our_id_is_asked_for_by_the_venues_own(
+    venue: ScriptedVenue, adapter: SpotAdapter
+) -> None:
+    """F24: amended without our knowing, it has a random client id"""
+    order = msgspec.structs.replace(an_order(), venue_order_id=VenueOrderId("28"))
+
+    async def renamed(request: web.Request) -> web.StreamResponse:
+        known = request.query.get("orderId") == "28"
+        behaviour = says(200, an_answer(clientOrderId="random-7")) if known else refuses(-2013, "Order does not exist.")
+        return await behaviour(request)
+
+    venue.behaviour = renamed
+    answer = await adapter.query(order, an_instrument())
+    assert answer.report is not None
+    assert (answer.report.client_order_id, answer.report.renamed_from) == ("random-7", "c1")
+
+
+async def test_an_archived_order_ended_without_a_fill(venue: ScriptedVenue, adapter: SpotAdapter) -> None:
+    """-2026: after a restored backup an order may be asked about that ended long ago"""
+    venue.behaviour = refuses(
+        -2026, "Order was canceled or expired with no executed qty over 90 days ago and has been archived."
+    )
+    answer = await adapter.query(an_order(), an_instrument())
+    assert answer.report is not None
+    assert (answer.report.ord_status, answer.report.cum_qty) == (OrdStatus.Canceled, Decimal(0))
+
+
+async def test_thin_answers_prove_that_the_order_was_there_and_no_more(
+    venue: ScriptedVenue, adapter: SpotAdapter
+) -> None:
+    """DESIGN 6: ids alone"""
+    ids = {"symbol": "BTCUSDT", "orderId": 28, "clientOrderId": "c1"}
+    venue.behaviour = says(200, ids)
+    placed = await adapter.place(approved())
+    assert isinstance(placed, Acknowledged)
+    assert placed.report is not None
+    assert placed.report.ord_status is None
+    asked = await adapter.query(an_order(), an_instrument())
+    assert asked.report is not None
+    assert asked.report.ord_status is None
+    venue.behaviour = says(200, ids | {"origClientOrderId": "c1", "clientOrderId": "cancel-9"})
+    cancelled = await adapter.cancel(a_ticket())
+    assert isinstance(cancelled, Acknowledged)
+    assert cancelled.report is None
 
 
 async def test_an_unknown_order_refuses_a_cancel_and_says_no_more(venue: ScriptedVenue, adapter: SpotAdapter) -> None:

@@ -51,8 +51,11 @@ class Adapter(Protocol):
         """Send one new order, once. Returns only what was proved."""
         ...
 
-    async def replace(self, approved: Approved) -> ReplaceOutcome | NotSent | Unproven:
-        """Cancel `approved.replaces` and place `approved.order` in one request; stops if the cancel fails."""
+    async def replace(self, approved: Approved) -> ReplaceOutcome | Acknowledged | Refused | NotSent | Unproven:
+        """Cancel `approved.replaces` and place `approved.order` in one request; stops if the cancel fails.
+
+        Where both are one order (`is_in_place`): make it smaller where it stands, and no ReplaceOutcome comes of it.
+        """
         ...
 
     async def cancel(self, ticket: CancelTicket) -> Acknowledged | Refused | Unproven | NotSent:

@@ -337,6 +337,10 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
             elif not heard.may_have_left:
                 door.left(turn)
 
+    async def privatePutOrderAmendKeepPriority(self, parameters: Mapping[str, Any]) -> Any:
+        """An end point that ccxt's own table lacks (CCXT.md 14c), named as its implicit methods are."""
+        return await self.request("order/amend/keepPriority", ["private"], "PUT", dict(parameters), {})
+
     def announced(self, rows: Any) -> None:
         """The venue's own list of its limits (`rateLimits` of exchangeInfo)."""
         for row in rows if isinstance(rows, list) and self._door is not None else ():

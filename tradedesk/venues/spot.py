@@ -13,7 +13,7 @@ import msgspec
 
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import Money, is_multiple, parse_decimal, plain
-from tradedesk.domain.orders import Fill, Order, OrdStatus
+from tradedesk.domain.orders import Fill, Order, OrdStatus, could_be_its_qty
 from tradedesk.domain.outcomes import BalanceReport, OrderReport
 from tradedesk.domain.positions import Balance
 from tradedesk.domain.text import clean
@@ -214,10 +214,11 @@ def contradiction(report: OrderReport, order: Order) -> str | None:
         ("client order id", report.renamed_from or report.client_order_id, order.venue_client_id),
         ("instrument", report.instrument, order.instrument),
         ("side", report.side, order.side),
-        ("quantity", report.order_qty, order.order_qty),
         ("price", report.price, order.price),
         ("order id", report.venue_order_id, order.venue_order_id),
     )
+    if report.order_qty is not None and not could_be_its_qty(order, report.order_qty):
+        return "the answer is about another order: its quantity differs"
     for what, said, ours in checks:
         if said is not None and ours is not None and said != ours:
             return f"the answer is about another order: its {what} differs"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from tradedesk.access import egress
 from tradedesk.access.vault import Secret
@@ -44,7 +45,7 @@ from tradedesk.venues.ccxt_binance import (
     name_of,
     was_not_sent,
 )
-from tradedesk.venues.outcomes import Asked, Spoken, is_refusal, spoken
+from tradedesk.venues.outcomes import ARCHIVED, Asked, Spoken, is_refusal, spoken
 from tradedesk.venues.questions import NoAnswer, ask, clock_offset_ms, load_instruments, no_answer, readable, told
 from tradedesk.venues.spot_prices import API_SOCKET
 from tradedesk.venues.turns import Door
@@ -113,7 +114,7 @@ class SpotAdapter:
             receive_window_ms=RECEIVE_WINDOW_MS,
             engine_timeout_ms=ENGINE_TIMEOUT_MS,
             query_lag_ms=QUERY_LAG_MS,
-            has_native_amend=False,  # there is one, but it only shrinks (F24)
+            has_native_amend=any(instrument.can_shrink for instrument in self._markets.instruments),
             dead_man="none",
             instruments=self._markets.instruments,
         )
@@ -181,10 +182,12 @@ class SpotAdapter:
                 return _refused_or_unproven(request_id, Asked.Place, heard.said, answer.cause)
         return self._acknowledged(request_id, answer, order)
 
-    async def replace(self, approved: Approved) -> ReplaceOutcome | NotSent | Unproven:
+    async def replace(self, approved: Approved) -> ReplaceOutcome | Acknowledged | Refused | NotSent | Unproven:
         old, request_id = approved.replaces, approved.request_id
         if old is None:
             raise ValueError(f"{approved.order.client_order_id} replaces no order; place it instead")
+        if approved.is_in_place:
+            return await self._amend(approved)
         parameters = spot.replace_parameters(approved.order, old, approved.instrument)
         answer, heard = await self._send(approved, "privatePostOrderCancelReplace", parameters)
         match answer:
@@ -199,15 +202,27 @@ class SpotAdapter:
                 return ReplaceOutcome(request_id=request_id, cancel=whole, new=None)  # it looked at neither leg
         return self._replaced(request_id, answer, 200, old, approved.order)
 
+    async def _amend(self, approved: Approved) -> Acknowledged | Refused | Unproven | NotSent:
+        """Make an order smaller where it stands. Whether its client id is still ours is for the manager to see (F24)."""
+        order, request_id = approved.order, approved.request_id
+        parameters = spot.amend_parameters(order, approved.instrument)
+        answer, heard = await self._send(approved, "privatePutOrderAmendKeepPriority", parameters)
+        match answer:
+            case NotSent():
+                return answer
+            case NoAnswer():
+                return _refused_or_unproven(request_id, Asked.Amend, heard.said, answer.cause)
+        return self._acknowledged(request_id, answer, order, asked=Asked.Amend)
+
     async def cancel(self, ticket: CancelTicket) -> Acknowledged | Refused | Unproven | NotSent:
         order, request_id = ticket.order, ticket.request_id
-        parameters = {"symbol": ticket.instrument.venue_symbol, "origClientOrderId": order.client_order_id}
+        parameters = {"symbol": ticket.instrument.venue_symbol, "origClientOrderId": order.venue_client_id}
         answer, heard = await self._ask("privateDeleteOrder", parameters, Priority.Cancel)
         if isinstance(answer, NoAnswer) and answer.is_unsent:
             return NotSent(request_id=request_id, reason=answer.cause)
         if isinstance(answer, NoAnswer):
             return _refused_or_unproven(request_id, Asked.Cancel, heard.said, answer.cause)
-        return self._acknowledged(request_id, answer, order, is_cancel=True)
+        return self._acknowledged(request_id, answer, order, asked=Asked.Cancel)
 
     async def _send(self, approved: Approved, method: str, parameters: dict[str, str]) -> tuple[Any, Heard]:
         """Send an order once: the venue's answer, NoAnswer, or NotSent; and what was heard with it.
@@ -221,7 +236,7 @@ class SpotAdapter:
             failure: Exception | None = None
             with listening(
                 last=lambda: self._last_check(approved),
-                wire=lambda body: spot.wire_difference(body, order, instrument),
+                wire=lambda body: spot.wire_difference(body, order, instrument, is_amend=approved.is_in_place),
             ) as heard:
                 try:
                     answer = await self._exchange.call(
@@ -262,16 +277,20 @@ class SpotAdapter:
             self._doubts_clock = True
 
     def _acknowledged(
-        self, request_id: RequestId, answer: Any, order: Order, *, is_cancel: bool = False
+        self, request_id: RequestId, answer: Any, order: Order, *, asked: Asked = Asked.Place
     ) -> Acknowledged | Unproven:
         """Only if the answer names our order and contradicts it in nothing (5.2, F04)."""
         try:
-            report = spot.read_order(answer, self._venue, is_cancel=is_cancel)
-            fills = () if is_cancel else spot.read_answer_fills(answer, order)
+            if asked is Asked.Amend:
+                report = spot.read_amended(answer, self._venue)
+            else:
+                report = spot.read_order(answer, self._venue, is_cancel=asked is Asked.Cancel)
+            fills = spot.read_answer_fills(answer, order) if asked is Asked.Place else ()
             cause = spot.contradiction(report, order)
             if cause is None:
                 self._learn(report)
-                return Acknowledged(request_id=request_id, report=report, fills=fills)
+                is_thin_cancel = asked is Asked.Cancel and report.ord_status is None
+                return Acknowledged(request_id=request_id, report=None if is_thin_cancel else report, fills=fills)
         except spot.Unreadable as error:
             cause = f"the answer could not be read: {error}"
         return Unproven(request_id=request_id, cause=cause)
@@ -287,7 +306,7 @@ class SpotAdapter:
             is_cancel = asked is Asked.Cancel
             match result:
                 case "SUCCESS":
-                    return self._acknowledged(request_id, response, old if is_cancel else order, is_cancel=is_cancel)
+                    return self._acknowledged(request_id, response, old if is_cancel else order, asked=asked)
                 case "FAILURE":
                     said = spoken(status, response, hide=self._exchange.hide)
                     cause = "it failed, and the venue does not say why" if said is None else f"{said.code} {said.text}"
@@ -306,15 +325,34 @@ class SpotAdapter:
 
     async def query(self, order: Order, instrument: Instrument) -> QueryAnswer:
         client_order_id = order.client_order_id
-        parameters = {"symbol": instrument.venue_symbol, "origClientOrderId": client_order_id}
-        answer, heard = await self._ask("privateGetOrder", parameters, Priority.Doubt)
+        named = {"symbol": instrument.venue_symbol, "origClientOrderId": order.venue_client_id}
+        answer, heard = await self._ask("privateGetOrder", named, Priority.Doubt)
+        if _says_absent(heard) and order.venue_order_id is not None:  # under another client id now, perhaps (F24)
+            named = {"symbol": instrument.venue_symbol, "orderId": order.venue_order_id}
+            answer, heard = await self._ask("privateGetOrder", named, Priority.Doubt)
         if isinstance(answer, NoAnswer):
+            if heard.said is not None and heard.said.code == ARCHIVED:
+                return QueryAnswer(client_order_id=client_order_id, report=spot.archived(order))
             failed = None if _says_absent(heard) else answer.cause
             return QueryAnswer(client_order_id=client_order_id, report=None, failed=failed)
-        read = self._acknowledged(RequestId(""), answer, order)
-        if isinstance(read, Unproven):
-            return QueryAnswer(client_order_id=client_order_id, report=None, failed=read.cause)
-        return QueryAnswer(client_order_id=client_order_id, report=read.report)
+        read = self._queried(answer, order, is_by_venue_id="orderId" in named)
+        if isinstance(read, str):
+            return QueryAnswer(client_order_id=client_order_id, report=None, failed=read)
+        return QueryAnswer(client_order_id=client_order_id, report=read)
+
+    def _queried(self, answer: Any, order: Order, *, is_by_venue_id: bool) -> OrderReport | str:
+        """The report, or why it is none."""
+        try:
+            report = spot.read_order(answer, self._venue)
+        except spot.Unreadable as error:
+            return f"the answer could not be read: {error}"
+        if is_by_venue_id and report.client_order_id != order.venue_client_id:
+            report = msgspec.structs.replace(report, renamed_from=order.venue_client_id)
+        cause = spot.contradiction(report, order)
+        if cause is not None:
+            return cause
+        self._learn(report)
+        return report
 
     async def fills_of(self, order: Order, instrument: Instrument) -> tuple[Fill, ...]:
         return await readable(self._fills_of(order, instrument))
