@@ -20,6 +20,8 @@ from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.marketdata.host import FeedHost
 from tradedesk.venues.adapter import Adapter, LastCheck, Markets
 from tradedesk.venues.feed import PublicFeed
+from tradedesk.venues.spot_prices import LIMITS
+from tradedesk.venues.turns import Budgets, Door
 
 DEFAULT_EXIT = "127.0.0.1"  # of market data on a paper exchange where desk.toml names none
 SUPPORTED = ("binance",)  # ccxt ids that `venues` has an adapter for
@@ -45,6 +47,7 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
         if venue.egress is None and venue.url is None:
             raise CannotBuild(f"venues.{venue.id}.egress: is missing; set the source address of its market data")
     chance = SystemRandom()
+    budgets = Budgets(clock)
     markets = {venue.id: Markets(venue.instruments) for venue in settings.venues.values()}
     secrets_of = {account.id: vault.get(account.secret, account.venue) for account in settings.accounts.values()}
     return Parts(
@@ -56,10 +59,21 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
                 markets[account.venue],
                 clock,
                 chance,
+                budgets.door(_place(settings.venues[account.venue]), LIMITS, account.egress, account.id),
             )
             for account in settings.accounts.values()
         },
-        feeds={venue.id: _feed(venue, markets[venue.id], clock, chance) for venue in settings.venues.values()},
+        feeds={
+            venue.id: _feed(
+                venue,
+                markets[venue.id],
+                clock,
+                chance,
+                budgets.door(_place(venue), LIMITS, venue.egress or DEFAULT_EXIT),
+            )
+            for venue in settings.venues.values()
+        },
+        budgets=budgets,
         leases={
             account.id: Lease(secrets_of[account.id].api_key, _place(settings.venues[account.venue]), home.state)
             for account in settings.accounts.values()
@@ -109,7 +123,7 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
 
 
 def _adapter(
-    account: Account, venue: VenueSettings, secret: Secret, markets: Markets, clock: Clock, chance: Random
+    account: Account, venue: VenueSettings, secret: Secret, markets: Markets, clock: Clock, chance: Random, door: Door
 ) -> Connect:
     """Makes the account's adapter on its worker's thread. The secret is held here and in the adapter, nowhere else (5.6)."""
 
@@ -127,13 +141,14 @@ def _adapter(
             last_check=last_check,
             clock=clock,
             chance=chance,
+            door=door,
         )
 
     return made
 
 
 def _feed(
-    venue: VenueSettings, markets: Markets, clock: Clock, chance: Random
+    venue: VenueSettings, markets: Markets, clock: Clock, chance: Random, door: Door
 ) -> Callable[[Callable[[Event], None]], FeedHost]:
     def opened() -> PublicFeed:
         from tradedesk.venues.ccxt_binance import addresses_of
@@ -146,6 +161,7 @@ def _feed(
             symbols=venue.instruments,
             clock=clock,
             chance=chance,
+            door=door,
         )
 
     def made(publish: Callable[[Event], None]) -> FeedHost:

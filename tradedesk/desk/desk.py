@@ -32,9 +32,11 @@ from tradedesk.marketdata.host import FeedHost
 from tradedesk.risk.halts import HaltLatch
 from tradedesk.risk.monitor import RiskMonitor
 from tradedesk.venues.adapter import Adapter, LastCheck
+from tradedesk.venues.turns import Budgets
 from tradedesk.views.replica import Replica
 
 HEARTBEAT_S = 1.0
+LATE_NS = 3 * 10**9  # for a heartbeat: then the desk itself stood still, and no worker is judged by its silence
 START_S = 10.0  # the desk thread has its sockets open within this, or the start has failed
 
 
@@ -44,6 +46,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     adapters: dict[AccountId, Callable[[LastCheck], Adapter]]
     feeds: dict[VenueId, Callable[[Callable[[ev.Event], None]], FeedHost]]
     leases: dict[AccountId, Lease] = {}  # of accounts that another desk of this machine could drive as well
+    budgets: Budgets | None = None  # what the adapters and feeds share of their venues' rate limits
 
 
 class Desk:
@@ -111,9 +114,14 @@ class Desk:
                 lease=parts.leases.get(account.id),
             )
 
+        riskiest_first = sorted(settings.accounts, key=partial(_at_stake, replica), reverse=True)
+        self._budgets = parts.budgets
+        self._banned: frozenset[str] = frozenset()  # exits of which an alert stands
+        if parts.budgets is not None:
+            parts.budgets.look_first(riskiest_first)
         self._workers: dict[AccountId, Supervisor] = {
-            account.id: Supervisor(account.id, partial(made, account), self._worker_hangs, self._log)
-            for account in settings.accounts.values()
+            account: Supervisor(account, partial(made, settings.accounts[account]), self._worker_hangs, self._log)
+            for account in riskiest_first
         }
         self.office = Office(
             workers=self._workers,
@@ -229,6 +237,27 @@ class Desk:
             at=self._clock.now(),
         )
         self.emit(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
+
+    def _tell_bans(self) -> None:
+        """An alert for each exit that a venue has banned, until the ban ends (F27)."""
+        bans = () if self._budgets is None else self._budgets.bans()
+        now = self._clock.now()
+        for ban in bans:
+            if ban.exit not in self._banned:
+                concerned = f"; accounts {', '.join(ban.accounts)} cannot trade until then" if ban.accounts else ""
+                alert = Alert(
+                    key=f"ban:{ban.exit}",
+                    rule="ban",
+                    severity=Severity.Critical,
+                    account=None,
+                    text=f"{ban.text}{concerned}; nothing is sent",
+                    at=now,
+                )
+                self.emit(ev.AlertRaised(at=now, source="desk", alert=alert))
+        still = frozenset(ban.exit for ban in bans)
+        for exit_ in self._banned - still:
+            self.emit(ev.AlertEnded(at=now, source="desk", key=f"ban:{exit_}"))
+        self._banned = still
 
     def _log_written(self, record: log.Record) -> None:
         fields = " ".join(f"{name}={value}" for name, value in record.fields)
@@ -361,10 +390,15 @@ class Desk:
         self._hub.drain()
         self._is_up.set()
         try:
+            looked_at = self._clock.monotonic()
             while not stopping.is_set():
                 self._hub.publish(ev.Heartbeat(at=self._clock.now(), source="desk"))
-                for worker in self._workers.values():
-                    worker.look(self._clock.monotonic())
+                elapsed = self._clock.monotonic()
+                if elapsed - looked_at < LATE_NS:  # else they had no more chance to live than we (F59)
+                    for worker in self._workers.values():
+                        worker.look(elapsed)
+                looked_at = elapsed
+                self._tell_bans()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
             self._hub.drain()
@@ -374,3 +408,10 @@ class Desk:
             control.close()
             for path in paths:
                 path.unlink(missing_ok=True)
+
+
+def _at_stake(replica: Replica, account: AccountId) -> tuple[int, int]:
+    """What the journal knows of an account that may have moved while no desk looked: open orders, then positions."""
+    orders = sum(1 for order in replica.orders.values() if order.account == account and not order.is_dead)
+    held = sum(1 for (owner, _), position in replica.positions.items() if owner == account and position.qty != 0)
+    return orders, held

@@ -7,7 +7,7 @@ loop; the budgets are everybody's.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -52,7 +52,7 @@ class Budgets:
             budget = self._venues.setdefault(place, Budget(limits))
             return Door(budget, budget.client(exit_, account), self._lock, self._clock)
 
-    def look_first(self, accounts: list[str]) -> None:
+    def look_first(self, accounts: Sequence[str]) -> None:
         """The order in which accounts are compared with their venue when the budget does not suffice for all at once."""
         with self._lock:
             for budget in self._venues.values():
