@@ -238,6 +238,20 @@ async def test_a_venues_words_in_a_difference_are_never_obeyed() -> None:
         assert "\u202e" not in desk.shown()
 
 
+async def test_one_key_opens_what_waits_first_and_the_help_names_it_with_its_command() -> None:
+    async with a_desk(size=(120, 80), **DIFFERS) as desk:
+        await desk.press("4", "end", "W")
+        assert desk.dialog() is None
+        assert desk.notices() == ["nothing of cedar waits to be settled"]
+        await desk.press("escape", "home", "W")
+        assert isinstance(desk.dialog(), SettleDialog)
+        assert "settle balance:BTC of acme PAPER" in desk.shown()
+        await desk.wait()
+        await desk.press("escape", "question_mark")
+        assert ":settle ACCOUNT ITEM WHY" in desk.shown()
+        assert ":worklist ACCOUNT" in desk.shown()
+
+
 # -- the command line -----------------------------------------------------------------------------------------------------
 
 

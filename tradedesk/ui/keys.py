@@ -66,6 +66,8 @@ TRADE_KEYS: tuple[Key, ...] = (
         command="ACCOUNT INSTRUMENT flatten"),
     Key(id="alert.acknowledge", key="a", action="acknowledge", label="ack", says="Acknowledge the selected alert",
         command="ack"),
+    Key(id="account.settle", key="W", action="settle", label="settle", says="Settle a difference: account, note, F2",
+        command="settle ACCOUNT ITEM WHY"),
     Key(id="desk.arm", key="f9", action="arm", label="arm", says="Arm or disarm", command="arm", in_footer=True),
     Key(id="desk.halt", key="f12", action="halt", label="halt", says="Halt: scope, then y", command="halt ACCOUNT REASON",
         in_footer=True),

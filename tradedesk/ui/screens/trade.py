@@ -437,11 +437,18 @@ class TradeScreen(WatchScreen):
         """The same list; `s` goes on to settle the chosen item."""
         self.ask(WorklistDialog(self.tools, account, may_settle=True), lambda key: self._settle(account, key))
 
+    def action_settle(self) -> None:
+        account = self.selected().account
+        if account is None:
+            self.say("select an account first: 4, then its row")
+        else:
+            self._settle(account, None)
+
     def _settle(self, account: AccountId, key: str | None, note: str = "") -> None:
         waiting = [item for item in self.view.replica.accounts[account].worklist if item.needs_decision]
         item = next((item for item in waiting if key in (None, item.key)), None)
         if item is None:
-            self.say(f"{key or 'nothing'} does not wait on {account} any more")
+            self.say(f"nothing of {account} waits to be settled" if key is None else f"{key} does not wait any more")
             return
         self.ask(
             SettleDialog(self.tools, account, item, operator=self.operator, note=note),
