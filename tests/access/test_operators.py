@@ -13,8 +13,8 @@ def an_operator(name="desk1", roles="trader", accounts="acme", uid=None):
 
 TRADING = {Verb.Place, Verb.Amend, Verb.Cancel, Verb.CancelAll}
 ALLOWED = {
-    "trader": TRADING | {Verb.Halt, Verb.Acknowledge},
-    "risk": {Verb.SetLimits, Verb.Halt, Verb.Rearm, Verb.Acknowledge},
+    "trader": TRADING | {Verb.Halt, Verb.Acknowledge, Verb.Settle},
+    "risk": {Verb.SetLimits, Verb.Halt, Verb.Rearm, Verb.Acknowledge, Verb.Settle},
     "support": set(),
     "": set(),
 }

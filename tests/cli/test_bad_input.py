@@ -3,9 +3,11 @@
 import gzip
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from demo_desk import Asked, Demo, ended, started, until_nobody_listens
+from paper_process import paper_process
 
 from tradedesk.cli.demo import MADE_BY, new_vault
 
@@ -305,9 +307,14 @@ def test_a_refused_key_and_an_exit_that_is_not_there_stop_their_accounts_alone_w
     desk: Demo, home: Asked
 ) -> None:
     """F28, F11"""
+    with paper_process() as paper:  # an exchange of its own: on the demo's its desk drives these accounts
+        _refused_key_and_absent_exit(desk, home, paper)
+
+
+def _refused_key_and_absent_exit(desk: Demo, home: Asked, paper: dict[str, Any]) -> None:
     with_vault(desk, home)
-    written(home, desk.home.config.read_text())
-    key = next(account for account in desk.paper["accounts"] if account["name"] == "cedar")["api_key"]
+    written(home, desk.home.config.read_text().replace(desk.paper["rest"], paper["rest"]))
+    key = next(account for account in paper["accounts"] if account["name"] == "cedar")["api_key"]
     assert home.ask("accounts", "remove", "cedar").status == 0
     added = home.ask(
         "accounts", "add", "cedar", "--venue", "binance", "--api-key", key, "--secret-stdin", "--egress", "127.0.0.4",
@@ -317,7 +324,7 @@ def test_a_refused_key_and_an_exit_that_is_not_there_stop_their_accounts_alone_w
     written(home, home.home.config.read_text().replace('egress = "127.0.0.3"', 'egress = "198.51.100.7"'))
     process, _ = started(home, "run", "--json")
     try:
-        watched = Demo(home.folder, {"paper": desk.paper, "desk_pid": process.pid})
+        watched = Demo(home.folder, {"paper": paper, "desk_pid": process.pid})
         assert watched.until(
             lambda watch: (
                 {str(name): str(row.state) for name, row in watch.replica.accounts.items()}
