@@ -24,6 +24,7 @@ FRAME_S = 0.1
 FRAMES_PER_CANDLES = 5
 RELIST_S = 300.0  # ticks, lots and trading states change while we run (F29, F30)
 SILENT_NS = 30 * 1_000_000_000  # no news of any market: the stream may be open and dead (F13)
+STOOD_STILL_NS = 10 * 1_000_000_000  # without a frame of ours: the desk was stopped, or the machine slept (F59)
 BOOK_EVERY_NS = 2 * 1_000_000_000  # between snapshots of one market: each costs 50 of 6,000 a minute
 STOP_WITHIN_S = 5.0
 
@@ -54,6 +55,8 @@ class FeedHost:
         self._fetching: dict[tuple[InstrumentId, Need], asyncio.Task[None]] = {}
         self._book_asked_at: dict[InstrumentId, int] = {}  # monotonic ns
         self._connected_at: int | None = None  # monotonic ns
+        self._alive_at: int | None = None  # monotonic ns
+        self._stood_still = False  # since when what the open stream still holds is of the past
         self._is_ready = threading.Event()
         self._stop: Callable[[], object] | None = None
         self._thread: threading.Thread | None = None
@@ -162,9 +165,11 @@ class FeedHost:
     async def _stream(self, instruments: tuple[Instrument, ...]) -> None:
         """The stream, begun anew when it is open and says nothing of any market."""
         while True:
+            self._stood_still = False
+            self._alive_at = self._clock.monotonic()
             running = asyncio.create_task(self._feed.run(instruments, self._hear))
             try:
-                while not running.done() and not self._is_silent():
+                while not running.done() and not self._is_silent() and not self._stood_still:
                     await asyncio.wait({running}, timeout=1.0)
                 if running.done():
                     running.result()
@@ -172,7 +177,15 @@ class FeedHost:
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
-            self._disconnected(f"no news of any market for {SILENT_NS // 1_000_000_000} s; connecting anew")
+            if not self._stood_still:
+                self._disconnected(f"no news of any market for {SILENT_NS // 1_000_000_000} s; connecting anew")
+
+    def _live_on(self, monotonic: int) -> None:
+        """A sign of life. If the last one is long ago, what is queued is old: no market is believed until a new stream."""
+        last, self._alive_at = self._alive_at, monotonic
+        if last is not None and monotonic - last > STOOD_STILL_NS and not self._stood_still:
+            self._stood_still = True
+            self._disconnected(f"the desk stood still for {(monotonic - last) // 1_000_000_000} s; connecting anew")
 
     def _is_silent(self) -> bool:
         now = self._clock.monotonic()
@@ -183,6 +196,9 @@ class FeedHost:
 
     def _hear(self, news: PublicNews) -> None:
         now, monotonic = self._clock.now(), self._clock.monotonic()
+        self._live_on(monotonic)
+        if self._stood_still:
+            return
         if isinstance(news, StreamState):
             if not news.is_up:
                 self._disconnected(news.cause)
@@ -260,6 +276,7 @@ class FeedHost:
         while True:
             await asyncio.sleep(FRAME_S)
             count += 1
+            self._live_on(self._clock.monotonic())
             self._tell_states()
             now = self._clock.now()
             for market in self._markets.values():
