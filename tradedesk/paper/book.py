@@ -9,7 +9,8 @@ only then, though no depth and no event tells of it.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class Resting:
@@ -38,7 +39,7 @@ class Iceberg(Resting):
         self.hidden = lots - self.leaves
 
 
-class Match(NamedTuple):
+class Match(Struct, frozen=True, gc=False):
     """One trade: the resting order it was with, at that order's price."""
 
     resting: Resting
@@ -315,16 +316,21 @@ class Book:
         price = rank * ladder.sign
         while lots and level.orders:  # once; again only where an iceberg shows its next part
             filled: list[Resting] = []
+            before = lots
             for order in level.orders.values():
-                take = order.leaves if order.leaves < lots else lots
-                matches.append(Match(order, price, take))
-                order.leaves -= take
-                level.total -= take
-                lots -= take
-                if not order.leaves:
-                    filled.append(order)
+                leaves = order.leaves
+                if leaves > lots:
+                    matches.append(Match(order, price, lots))
+                    order.leaves = leaves - lots
+                    lots = 0
+                    break
+                matches.append(Match(order, price, leaves))
+                order.leaves = 0
+                filled.append(order)
+                lots -= leaves
                 if not lots:
                     break
+            level.total -= before - lots
             for order in filled:
                 del level.orders[order.key]
                 if order.hidden:
