@@ -1,6 +1,7 @@
 """The journal on disk: what is durable, in what order, who may write, and what damage and a failing disk do."""
 
 import asyncio
+import contextlib
 import os
 import queue
 import resource
@@ -22,7 +23,8 @@ from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.events import DurableEvent, HaltSet
 from tradedesk.domain.words import OperatorId
 from tradedesk.journal import segments, sqlite
-from tradedesk.journal.sqlite import SqliteJournal, verify
+from tradedesk.journal.records import Reading
+from tradedesk.journal.sqlite import SqliteJournal, read, verify
 from tradedesk.journal.store import JournalError, JournalFailed, JournalFull
 
 
@@ -447,7 +449,7 @@ async def test_F64_a_failing_disk_fails_every_waiting_record_refuses_the_rest_an
     with pytest.raises(JournalFailed, match="no new orders until"):
         journal.append(placed(client_order_id="later"))
     assert len(failures) == 1
-    assert names(journal) == ["good"]
+    assert [event.order.client_order_id for _, event in read(journal.path, Reading())] == ["good"]
 
 
 async def test_F63_a_new_segment_goes_on_with_the_chains_and_with_what_was_refused(failing):
@@ -488,6 +490,21 @@ async def test_a_disk_that_stays_full_gathers_no_files(failing):
         recoveries.get(timeout=0.2)  # some twenty tries
     assert len(segments.segments(journal.path)) == 1
     assert not list(journal.path.parent.glob("*.000*sqlite"))
+
+
+async def test_a_worker_that_starts_again_while_the_disk_fails_finds_what_the_disk_refused(failing):
+    """5.3: it would else see its fills at the venue, record them anew, and the next segment would hold them twice."""
+    journal, disk, _, recoveries = failing
+    await journal.append(placed("acme", "a1"))
+    disk.fail()
+    with pytest.raises(JournalFailed):
+        await journal.append(placed("acme", "a2"))
+    with contextlib.suppress(JournalFailed):
+        journal.append(placed("acme", "a3"))
+    assert names(journal) == ["a1", "a2", "a3"]
+    disk.heal()
+    recoveries.get(timeout=5)
+    assert names(journal) == ["a1", "a2", "a3"]
 
 
 async def test_what_a_failing_file_kept_of_its_last_write_is_not_read_twice(failing):

@@ -6,9 +6,10 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 from tradedesk.clock import Clock
-from tradedesk.domain.events import DurableEvent
+from tradedesk.domain.events import DurableEvent, durable_decoder
 from tradedesk.domain.words import AccountId
 from tradedesk.journal import segments
 from tradedesk.journal.records import START, Reading, chain_of, encode, made
@@ -30,6 +31,15 @@ _INSERT = [f"INSERT INTO records VALUES {','.join([_ROW] * count)}" for count in
 
 _Waiting = tuple[str, bytes, Durable]  # chain, payload, handle
 _Kept = tuple[str, bytes]  # what a failing disk refused
+
+
+class _Reader:
+    """Somebody who is about to read: the writer says how far the disk is, and what it holds for the next segment."""
+
+    def __init__(self) -> None:
+        self.is_served = threading.Event()
+        self.until: int | None = None  # the number of the last durable record; None: no writer runs
+        self.kept: tuple[bytes, ...] = ()
 
 
 class SqliteJournal:
@@ -56,7 +66,7 @@ class SqliteJournal:
         self._on_recovery = on_recovery
         self._again_s = again_s
         self._log = Log(journal=path.name)
-        self._queue: queue.SimpleQueue[_Waiting | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting | _Reader | None] = queue.SimpleQueue()
         self._guard = threading.Lock()  # append against failure and close: no record after the writer's last look
         self._failure: JournalFailed | None = None
         self._is_closed = False
@@ -85,12 +95,17 @@ class SqliteJournal:
         """All events appended until now, oldest first; of a damaged account only those before the damage.
 
         On any thread, at any time; it waits for the writer first, so that a worker that starts again finds its last record.
+        What a failing disk refused is among them: the next segment begins with it, and a worker that did not know of it
+        would record the same fills once more.
         """
-        self._await_writer()
+        reader = self._await_writer()
         reading = Reading()
-        for _, event in read(self.path, reading):
-            yield event
+        for number, event in read(self.path, reading):
+            if reader.until is None or number <= reader.until:
+                yield event
         self._reading = reading
+        for payload in reader.kept:
+            yield cast(DurableEvent, durable_decoder.decode(payload))
 
     def damaged(self) -> dict[AccountId | None, str]:
         """What the last complete replay found broken; these accounts must not trade. None is the desk itself."""
@@ -118,14 +133,15 @@ class SqliteJournal:
                 raise JournalFailed(str(self._failure))
         return handle
 
-    def _await_writer(self) -> None:
-        settled = threading.Event()
+    def _await_writer(self) -> "_Reader":
+        reader = _Reader()
         with self._guard:
             thread = self._thread
             if thread is not None:
-                self._queue.put(settled)
-        while thread is not None and thread.is_alive() and not settled.wait(1):
+                self._queue.put(reader)
+        while thread is not None and thread.is_alive() and not reader.is_served.wait(1):
             continue
+        return reader
 
     @property
     def waiting(self) -> int:
@@ -166,7 +182,7 @@ class SqliteJournal:
         while not is_last:
             failure = self._failure
             now = self._clock.monotonic()
-            batch, woken, is_last = self._gather(None if failure is None else max(0, next_try - now) / 10**9)
+            batch, reader, is_last = self._gather(None if failure is None else max(0, next_try - now) / 10**9)
             if failure is None:
                 if batch and (failure := self._write(batch, heads)) is not None:
                     tries, next_try = 0, now + self._pause(0)
@@ -178,14 +194,15 @@ class SqliteJournal:
                 if self._clock.monotonic() >= next_try or is_last:
                     tries = 0 if self._goes_on(heads) else tries + 1
                     next_try = self._clock.monotonic() + self._pause(tries)
-            if woken is not None:
-                woken.set()
+            if reader is not None:
+                reader.until, reader.kept = heads.number, tuple(payload for _, payload in self._kept)
+                reader.is_served.set()
 
     def _pause(self, tries: int) -> int:
         """ns until the next try to go on in a new segment."""
         return int(self._again_s[min(tries, len(self._again_s) - 1)] * 10**9)
 
-    def _gather(self, pause: float | None) -> tuple[list[_Waiting], threading.Event | None, bool]:
+    def _gather(self, pause: float | None) -> tuple[list[_Waiting], "_Reader | None", bool]:
         """(records, who waits for them, whether it is the end). Waits for ever, or for `pause` seconds."""
         batch: list[_Waiting] = []
         try:
