@@ -38,6 +38,7 @@ from tradedesk.orders.messages import (
 )
 from tradedesk.orders.progress import Progress, contradiction
 from tradedesk.orders.reconcile import Reconciler
+from tradedesk.orders.recovery import complete
 from tradedesk.orders.sweep import FLATTEN_AGAIN_NS, SWEEPING, Clearing, Sweep, flattening
 from tradedesk.views.replica import Replica
 
@@ -127,6 +128,8 @@ class OrderManager:
         Called once, before anything else.
         """
         self._books.begin(now, now if elapsed is None else elapsed)
+        for order in list(self.books.orders.values()):
+            complete(self._books, self._progress, order)
         for order in list(self.books.orders.values()):
             for request in order.requests:
                 if request.kind is RequestKind.Cancel and not order.is_dead:
