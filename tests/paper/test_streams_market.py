@@ -191,6 +191,16 @@ async def test_all_streams_of_a_connection_can_be_named_when_it_opens(venue):
     assert caught.value.status == 400
 
 
+async def test_frames_of_every_length_arrive_whole(venue):
+    client = await venue.client()
+    for count, length in ((1, 3), (4, 20), (1_000, 70)):  # an answer of up to 125 bytes, of up to 64 KB, and beyond
+        async with client.socket("/ws") as socket:
+            names = [f"{n:04}{'x' * length}" for n in range(count)]
+            for part in (names[:500], names[500:]):
+                await socket.say({"method": "SUBSCRIBE", "params": part, "id": 1})
+            assert (await socket.say({"method": "LIST_SUBSCRIPTIONS", "id": 2}))["result"] == names
+
+
 async def test_times_come_in_microseconds_on_demand(venue):
     acme, birch = await venue.client("acme"), await venue.client("birch")
     async with (
