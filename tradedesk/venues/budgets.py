@@ -357,8 +357,11 @@ class Budget:
         granted: list[Turn] = []
         waiting: list[Turn] = []
         for turn in turns:
+            if claimed and any(pool in claimed for pool, _ in turn.charges):
+                waiting.append(turn)
+                continue
             priority = min(turn.priority, Priority.Order) if turn.is_starved else turn.priority
-            lacking = [pool for pool, amount in turn.charges if pool in claimed or not pool.fits(amount, priority, now)]
+            lacking = [pool for pool, amount in turn.charges if not pool.fits(amount, priority, now)]
             if lacking:
                 claimed.update(lacking)
                 waiting.append(turn)

@@ -1,0 +1,154 @@
+"""Waiting for a turn on the real clock, from several threads at once: short windows, nothing slept away."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tradedesk.clock import SystemClock
+from tradedesk.venues.budgets import SECOND_NS, Limit, Per, Priority, Turn, Unit
+from tradedesk.venues.spot_prices import LIMITS, price_of
+from tradedesk.venues.turns import Budgets, Door, NoTurn, retry_after_ns
+
+WINDOW_NS = SECOND_NS // 5
+SHORT = (Limit(per=Per.Exit, unit=Unit.Weight, most=20, window_ns=WINDOW_NS),)
+LONG = (Limit(per=Per.Exit, unit=Unit.Weight, most=20, window_ns=600 * SECOND_NS),)
+ONE = {Unit.Weight: 1}
+WITHIN_S = 10
+EXIT = "127.0.0.2"
+
+
+def doors(limits: tuple[Limit, ...], *accounts: str) -> tuple[Budgets, list[Door]]:
+    budgets = Budgets(SystemClock())
+    return budgets, [budgets.door("venue", limits, EXIT, account) for account in accounts]
+
+
+async def filled(door: Door) -> list[Turn]:
+    """All that anything but a cancel may have."""
+    turns = [await door.pass_(ONE, Priority.Order) for _ in range(18)]
+    assert all(isinstance(turn, Turn) for turn in turns)
+    return [turn for turn in turns if isinstance(turn, Turn)]
+
+
+def in_threads(*works: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WITHIN_S)
+        assert not thread.is_alive()
+
+
+def test_accounts_on_threads_of_their_own_never_pass_the_limit_together() -> None:
+    """F26, DESIGN 7: one lock, three workers on one exit."""
+    _, each = doors(SHORT, "acme", "birch", "cedar")
+    clock, sent, lock = SystemClock(), list[int](), threading.Lock()
+
+    def sends(door: Door) -> Callable[[], None]:
+        async def all_of_them() -> None:
+            for _ in range(30):
+                assert isinstance(await door.pass_(ONE, Priority.Order), Turn)
+                with lock:
+                    sent.append(clock.monotonic())
+
+        return lambda: asyncio.run(all_of_them())
+
+    in_threads(*(sends(door) for door in each))
+    assert len(sent) == 90
+    slack = WINDOW_NS // 20  # between the turn and the stamp of this test
+    for start in sent:
+        assert sum(1 for at in sent if start <= at < start + WINDOW_NS - slack) <= 20
+
+
+async def test_an_order_that_would_wait_beyond_its_deadline_is_not_sent() -> None:
+    """F49"""
+    _, [door] = doors(LONG, "acme")
+    await filled(door)
+    turn = await door.pass_(ONE, Priority.Order, within_ns=SECOND_NS // 50)
+    assert turn == NoTurn(f"it waited too long for the rate budget of exit {EXIT}")
+    assert isinstance(await door.pass_(ONE, Priority.Cancel), Turn)
+
+
+async def test_an_order_that_nobody_wants_any_more_stops_waiting() -> None:
+    """F77: a halt empties this queue, too."""
+    _, [door] = doors(LONG, "acme")
+    await filled(door)
+    reasons: list[str | None] = [None]
+    waits = asyncio.create_task(door.pass_(ONE, Priority.Order, unwanted=lambda: reasons[0]))
+    await asyncio.sleep(0)
+    reasons[0] = "the account is halted"
+    assert await asyncio.wait_for(waits, WITHIN_S) == NoTurn("the account is halted")
+
+
+async def test_a_task_that_is_cancelled_leaves_the_queue_and_its_room_to_others() -> None:
+    _, [door] = doors(LONG, "acme")
+    turns = await filled(door)
+    first, second = (asyncio.create_task(door.pass_(ONE, Priority.Order)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    door.left(turns[0])  # was not sent: there is room for one
+    assert isinstance(await asyncio.wait_for(second, WITHIN_S), Turn)
+
+
+def test_a_ban_reaches_whoever_waits_on_other_threads_at_once() -> None:
+    """F27"""
+    budgets, [one, two] = doors(LONG, "acme", "birch")
+    waiting, got = threading.Event(), list[object]()
+
+    async def waits() -> None:
+        turns = [await one.pass_(ONE, Priority.Order) for _ in range(9)]
+        assert all(isinstance(turn, Turn) for turn in turns)
+        task = asyncio.create_task(one.pass_(ONE, Priority.Order))
+        await asyncio.sleep(0)
+        waiting.set()
+        got.append(await asyncio.wait_for(task, WITHIN_S))
+
+    async def is_banned() -> None:
+        assert waiting.wait(WITHIN_S)
+        turn = await two.pass_(ONE, Priority.Look)
+        assert isinstance(turn, Turn)
+        two.answered(turn, 418, -1003, {"retry-after": "1000"})
+
+    in_threads(lambda: asyncio.run(waits()), lambda: asyncio.run(is_banned()))
+    [ban] = budgets.bans()
+    assert ban.accounts == ("acme", "birch")
+    assert got == [NoTurn(ban.text)]
+    assert (one.ban(), two.ban()) == (ban.text, ban.text)
+    assert ban.text.startswith(f"exit {EXIT} is banned by the venue until 20")
+
+
+async def test_an_order_that_a_429_would_hold_beyond_its_deadline_is_refused_at_once() -> None:
+    """F26"""
+    _, [door] = doors(LONG, "acme")
+    turn = await door.pass_(ONE, Priority.Market)
+    assert isinstance(turn, Turn)
+    door.answered(turn, 429, -1003, {"retry-after": "30"})
+    refused = await asyncio.wait_for(door.pass_(ONE, Priority.Order, within_ns=10 * SECOND_NS), WITHIN_S)
+    assert isinstance(refused, NoTurn)
+    assert refused.reason.startswith(f"the venue told exit {EXIT} to wait for ")
+
+
+@pytest.mark.parametrize(
+    ("said", "ns"), [("7", 7 * SECOND_NS), ("0", 0), ("", None), ("soon", None), ("-1", None), ("9" * 20, None)]
+)
+def test_what_retry_after_says_is_read_or_left(said: str, ns: int | None) -> None:
+    assert retry_after_ns({"retry-after": said}) == ns
+
+
+async def test_a_turn_costs_the_order_path_next_to_nothing() -> None:
+    """Aim: below 20 µs. Here five times as much is let pass, for machines that do other things meanwhile."""
+    budgets = Budgets(SystemClock())
+    door, *_ = [budgets.door("venue", LIMITS, EXIT, f"a{number}") for number in range(50)]
+    price = price_of("privatePostOrder", {})
+    headers = {"x-mbx-used-weight-1m": "5", "x-mbx-order-count-10s": "3", "x-mbx-order-count-1d": "90"}
+    costs = []
+    for _ in range(90):
+        began = time.perf_counter_ns()
+        turn = await door.pass_(price, Priority.Order)
+        assert isinstance(turn, Turn)
+        door.answered(turn, 200, None, headers)
+        costs.append(time.perf_counter_ns() - began)
+    assert sorted(costs)[len(costs) // 2] < 100_000
