@@ -495,6 +495,24 @@ def test_one_account_that_crashes_over_and_over_changes_nothing_for_another(star
     assert set(heard.states("acme")) == {AccountState.Reconciling, AccountState.Ready}
 
 
+def test_F44_a_cancel_of_everything_is_about_what_was_given_before_it_and_still_waits(started: Start) -> None:
+    """Cancels have a lane of their own: an order in the slower one must not be passed by."""
+    venue, heard = ScriptedVenue(), Heard()
+    worker = ready(started(a_worker(venue, heard)), heard)
+    rests(worker, heard, "c1")
+    venue.blocks = threading.Event()
+    assert worker.post(an_intent("c2"))
+    assert venue.was_called("place c2")  # its thread stands still now
+    assert worker.post(an_intent("c3"))
+    assert worker.post(a_cancel_all())
+    assert worker.post(an_intent("c4"))
+    venue.blocks.set()
+    assert heard.until(lambda: heard.is_order("c3", OrdStatus.Denied)), heard.order("c3")
+    assert heard.until(lambda: any(isinstance(event, ev.CancelSwept) for event in heard.events))
+    assert heard.is_order("c1", OrdStatus.Canceled)
+    assert "place c3" not in venue.calls
+
+
 def test_stopping_ends_the_thread_and_closes_the_exit(started: Start) -> None:
     venue, heard = ScriptedVenue(), Heard()
     worker = ready(started(a_worker(venue, heard)), heard)

@@ -175,6 +175,31 @@ def test_one_refused_of_two_is_shown_beside_the_one_that_rests(desk: Demo) -> No
     assert desk.ask("order", "cancel", "--account", "acme").status == 0
 
 
+def test_an_order_made_smaller_at_its_price_keeps_its_id_and_its_place(desk: Demo) -> None:
+    """F24"""
+    key = one(desk.place("--price", desk.below(1)))["client_order_id"]
+    amended = desk.ask("order", "amend", key, "--qty", "0.006", "--json")
+    row = one(amended)
+    assert (row["client_order_id"], row["state"], row["order_qty"]) == (key, "New", "0.006")
+    assert (row["requests"][-1]["by"], row["requests"][-1]["state"]) == ("in-place", "Acknowledged")
+    assert "keeps its place" in amended.err
+    assert one(desk.ask("order", "cancel", key, "--json"))["state"] == "Canceled"
+
+
+def test_everything_is_cancelled_on_every_account_with_a_receipt_each(desk: Demo) -> None:
+    """F44"""
+    price = desk.below(1)
+    rows = desk.place("--account", "cedar", "--price", price, account="acme").json["orders"]
+    swept = desk.ask("order", "cancel", "--all", "--instrument", "BTC/USDT", "--side", "buy", "--json")
+    assert swept.status == 0, swept.err
+    assert [desk.order(row["client_order_id"])["state"] for row in rows] == ["Canceled", "Canceled"]
+    receipts = {receipt["account"]: receipt for receipt in swept.json["receipts"]}
+    assert receipts.keys() >= {"acme", "cedar"}
+    assert (receipts["acme"]["cancelled"], receipts["acme"]["left"], receipts["acme"]["side"]) == (1, 0, "buy")
+    again = desk.ask("order", "cancel", "--all")
+    assert "acme: 0 cancelled, 0 ended before, 0 left" in again.out
+
+
 def test_cancelling_an_account_takes_only_what_was_named(desk: Demo) -> None:
     bought = one(desk.place("--price", desk.below(1)))["client_order_id"]
     sold = one(desk.place("--price", f"{desk.market()['ask'] * Decimal('1.01'):.2f}", side="sell"))["client_order_id"]

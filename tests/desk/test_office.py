@@ -359,3 +359,24 @@ def test_a_halt_stands_in_this_desk_even_if_the_disk_refuses_it(
     assert bureau.submit(TRADER, a_halt()) == Submitted()
     assert ACME in bureau.replica.halts
     assert bureau.posts() == [HaltNow(level=HaltLevel.CancelOpening, by="desk1")]
+
+
+# ---- cancelling everything ---------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_of_everything_goes_to_every_account_of_the_operator_and_to_no_other(bureau: Bureau) -> None:
+    everywhere = msgspec.structs.replace(a_cancel_all(), account=None)
+    assert bureau.submit(TRADER, everywhere) == Submitted(accounts=(ACME,))
+    assert bureau.submit(ALONE, everywhere) == Submitted(accounts=(ACME, BIRCH))
+    assert [post.account for post in bureau.posts(BIRCH)] == [BIRCH]  # type: ignore[attr-defined]
+    assert "no account is help1's to cancel on" in bureau.refusal(SUPPORT, everywhere)
+
+
+def test_an_account_that_cannot_take_the_cancel_holds_up_no_other(bureau: Bureau) -> None:
+    bureau.takers[BIRCH].is_open = False
+    reply = bureau.submit(ALONE, msgspec.structs.replace(a_cancel_all(), account=None))
+    assert isinstance(reply, Submitted)
+    assert reply.accounts == (ACME,)
+    assert "birch is not connected" in reply.shortfall[0]
+    bureau.takers[ACME].has_room = False
+    assert "too many commands" in bureau.refusal(ALONE, msgspec.structs.replace(a_cancel_all(), account=None))

@@ -1,5 +1,6 @@
 """`tradedesk order place|amend|cancel`: orders from scripts, through the running desk and its Gate."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from tradedesk.cli.reach import (
     controlled,
     home_of,
     instrument_of,
+    instruments_of,
     new_id,
     show,
     watching,
@@ -23,10 +25,11 @@ from tradedesk.cli.reach import (
 
 if TYPE_CHECKING:
     from tradedesk.domain.commands import Command
-    from tradedesk.domain.orders import Order
+    from tradedesk.domain.orders import AmendBy, Order
     from tradedesk.domain.words import ClientOrderId
 
 order_app = typer.Typer(no_args_is_help=True, help="Place, amend and cancel orders on the running desk.")
+SWEPT_S = 30.0  # a cancel whose answer was lost is asked about for as long as its order could still arrive
 ANSWER_S = 15.0  # the venue's own engine may take ten
 
 
@@ -85,7 +88,8 @@ def place(
                     deadline=watch.clock.now() + DEADLINE_NS,
                 )
             )
-        _submit_and_show(watch, control, commands, [getattr(c, "client_order_id") for c in commands], as_json)  # noqa: B009
+        ids = [getattr(command, "client_order_id") for command in commands]  # noqa: B009
+        _submit_and_show(watch, control, commands, lambda: ids, as_json)
 
 
 @order_app.command()
@@ -98,7 +102,10 @@ def amend(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change quantity or price of an open order. Where the venue cannot amend, it is cancelled and replaced by a new one.
+    """Change quantity or price of an open order, and say how that was done.
+
+    Less quantity at the same price leaves it in its place in line where the venue can do that; anything else cancels it
+    and places a new one. Of an order filled in part the cancel comes first, so that never more than --qty trades in all.
 
     Example: tradedesk order amend td-lx1-2 --price 60100 --json
     """
@@ -118,6 +125,7 @@ def amend(
         if order.price is None:
             end(f"{client_order_id} is a market order; only limit orders can be amended", USAGE)
         replacement = new_id(watch.clock.now())
+        asked_before = len(order.requests)
         command = AmendOrder(
             account=order.account,
             client_order_id=order.client_order_id,
@@ -127,7 +135,30 @@ def amend(
             operator=OperatorId(""),
             deadline=watch.clock.now() + DEADLINE_NS,
         )
-        _submit_and_show(watch, control, [command], [replacement, order.client_order_id], as_json)
+        key = order.client_order_id
+
+        def about() -> "list[ClientOrderId]":
+            """The order alone, once it is seen to be amended where it stands; else the new one too."""
+            by = _amended_by(watch.replica.orders.get(key), asked_before)
+            return [key] if by is not None and by.value == "in-place" else [replacement, key]
+
+        _submit_and_show(watch, control, [command], about, as_json)
+        by = _amended_by(watch.replica.orders.get(key), asked_before)
+        if by is not None:
+            typer.echo(f"{key}: {_HOW[by.value]}", err=True)
+
+
+_HOW = {
+    "in-place": "made smaller where it stands; it keeps its place in line",
+    "cancel-replace": "cancelled and replaced in one request; the new order is last in line",
+    "cancel-then-place": "cancelled, then what was left was placed anew; it is last in line",
+}
+
+
+def _amended_by(order: "Order | None", asked_before: int) -> "AmendBy | None":
+    """How the amend is done, as its request says once it was made."""
+    made = order.requests[asked_before:] if order is not None else ()
+    return next((request.by for request in made if request.by is not None), None)
 
 
 def _dead(order: "Order") -> str:
@@ -143,61 +174,140 @@ def _dead(order: "Order") -> str:
 def cancel(
     client_order_id: Annotated[list[str] | None, typer.Argument(help="The orders to cancel.")] = None,
     *,
-    account: Annotated[str | None, typer.Option(help="Cancel every order of ours on this account instead.")] = None,
-    instrument: Annotated[str | None, typer.Option(help="With --account: only this instrument.")] = None,
-    side: Annotated[str | None, typer.Option(help="With --account: only buy or sell.")] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Cancel every order of ours instead, on every account you may trade.")
+    ] = False,
+    account: Annotated[str | None, typer.Option(help="With --all: only on this account (which implies it).")] = None,
+    instrument: Annotated[str | None, typer.Option(help="With --all: only of this instrument.")] = None,
+    side: Annotated[str | None, typer.Option(help="With --all: only buy or sell.")] = None,
     operator: OperatorOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cancel orders by id, or all of an account. Orders of other software are never touched.
+    """Cancel orders by id, or all there are: swept until none is in flight or open, with a receipt for each account.
 
-    Example: tradedesk order cancel td-lx1-2 --json
+    Orders of other software are never touched.
+
+    Example: tradedesk order cancel --all --instrument BTC/USDT --side buy --json
     """
-    from tradedesk.domain.commands import CancelAll, CancelOrder
-    from tradedesk.domain.words import OperatorId, Side
+    from tradedesk.domain.commands import CancelOrder
+    from tradedesk.domain.words import OperatorId
 
-    if bool(client_order_id) == (account is not None):
-        end("order cancel: name the orders, or --account for all of one account", USAGE)
+    is_all = all_ or account is not None
+    if bool(client_order_id) == is_all:
+        end("order cancel: name the orders, or --all", USAGE)
+    if not is_all and (instrument is not None or side is not None):
+        end("order cancel: --instrument and --side go with --all", USAGE)
     home = home_of(config)
     control = controlled(home, operator)
     with watching(home) as watch:
-        commands: list[Command] = []
-        if account is not None:
-            account_id = account_of(watch.replica, account)
-            wanted = instrument_of(watch.replica, account_id, instrument).id if instrument is not None else None
-            wanted_side = Side(_one_of("--side", side, ("buy", "sell"))) if side is not None else None
-            commands.append(CancelAll(account=account_id, instrument=wanted, side=wanted_side, operator=OperatorId("")))
-            ids = [
-                order.client_order_id
-                for order in watch.replica.orders.values()
-                if order.account == account_id
-                and not order.is_dead
-                and not order.is_external
-                and wanted in (None, order.instrument)
-                and wanted_side in (None, order.side)
-            ]
+        if is_all:
+            _cancel_all(watch, control, account, instrument, side, as_json)
+            return
+        orders = [_order_of(watch, name) for name in client_order_id or ()]
+        ids = [order.client_order_id for order in orders]
+        commands: list[Command] = [
+            CancelOrder(account=order.account, client_order_id=order.client_order_id, operator=OperatorId(""))
+            for order in orders
+            if not order.is_dead
+        ]
+        _submit_and_show(watch, control, commands, lambda: ids, as_json, until_dead=True)
+
+
+def _cancel_all(
+    watch: Watch, control: object, account: str | None, instrument: str | None, side: str | None, as_json: bool
+) -> None:
+    """Sweep, wait for the receipt of every account that took it, print them with the orders concerned."""
+    from tradedesk.desk.client import RemoteControl
+    from tradedesk.domain.commands import CancelAll, NotSubmitted
+    from tradedesk.domain.events import CancelSwept
+    from tradedesk.domain.words import OperatorId, Side
+    from tradedesk.views.documents import orders_document
+    from tradedesk.views.feed import Numbered
+
+    assert isinstance(control, RemoteControl)
+    account_id = account_of(watch.replica, account) if account is not None else None
+    listed = instruments_of(watch.replica, account_id, instrument)
+    wanted_side = Side(_one_of("--side", side, ("buy", "sell"))) if side is not None else None
+    waiting: set[tuple[str, str | None]] = set()
+    problems: list[str] = []
+    ids = [
+        order.client_order_id
+        for order in watch.replica.orders.values()
+        if not order.is_dead
+        and not order.is_external
+        and account_id in (None, order.account)
+        and (None in listed or order.instrument in listed)
+        and wanted_side in (None, order.side)
+    ]
+    for wanted in listed:
+        answer = control.submit(
+            CancelAll(account=account_id, instrument=wanted, side=wanted_side, operator=OperatorId(""))
+        )
+        if isinstance(answer, NotSubmitted):
+            problems.append(answer.reason)
         else:
-            orders = [_order_of(watch, name) for name in client_order_id or ()]
-            ids = [order.client_order_id for order in orders]
-            commands.extend(
-                CancelOrder(account=order.account, client_order_id=order.client_order_id, operator=OperatorId(""))
-                for order in orders
-                if not order.is_dead
+            waiting.update((name, wanted) for name in answer.accounts)
+            problems.extend(answer.shortfall)
+    receipts: dict[tuple[str, str | None], CancelSwept] = {}
+
+    def is_swept() -> bool:
+        for update in watch.updates:
+            if isinstance(update, Numbered) and isinstance(update.event, CancelSwept):
+                key = (update.event.account, update.event.instrument)
+                if key in waiting and update.event.side is wanted_side:
+                    receipts[key] = update.event
+        return waiting <= receipts.keys()
+
+    is_done = watch.until(is_swept, SWEPT_S)
+    accounts = {name for name, _ in waiting}
+    document = orders_document(watch.replica)
+    document["orders"] = [
+        row for key in ids for row in document["orders"] if row["client_order_id"] == key and row["account"] in accounts
+    ]
+    document["receipts"] = [
+        {
+            "account": receipt.account,
+            "instrument": receipt.instrument,
+            "side": None if receipt.side is None else receipt.side.value,
+            "by": receipt.by,
+            "cancelled": receipt.cancelled,
+            "ended": receipt.ended,
+            "left": receipt.left,
+            "took_ms": receipt.took_ms,
+        }
+        for receipt in receipts.values()
+    ]
+    if as_json:
+        show(document)
+    else:
+        for receipt in receipts.values():
+            typer.echo(
+                f"{receipt.account}: {receipt.cancelled} cancelled, {receipt.ended} ended before, {receipt.left} left, "
+                f"confirmed by the venue after {receipt.took_ms} ms"
             )
-        _submit_and_show(watch, control, commands, ids, as_json, until_dead=True)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if not is_done:
+        missing = ", ".join(sorted({name for name, _ in waiting - receipts.keys()}))
+        typer.echo(f"no receipt yet of {missing}; the desk goes on cancelling, look at `tradedesk orders`", err=True)
+    if problems or not is_done or any(receipt.left for receipt in receipts.values()):
+        raise typer.Exit(FAILED)
 
 
 def _submit_and_show(
     watch: Watch,
     control: object,
     commands: "list[Command]",
-    ids: "list[ClientOrderId]",
+    about: "Callable[[], list[ClientOrderId]]",
     as_json: bool,
     *,
     until_dead: bool = False,
 ) -> None:
-    """Submit, wait until the desk and the venue have spoken, print the orders. Ends with 3 if the Gate refused one."""
+    """Submit, wait until the desk and the venue have spoken, print the orders. Ends with 3 if the Gate refused one.
+
+    `about` names the orders it is about, as far as can be known by then.
+    """
     from tradedesk.desk.client import RemoteControl
     from tradedesk.domain.commands import NotSubmitted
     from tradedesk.domain.events import SubmissionRefused
@@ -216,13 +326,14 @@ def _submit_and_show(
             if (
                 isinstance(update, Numbered)
                 and isinstance(update.event, SubmissionRefused)
-                and update.event.what in ids
+                and update.event.what in about()
             ):
                 turned_down[update.event.what] = update.event.reason
-        orders = {key: watch.replica.orders.get(key) for key in ids}
+        orders = {key: watch.replica.orders.get(key) for key in about()}
         return all(key in turned_down or _is_settled(order, until_dead) for key, order in orders.items())
 
     spoken = watch.until(has_spoken, ANSWER_S)
+    ids = about()
     refusals.extend(
         reason for key, reason in turned_down.items() if watch.replica.orders.get(ClientOrderId(key)) is None
     )

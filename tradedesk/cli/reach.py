@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tradedesk.config import Home
     from tradedesk.desk.client import RemoteControl
     from tradedesk.domain.instruments import Instrument
-    from tradedesk.domain.words import AccountId, ClientOrderId
+    from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId
     from tradedesk.views.feed import Update
     from tradedesk.views.replica import Replica
 
@@ -121,6 +121,25 @@ def instrument_of(replica: "Replica", account: "AccountId", name: str) -> "Instr
     known = ", ".join(instrument.symbol for instrument in listed) or "none; is its venue reachable?"
     hint = f"did you mean {near[0]}?" if near else f"instruments of {venue}: {known}"
     end(f"--instrument: {name!r} is not traded by this desk; {hint}", USAGE)
+
+
+def instruments_of(
+    replica: "Replica", account: "AccountId | None", name: str | None
+) -> "tuple[InstrumentId | None, ...]":
+    """What `name` means on the account's venue, or on every venue that trades it; (None,) where nothing is named."""
+    if name is None:
+        return (None,)
+    if account is not None:
+        return (instrument_of(replica, account, name).id,)
+    first_of = {row.account.venue: key for key, row in replica.accounts.items()}
+    named = [
+        instrument.id
+        for instrument in replica.instruments.values()
+        if instrument.venue in first_of and name.upper() in (instrument.symbol.upper(), instrument.venue_symbol.upper())
+    ]
+    if not named and first_of:
+        instrument_of(replica, next(iter(first_of.values())), name)  # which says what is near
+    return tuple(named)
 
 
 def new_id(now: int) -> "ClientOrderId":

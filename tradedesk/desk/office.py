@@ -91,7 +91,9 @@ class Office:
                     reason=f"there is no alert {clean(command.key, 64)!r}; `tradedesk alerts` lists them"
                 )
             account = row.alert.account if row.alert.account is not None else self._any_of(operator)
-        refusal = may(operator, VERBS[type(command)], account) or self._unusable(command)
+        is_everywhere = isinstance(command, CancelAll) and account is None
+        refusal = None if is_everywhere else may(operator, VERBS[type(command)], account)
+        refusal = refusal or self._unusable(command)
         if refusal is not None:
             self._log.warning("command_refused", operator=operator.name, command=type(command).__name__, why=refusal)
             return NotSubmitted(reason=refusal)
@@ -114,8 +116,29 @@ class Office:
                 return Submitted()
             case Reconcile():
                 return self._post(command.account, ReconcileNow())
+            case CancelAll():
+                return self._cancel_all(operator, command)
             case _:
                 return self._post(command.account, command)
+
+    def _cancel_all(self, operator: Operator, command: CancelAll) -> Submitted | NotSubmitted:
+        """On one account, or on each that the operator may cancel on: what one cannot take holds up no other."""
+        wanted = (
+            [command.account]
+            if command.account is not None
+            else [account for account in self._workers if may(operator, Verb.CancelAll, account) is None]
+        )
+        taken: list[AccountId] = []
+        shortfall: list[str] = []
+        for account in wanted:
+            answer = self._post(account, msgspec.structs.replace(command, account=account))
+            if isinstance(answer, NotSubmitted):
+                shortfall.append(answer.reason)
+            else:
+                taken.append(account)
+        if not taken:
+            return NotSubmitted(reason="; ".join(shortfall) or f"no account is {operator.name}'s to cancel on")
+        return Submitted(accounts=tuple(taken), shortfall=tuple(shortfall))
 
     def preview(self, operator: Operator, command: PlaceOrder, request_id: RequestId) -> NotSubmitted | None:
         """Ask the account's Gate; the answer is a PreviewMade event. A reason if it could not even be asked."""

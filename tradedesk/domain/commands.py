@@ -110,10 +110,12 @@ Command = (
 )
 
 
-class Submitted(Struct, frozen=True, kw_only=True, tag=True):
+class Submitted(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
     """The command is on its way; what comes of it arrives as events."""
 
     client_order_id: ClientOrderId | None = None
+    accounts: tuple[AccountId, ...] = ()  # of a cancel-all: those that took it
+    shortfall: tuple[str, ...] = ()  # and why others did not
 
 
 class NotSubmitted(Struct, frozen=True, kw_only=True, tag="Refused"):

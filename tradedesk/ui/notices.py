@@ -114,6 +114,18 @@ def notice_of(event: ev.Event, replica: Replica, operator: OperatorId) -> Notice
                 text=f"HALT of {event.account} done: {event.cancelled} cancelled, {event.left} left working",
                 tone=Tone.Warned,
             )
+        case ev.CancelSwept():
+            what = "" if event.left == 0 else f", {event.left} STILL SHOWN BY THE VENUE"
+            return Notice(
+                text=f"CANCEL ALL of {event.account} done: {event.cancelled} cancelled, {event.ended} ended before{what}",
+                tone=Tone.Warned if event.left == 0 else Tone.Alarmed,
+            )
+        case ev.OrderChanged(order_qty=qty) if qty is not None and (order := replica.orders.get(event.client_order_id)):
+            if order.is_external:
+                return None
+            return Notice(
+                text=f"AMENDED {described(order, replica)}: {plain(qty)} in all, it keeps its place", tone=Tone.Warned
+            )
         case ev.Rearmed():
             name = "the whole desk" if event.account is None else event.account
             return Notice(text=f"{name} rearmed by {event.by}: {event.reason}", tone=Tone.Warned)

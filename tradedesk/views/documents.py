@@ -243,6 +243,8 @@ def _order(replica: Replica, order: Order) -> Document:
         "requests": [_request(request) for request in order.requests],
         "replaces": order.replaces,
         "replaced_by": order.replaced_by,
+        "known_as": order.known_as,
+        "triggered_by": order.triggered_by,
         "operator": order.operator,
         "block": order.block,
         "egress": order.egress,
@@ -259,6 +261,9 @@ def _request(request: Request) -> Document:
         "reasons": list(request.reasons),
         "operator": request.operator,
         "replaced_by": request.replaced_by,
+        "by": None if request.by is None else request.by.value,
+        "order_qty": _number(request.order_qty),
+        "price": _number(request.price),
         **_time("made_at", request.made_at),
     }
 

@@ -12,7 +12,7 @@ from tradedesk.domain.commands import AmendOrder, PlaceOrder
 from tradedesk.domain.events import PreviewMade
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import plain
-from tradedesk.domain.orders import Order
+from tradedesk.domain.orders import AmendBy, Order, how_to_amend
 from tradedesk.domain.words import AccountId, RequestId
 from tradedesk.ui import drawing
 from tradedesk.ui.dialogs.dialog import Tools, text_line, wrapped
@@ -188,6 +188,17 @@ def review_lines(
     return lines
 
 
+def _what_happens(order: Order, command: AmendOrder, instrument: Instrument) -> str:
+    """How the venue will carry it out, by what is known now."""
+    match how_to_amend(order, command.order_qty, command.price, can_shrink=instrument.can_shrink):
+        case AmendBy.InPlace:
+            return "Made smaller where it stands: it keeps its place in the queue; fills may arrive before the change."
+        case AmendBy.CancelReplace:
+            return "The order loses its place in the queue; fills may arrive before the change."
+        case AmendBy.CancelThenPlace:
+            return "Cancelled, then what is left is placed anew at the end of the queue; fills may arrive before that."
+
+
 class AmendReview(Sends):
     """Before and after of one order."""
 
@@ -234,7 +245,7 @@ class AmendReview(Sends):
             row("filled", order.cum_qty, order.cum_qty, qty_digits),
             row("still open", order.leaves_qty, left, qty_digits),
             text_line("", width, colours.text, glyphs),
-            text_line("The order loses its place in the queue; fills may arrive before the change.", width, colours.warn, glyphs),
+            text_line(_what_happens(order, command, self._instrument), width, colours.warn, glyphs),
         ]  # fmt: skip
         if self._is_more:
             lines.append(
