@@ -14,7 +14,9 @@ from tradedesk.paper.accounts import Account, Key, Right, futures_specs, specs
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.futures.contracts import default_contracts
 from tradedesk.paper.futures.exchange import FuturesExchange
+from tradedesk.paper.futures.saved import SavedFutures
 from tradedesk.paper.market import Market, Quiet
+from tradedesk.paper.saved import Saved
 from tradedesk.paper.server.app import Running, start
 from tradedesk.paper.synthetic import default_specs
 
@@ -98,15 +100,29 @@ async def start_futures(
         )
         signers[name] = secret or eddy
     clock = SystemClock()
-    spot = Exchange(default_specs(), specs(accounts), Quiet(), now=clock.now())
-    futures = FuturesExchange(
-        default_contracts(),
-        futures_specs(accounts),
-        market or Quiet(),
-        now=clock.now(),
-        index=lambda symbol, _now: INDEX[symbol],
+
+    def spot(saved: Saved | None, now: int) -> Exchange:
+        return Exchange(default_specs(), specs(accounts), Quiet(), now=now, saved=saved)
+
+    def futures(saved: SavedFutures | None, now: int) -> FuturesExchange:
+        return FuturesExchange(
+            default_contracts(),
+            futures_specs(accounts),
+            market or Quiet(),
+            now=now,
+            index=lambda symbol, _now: INDEX[symbol],
+            saved=saved,
+        )
+
+    running = await start(
+        spot(None, clock.now()),
+        accounts,
+        clock,
+        admin_token=ADMIN_TOKEN,
+        futures=futures(None, clock.now()),
+        remake=spot,
+        remake_futures=futures,
     )
-    running = await start(spot, accounts, clock, admin_token=ADMIN_TOKEN, futures=futures)
     stack.push_async_callback(running.stop)
     return FuturesVenue(running, signers, stack)
 

@@ -1,6 +1,7 @@
 """The exchange goes away and comes back: with its state, without, with an old one; and what clients see meanwhile."""
 
 import asyncio
+import contextlib
 import stat
 from decimal import Decimal
 from typing import Any
@@ -11,13 +12,18 @@ from fault_post import Admin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tradedesk.paper.accounts import generated, specs
+from tradedesk.paper.accounts import futures_specs, generated, specs
 from tradedesk.paper.exchange import Exchange
+from tradedesk.paper.futures.contracts import default_contracts
+from tradedesk.paper.futures.exchange import FuturesExchange
+from tradedesk.paper.futures.rows import NewOrder as FuturesOrder
+from tradedesk.paper.futures.rows import Type
 from tradedesk.paper.market import Quiet
 from tradedesk.paper.rows import Kind, NewOrder
 from tradedesk.paper.server import state
 from tradedesk.paper.synthetic import default_specs
 
+NOW = 1_700_000_000_000_000_000  # ns
 BUY = ("BUY", "0.01", "50000")
 
 
@@ -35,6 +41,29 @@ async def back(admin: Admin, client: Any, fault: int) -> None:
                     break
         except aiohttp.ClientError:
             pass
+        await asyncio.sleep(0.02)
+    else:
+        raise AssertionError("it did not come back within five seconds")
+    assert "failed" not in await admin.fault(fault)
+
+
+async def futures_told(client: Any) -> list[Any]:
+    """What a restart must keep of the account."""
+    whole = ("v3/account", "v3/positionRisk", "v1/openOrders", "v1/income")
+    of_symbol = ("v1/allOrders", "v1/userTrades", "v1/symbolConfig")
+    answers = [await client.signed("GET", path) for path in whole]
+    answers += [await client.signed("GET", path, symbol="BTCUSDT") for path in of_symbol]
+    assert [answer.status for answer in answers] == [200] * 7
+    return [answer.body for answer in answers]
+
+
+async def futures_back(admin: Admin, client: Any, fault: int) -> None:
+    """The same of the futures market."""
+    for _ in range(250):
+        if (await admin.fault(fault))["struck"]:
+            with contextlib.suppress(aiohttp.ClientError):
+                if (await client.public("v1/ping")).status == 200:
+                    break
         await asyncio.sleep(0.02)
     else:
         raise AssertionError("it did not come back within five seconds")
@@ -146,19 +175,58 @@ async def test_what_waited_inside_is_gone_with_it(venue, admin):
 async def test_spot_and_futures_restart_together(futures_venue):
     admin, client = Admin(futures_venue.running), await futures_venue.client()
     await client.order("BUY", "0.01", "50000", newClientOrderId="a")
-    said = await admin.refused("restart", state="old", at=1)
-    assert "cannot be saved" in said
-    await admin.post("restart", market="futures", state="kept", seconds=0.1)
-    await asyncio.sleep(0.4)
+    fault = await admin.post("restart", state="kept", seconds=0.1)
+    await futures_back(admin, client, fault)
     assert (await client.order("BUY", "0.01", "50000", newClientOrderId="b")).status == 200
     assert [row["clientOrderId"] for row in (await admin.books())["futures"]["orders"]] == ["a", "b"]
+
+
+async def test_futures_come_back_with_positions_and_orders_or_as_they_were_or_with_nothing(futures_venue):
+    admin, acme, birch = Admin(futures_venue.running), await futures_venue.client(), await futures_venue.client("birch")
+    await birch.order("SELL", "0.1", "60000")
+    await acme.order("BUY", "0.1", "60000", newClientOrderId="bought")
+    await acme.order("BUY", "0.01", "59000", newClientOrderId="open")
+    before = await futures_told(acme)
+    fault = await admin.post("restart", market="futures", state="kept", seconds=0.1)
+    await futures_back(admin, acme, fault)
+    assert await futures_told(acme) == before
+    fault = await admin.post("restart", market="futures", state="old", at=0.3, seconds=0.1)
+    await birch.order("SELL", "0.01", "59000")
+    later = (await acme.order("BUY", "0.01", "50000")).body["orderId"]
+    assert (await acme.signed("GET", "v1/openOrder", symbol="BTCUSDT", origClientOrderId="open")).code == -2013
+    await asyncio.sleep(0.3)
+    await futures_back(admin, acme, fault)
+    assert await futures_told(acme) == before
+    assert (await acme.order("BUY", "0.01", "50000")).body["orderId"] > later
+    fault = await admin.post("restart", market="futures", state="lost", seconds=0.1)
+    await futures_back(admin, acme, fault)
+    assert (await acme.signed("GET", "v1/openOrders")).body == []
+    assert (await acme.signed("GET", "v3/positionRisk")).body == []
 
 
 # -- the file -------------------------------------------------------------------------------------------------------------
 
 
+def some_futures(saved: Any = None) -> FuturesExchange:
+    now = NOW if saved is None else saved.at + 1
+    accounts = futures_specs(generated(2, 1))
+    return FuturesExchange(default_contracts(), accounts, Quiet(), now=now, saved=saved)
+
+
+def futures_with_orders() -> FuturesExchange:
+    exchange = some_futures()
+    terms = {"symbol": "BTCUSDT", "type": Type.LIMIT, "time_in_force": "GTC", "quantity": Decimal("0.1")}
+    for account, side, price in (("acme", "BUY", "50000"), ("birch", "SELL", "50000"), ("acme", "BUY", "49000")):
+        exchange.place(account, FuturesOrder(side=side, price=Decimal(price), **terms), NOW)
+    return exchange
+
+
+def a_state() -> state.State:
+    return state.State(spot=with_orders().saved(), futures=futures_with_orders().saved())
+
+
 def an_exchange(saved: Any = None) -> Exchange:
-    now = 1_700_000_000_000_000_000 if saved is None else saved.at + 1
+    now = NOW if saved is None else saved.at + 1
     return Exchange(default_specs(), specs(generated(2, 1)), Quiet(), now=now, saved=saved)
 
 
@@ -172,14 +240,15 @@ def with_orders() -> Exchange:
 
 
 def test_what_is_written_is_read_again_whole_and_by_its_owner_only(tmp_path):
-    file, saved = tmp_path / "paper.state", with_orders().saved()
+    file, saved = tmp_path / "paper.state", a_state()
     assert state.read(file) is None
     state.write(file, saved)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     found = state.read(file)
     assert found == saved
-    assert an_exchange(found).saved().accounts == saved.accounts
-    state.write(file, an_exchange().saved())
+    assert an_exchange(found.spot).saved().accounts == saved.spot.accounts
+    assert some_futures(found.futures).saved().accounts == saved.futures.accounts
+    state.write(file, state.State(spot=an_exchange().saved(), futures=None))
     assert state.read(file) != saved
     assert [path.name for path in tmp_path.iterdir()] == ["paper.state"]  # nothing half written is left
 
@@ -188,7 +257,7 @@ def test_what_is_written_is_read_again_whole_and_by_its_owner_only(tmp_path):
 @given(st.data())
 def test_a_damaged_file_is_one_sentence(tmp_path, data):
     file = tmp_path / "paper.state"
-    state.write(file, with_orders().saved())
+    state.write(file, a_state())
     whole = file.read_bytes()
     at = data.draw(st.integers(0, len(whole) - 1))
     if data.draw(st.booleans()):
@@ -218,10 +287,15 @@ def test_a_file_of_another_form_or_time_is_told(tmp_path):
             state.read(file)
     with pytest.raises(ValueError, match="saved account acme is not one of this exchange"):
         Exchange(default_specs(), specs(generated(2, 1)[1:]), Quiet(), now=1, saved=with_orders().saved())
+    left = futures_with_orders().saved()
+    with pytest.raises(ValueError, match="saved account acme is not one of the futures exchange"):
+        FuturesExchange(default_contracts(), futures_specs(generated(2, 1)[1:]), Quiet(), now=1, saved=left)
+    with pytest.raises(ValueError, match="are in BTCUSDT, which is not served"):
+        FuturesExchange(default_contracts()[1:], futures_specs(generated(2, 1)), Quiet(), now=1, saved=left)
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(state.StateError, match="cannot be written"):
-        state.write(tmp_path / "nowhere" / "paper.state", an_exchange().saved())
+        state.write(tmp_path / "nowhere" / "paper.state", a_state())
     with pytest.raises(state.StateError, match="cannot be read"):
         state.read(tmp_path)

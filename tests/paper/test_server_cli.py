@@ -161,13 +161,15 @@ def test_the_state_is_left_at_a_clean_end_and_found_at_the_next_start(tmp_path):
              "price": "40000", "client_order_id": "web_1"}  # fmt: skip
     gift = {"kind": "move", "account": "acme", "asset": "BNB", "amount": "3", "type": "DEPOSIT"}
     with paper_process("--state", str(state)) as described:
-        ask(described, "POST", "/faults", [order, gift])
+        ask(described, "POST", "/faults", [order, order | {"market": "futures"}, gift])
         before = ask(described, "GET", "/accounts/acme")
+        assert [row["clientOrderId"] for row in before["futures"]["orders"]] == ["web_1"]
     assert state.stat().st_mode & 0o777 == 0o600
     with paper_process("--state", str(state)) as described:
         after = ask(described, "GET", "/accounts/acme")
         for part in ("balances", "open_orders", "orders", "trades", "movements"):
             assert after[part] == before[part], part
+        assert after["futures"]["orders"] == before["futures"]["orders"]
         ask(described, "POST", "/faults", {"kind": "restart", "state": "kept", "seconds": 0.1})
         time.sleep(0.3)  # it is away; the admin answers all along
         assert ask(described, "GET", "/accounts/acme")["orders"] == before["orders"]

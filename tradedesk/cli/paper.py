@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tradedesk.paper.exchange import Exchange
     from tradedesk.paper.futures.contracts import Contract
     from tradedesk.paper.futures.exchange import FuturesExchange
+    from tradedesk.paper.futures.saved import SavedFutures
     from tradedesk.paper.rows import Spec
     from tradedesk.paper.saved import Saved
     from tradedesk.paper.server.app import Running
@@ -186,8 +187,13 @@ def _accounts(asked: _Asked) -> "list[Account]":
     return [accounts.from_anywhere(account) for account in made] if asked.any_address else made
 
 
-def _futures(asked: _Asked, accounts: "list[Account]", again: "_Again", now: int) -> "FuturesExchange | None":
-    """The futures market of a futures recording, or the one that goes with the synthetic spot market, which is its index."""
+def _futures(
+    asked: _Asked, accounts: "list[Account]", again: "_Again", saved: "SavedFutures | None", now: int
+) -> "FuturesExchange | None":
+    """The futures market of a futures recording, or the one that goes with the synthetic spot market, which is its index.
+
+    ValueError if the saved state does not fit.
+    """
     from tradedesk.paper.accounts import futures_specs
     from tradedesk.paper.futures.contracts import default_contracts
     from tradedesk.paper.futures.exchange import FuturesExchange
@@ -195,7 +201,7 @@ def _futures(asked: _Asked, accounts: "list[Account]", again: "_Again", now: int
 
     if again.market.futures is not None:
         contracts = [_contract(spec) for spec in again.market.futures_specs]
-        return FuturesExchange(contracts, futures_specs(accounts), again.market.futures, now=now)
+        return FuturesExchange(contracts, futures_specs(accounts), again.market.futures, now=now, saved=saved)
     if asked.market.market != "synthetic":
         return None
 
@@ -207,7 +213,7 @@ def _futures(asked: _Asked, accounts: "list[Account]", again: "_Again", now: int
     listed = {spec.symbol for spec in again.exchange.specs()}
     contracts = [contract for contract in default_contracts() if contract.symbol in listed]
     market = Synthetic([contract.spec for contract in contracts], asked.seed, kind=FUTURES)
-    return FuturesExchange(contracts, futures_specs(accounts), market, now=now, index=index)
+    return FuturesExchange(contracts, futures_specs(accounts), market, now=now, index=index, saved=saved)
 
 
 def _contract(spec: "Spec") -> "Contract":
@@ -265,11 +271,13 @@ async def _serve(
     clock = SystemClock()
     now = clock.now()
     again = _Again(asked, accounts, market)
+    futures = partial(_futures, asked, accounts, again)
+    found = troubles.found
     try:
-        again.make(troubles.saved, now)
+        again.make(found.spot if found is not None else None, now)
+        opened = futures(found.futures if found is not None else None, now)
     except ValueError as error:
         raise _Unusable(f"--state: {asked.troubles.state}: {error}") from None
-    futures = partial(_futures, asked, accounts, again)
     try:
         running = await start(
             again.exchange,
@@ -278,7 +286,7 @@ async def _serve(
             admin_token=secrets.token_urlsafe(32),
             host=asked.host,
             port=asked.port,
-            futures=futures(now),
+            futures=opened,
             futures_port=asked.futures_port,
             faults=troubles.faults,
             latency=troubles.latency,
@@ -312,7 +320,7 @@ async def _serve(
     again.market.close()
     await running.stop()  # raises what broke the exchange, if that was the reason: a bug is shown whole
     try:
-        troubles.leave(again.exchange.saved())
+        troubles.leave(again.exchange.saved(), running.futures.saved() if running.futures is not None else None)
     except TroublesError as error:
         raise _Unusable(str(error)) from None
     if again.market.failure:

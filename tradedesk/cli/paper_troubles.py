@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tradedesk.paper.faults import Fault
+    from tradedesk.paper.futures.saved import SavedFutures
     from tradedesk.paper.saved import Saved
     from tradedesk.paper.server.latency import Latency
+    from tradedesk.paper.server.state import State
 
 
 class TroublesError(Exception):
@@ -30,17 +32,21 @@ class Troubles:
     faults: "list[Fault]"
     seed: int | None  # of the faults' chances; None: the seed of everything else
     latency: "Latency | None"
-    saved: "Saved | None"
+    found: "State | None"  # what an earlier run left
     state: Path | None
 
-    def leave(self, saved: "Saved") -> None:
-        """Write the state, if it was asked for. Raises TroublesError."""
+    def leave(self, spot: "Saved", futures: "SavedFutures | None") -> None:
+        """Write the state, if it was asked for; futures that were not served this time stay as they were found.
+
+        Raises TroublesError.
+        """
         from tradedesk.paper.server import state
 
         if self.state is None:
             return
         try:
-            state.write(self.state, saved)
+            kept = futures if futures is not None or self.found is None else self.found.futures
+            state.write(self.state, state.State(spot=spot, futures=kept))
         except state.StateError as error:
             raise TroublesError(f"--state: {error}") from None
 
@@ -59,7 +65,7 @@ def read(asked: TroublesAsked) -> Troubles:
     except ValueError as error:
         raise TroublesError(f"--latency: {error}") from None
     try:
-        saved = None if asked.state is None else state.read(asked.state)
+        found = None if asked.state is None else state.read(asked.state)
     except state.StateError as error:
         raise TroublesError(f"--state: {error}") from None
-    return Troubles(faults=script, seed=seed, latency=delay, saved=saved, state=asked.state)
+    return Troubles(faults=script, seed=seed, latency=delay, found=found, state=asked.state)

@@ -4,7 +4,7 @@ place an order of their own."""
 from tradedesk.paper.futures.checks import as_order, check_client_id, check_parameters, lots, not_required, ticks
 from tradedesk.paper.futures.rows import AlgoStatus, NewAlgo, NewOrder, Status, TriggerRejected, Type
 from tradedesk.paper.futures.state import Account, Algo, Floor, Instrument, Order
-from tradedesk.paper.futures.trading import TRIGGERED, end, enter, work
+from tradedesk.paper.futures.trading import TRIGGERED, commit, end, enter, work
 from tradedesk.paper.futures.triggers import strays
 from tradedesk.paper.futures.vetting import (
     Ready,
@@ -67,6 +67,7 @@ def fire(floor: Floor, order: Order) -> None:
     order.status, order.reason = Status.NEW, 0
     order.type = order.type.placed_as
     order.price, order.lots = price, size
+    commit(order)
     floor.report("NEW", order)
     work(floor, order)
 
@@ -105,12 +106,8 @@ def place_algo(floor: Floor, account: Account, new: NewAlgo) -> Algo:
         account, instrument, new, algo_id=floor.next_algo_id, lots=size, price=price, trigger=trigger, now=floor.now
     )
     floor.next_algo_id += 1
-    account.algos[algo.id] = algo
-    account.open_algos[algo.id] = algo
-    account.algo_by_client_id[algo.client_id] = algo
+    floor.admit_algo(algo)
     instrument.waiting[-algo.id] = algo  # order ids are above 0
-    if new.good_till_date:
-        floor.at(new.good_till_date, "algo", account.name, algo.id)
     floor.report_algo(algo)
     return algo
 

@@ -32,6 +32,7 @@ from tradedesk.paper.futures.rows import (
     Outcome,
     SymbolConfig,
 )
+from tradedesk.paper.futures.saved import SavedFutures, restore, save
 from tradedesk.paper.futures.state import Floor, Index
 from tradedesk.paper.ledger import to_units
 from tradedesk.paper.market import Action, Market
@@ -50,8 +51,13 @@ class FuturesExchange(Questions):
         now: int,
         index: Index | None = None,
         accepts_legacy_conditional: bool = True,
+        saved: SavedFutures | None = None,
     ) -> None:
-        """`accepts_legacy_conditional` False: conditional types on place() are -4120, as on the venue since 2025-12."""
+        """`accepts_legacy_conditional` False: conditional types on place() are -4120, as on the venue since 2025-12.
+
+        `saved` is what an earlier one left: its clients go on from there, their open orders stand again behind the flow, and
+        what would cross it trades as taker. Raises ValueError if it names an account or symbol not given.
+        """
         floor = Floor(contracts, market, index, now)
         super().__init__(floor)
         self._accepts_legacy = accepts_legacy_conditional
@@ -66,6 +72,8 @@ class FuturesExchange(Questions):
         for instrument in floor.instruments.values():
             clock.observe(floor, instrument)
         floor.moved.clear()
+        if saved is not None:
+            restore(floor, saved)
 
     # -- time and what happened -------------------------------------------------------------------------------------
     def next_due(self) -> int:
@@ -78,6 +86,10 @@ class FuturesExchange(Questions):
         """Everything that happened since the last call, in its order. With a fill: Print, OrderChanged, AccountUpdate."""
         events, self._floor.events = self._floor.events, []
         return events
+
+    def saved(self) -> SavedFutures:
+        """The clients' side as it stands, for a later exchange to start from."""
+        return save(self._floor)
 
     # -- accounts ---------------------------------------------------------------------------------------------------
     def add_account(self, spec: AccountSpec) -> None:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 
+from msgspec import Struct
+
 from tradedesk.paper.candles import Candles, Past, next_open
 from tradedesk.paper.futures.contracts import HOUR, Contract
 from tradedesk.paper.ledger import PER_ONE, from_units, to_units
@@ -17,6 +19,20 @@ from tradedesk.paper.rows import Kline
 
 BASIS_SECONDS = 60
 CLAMP = 50_000  # 0.05 % in units of 1e-8
+
+
+class SavedMarks(Struct, frozen=True, kw_only=True):
+    """What a restarted exchange needs of them. Prices in units of 1e-8."""
+
+    mark: int
+    index: int
+    held: int | None
+    fixed_rate: Decimal | None
+    time: int
+    next_funding: int
+    basis: list[int]
+    weights: int
+    weighted: int
 
 
 class Marks:
@@ -91,6 +107,27 @@ class Marks:
         """The funding of `next_funding` was charged."""
         self.next_funding += self._contract.funding_interval
         self._weights = self._weighted = 0
+
+    def saved(self) -> SavedMarks:
+        return SavedMarks(
+            mark=self.mark,
+            index=self.index,
+            held=self.held,
+            fixed_rate=self.fixed_rate,
+            time=self.time,
+            next_funding=self.next_funding,
+            basis=list(self._basis),
+            weights=self._weights,
+            weighted=self._weighted,
+        )
+
+    def restore(self, saved: SavedMarks) -> None:
+        """As they were until the next look; a funding that fell due meanwhile is not made up for."""
+        self.mark, self.index, self.time = saved.mark or self.mark, saved.index or self.index, saved.time
+        self.held, self.fixed_rate = saved.held, saved.fixed_rate
+        self._basis = deque(saved.basis, maxlen=BASIS_SECONDS)
+        if saved.next_funding == self.next_funding:
+            self._weights, self._weighted = saved.weights, saved.weighted
 
     def klines(self, of: str, interval: str, now: int, start: int | None, end: int | None, limit: int) -> list[Kline]:
         """`of` is mark, index or premium. Volumes are 0, trades are the seconds seen."""

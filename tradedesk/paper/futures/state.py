@@ -383,6 +383,27 @@ class Floor:
             account.update_time = self.now  # an asset that never changed is none to clients: they leave it out
         self.accounts[spec.name] = account
 
+    def admit(self, order: Order) -> None:
+        """An order in the lists of its account, and its good-till date among the timers; it is not anywhere else yet."""
+        account, symbol = order.account, order.instrument.symbol
+        self.orders[order.id] = order
+        account.by_client_id[(symbol, order.client_id)] = order
+        account.orders.setdefault(symbol, []).append(order)
+        if order.is_open:
+            account.open[order.id] = order
+            if order.sent.good_till_date:
+                self.at(order.sent.good_till_date, "order", account.name, order.id)
+
+    def admit_algo(self, algo: Algo) -> None:
+        """The same of an algo order."""
+        account = algo.account
+        account.algos[algo.id] = algo
+        account.algo_by_client_id[algo.client_id] = algo
+        if algo.status is AlgoStatus.NEW:
+            account.open_algos[algo.id] = algo
+            if algo.sent.good_till_date:
+                self.at(algo.sent.good_till_date, "algo", account.name, algo.id)
+
     def new_id(self) -> int:
         self.next_id += 1
         return self.next_id

@@ -58,12 +58,8 @@ def enter(
     if algo is not None:
         order.algo, algo.order, algo.status = algo, order, AlgoStatus.TRIGGERED
         floor.report_algo(algo)
-    floor.orders[order.id] = order
-    account.open[order.id] = order
-    account.by_client_id[(instrument.symbol, order.client_id)] = order
-    account.orders.setdefault(instrument.symbol, []).append(order)
-    if new.good_till_date:
-        floor.at(new.good_till_date, "order", account.name, order.id)
+    floor.admit(order)
+    commit(order)
     floor.report("NEW", order)
     if order.trigger is None:
         work(floor, order)
@@ -90,8 +86,12 @@ def work(floor: Floor, order: Order) -> None:
 def rest(floor: Floor, order: Order) -> None:
     order.instrument.book.rest(order.id, order.is_buy, order.price, order.leaves, order)
     order.instrument.resting[order.id] = order
-    if not order.may_only_reduce:
-        reserve(order, order.price * order.leaves * order.instrument.grid.tick_lot)
+
+
+def commit(order: Order) -> None:
+    """Count what a limit order may still trade in its position's open notional: before it is told of, as the venue does."""
+    if order.trigger is None and not (order.may_only_reduce or order.is_forced):
+        reserve(order, order.price * order.leaves * order.instrument.grid.tick_lot - order.reserved)
 
 
 def reserve(order: Order, units: int) -> None:
@@ -117,6 +117,11 @@ def take(floor: Floor, order: Order, limit: int | None) -> None:
                 return
             continue
         most = min(order.leaves, tradable(front))
+        if order.may_only_reduce:
+            most = min(most, order.position.reducible(order.is_buy))
+            if not most:
+                expire(floor, order, REDUCE_ONLY)
+                return
         for match in book.match(order.is_buy, limit, most):
             trade(floor, order, match)
 
@@ -365,6 +370,7 @@ def modify(floor: Floor, account: Account, change: Modify) -> Order:
     order.price, order.lots = price, size
     if sent.price_match != change.price_match:
         order.sent = replace(sent, price_match=change.price_match)
+    commit(order)
     floor.report("AMENDMENT", order)
     work(floor, order)
     return order

@@ -20,7 +20,6 @@ log = logging.getLogger("tradedesk.paper")
 
 _OPEN_TRIES, _OPEN_EVERY_S = 50, 0.1
 _SOCKETS_WITHIN_S = 2.0  # from the breaking of connections to the new start: their handlers must be through
-_AS_IT_STANDS = object()
 _OF_SOCKETS = ("restart", "shutdown", "disconnect")
 
 
@@ -179,8 +178,7 @@ class Acts:
             await self._until_sockets_are_gone(markets)
             await asyncio.sleep(max(0.0, back_at - asyncio.get_running_loop().time()))
             for market in markets:
-                if saved[market] is not _AS_IT_STANDS:
-                    self._fronts[market].revive(saved[market], commons.now())
+                self._fronts[market].revive(saved[market], commons.now())
         except ValueError as error:
             rule.failed = str(error)
         finally:
@@ -212,10 +210,7 @@ class Acts:
         """What the market begins again with; None: with nothing."""
         match rule.fault.terms["state"]:
             case "kept":
-                try:
-                    return self._fronts[market].saved()
-                except ValueError:  # it cannot be saved, but it is still here
-                    return _AS_IT_STANDS
+                return self._fronts[market].saved()
             case "old":
                 return self._old[rule.id][market]
             case _:

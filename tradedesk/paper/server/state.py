@@ -1,7 +1,7 @@
 """The state file of `--state`: what the clients of the exchange hold, written at a clean end and read at the next start.
 
 A line with the schema and a checksum, then one JSON object. Books, tape and candles of the market are not in it, nor are
-the keys, listen keys, counted limits or faults: those begin afresh. Only the spot market is kept.
+the keys, listen keys, counted limits or faults: those begin afresh.
 """
 
 import contextlib
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from tradedesk.paper.futures.saved import SavedFutures
 from tradedesk.paper.saved import Saved
 
-SCHEMA = "paper.state.v1"
+SCHEMA = "paper.state.v2"
 
 
 class StateError(Exception):
@@ -26,7 +27,14 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str  # of all that follows the first line
 
 
-def read(path: Path) -> Saved | None:
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """Both markets. `futures` is None where none was served."""
+
+    spot: Saved
+    futures: SavedFutures | None
+
+
+def read(path: Path) -> State | None:
     """What was saved; None if there is no such file. Raises StateError."""
     try:
         first, _, body = path.read_bytes().partition(b"\n")
@@ -43,14 +51,14 @@ def read(path: Path) -> Saved | None:
     try:
         if hashlib.sha256(body).hexdigest() != head.sha256:
             raise ValueError("checksum")
-        return msgspec.json.decode(body, type=Saved)
+        return msgspec.json.decode(body, type=State)
     except (msgspec.DecodeError, ValueError):
         raise StateError(f"{path}: is damaged; bring back a copy, or move it away to start afresh") from None
 
 
-def write(path: Path, saved: Saved) -> None:
+def write(path: Path, found: State) -> None:
     """Replace the file as a whole, readable by its owner only. Raises StateError; the old file is untouched then."""
-    body = msgspec.json.encode(saved)
+    body = msgspec.json.encode(found)
     head = msgspec.json.encode(_Head(schema=SCHEMA, sha256=hashlib.sha256(body).hexdigest()))
     fresh = None
     try:

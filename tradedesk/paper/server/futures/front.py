@@ -20,6 +20,7 @@ from tradedesk.paper.futures.rows import (
     OrderRow,
     TriggerRejected,
 )
+from tradedesk.paper.futures.saved import SavedFutures
 from tradedesk.paper.rows import Print
 from tradedesk.paper.server import fault_futures
 from tradedesk.paper.server.fault_lag import Lag, PastFutures
@@ -29,8 +30,8 @@ from tradedesk.paper.server.futures.digits import Digits
 from tradedesk.paper.server.futures.streams import FuturesStreams
 from tradedesk.paper.server.limits import Limits
 
-Remake = Callable[[int], FuturesExchange | None]
-"""(now in ns) -> a new exchange in which nothing has happened yet; None if there cannot be one."""
+Remake = Callable[[SavedFutures | None, int], FuturesExchange | None]
+"""(state or None for none, now in ns) -> a new exchange; None if there cannot be one, ValueError if the state does not fit."""
 
 
 class FuturesFront(Front):
@@ -67,8 +68,13 @@ class FuturesFront(Front):
         view.exchange = PastFutures(self.exchange, self._lag, then)
         return view  # type: ignore[no-any-return]
 
+    def saved(self) -> SavedFutures:
+        return self.exchange.saved()
+
     def revive(self, saved: object | None, now: int) -> None:
-        made = self._remake(now) if self._remake is not None and saved is None else None
+        made = None
+        if self._remake is not None and (saved is None or isinstance(saved, SavedFutures)):
+            made = self._remake(saved, now)
         if made is None:
             raise ValueError("the futures market was started without the means to start again")
         self._begin(made)
