@@ -67,9 +67,11 @@ def when_quiet(live: Replica, told: Told, books: Mapping[str, dict[str, Any]], s
     whole = told.replica
     whole.accounts = dict(live.accounts)  # accounts and their balances are told anew by each start, and not recorded
     found = [] if whole.positions == live.positions else ["the running positions are not those of the journal"]
-    for name, theirs in books.items():
+    for name, told_by_it in books.items():
         account = AccountId(name)
-        found += differences(whole, account, {**theirs, "orders": _to_compare(theirs["orders"], whole, sent)})
+        theirs = {**told_by_it, "orders": _to_compare(told_by_it["orders"], whole, sent)}
+        found += differences(whole, account, theirs)
+        found += [f"on the running desk: {each}" for each in differences(live, account, theirs)]
         at_venue = {row["clientOrderId"] for row in theirs["orders"]}
         found += [
             f"{account}: order {key} is {order.ord_status} here and is at the exchange"

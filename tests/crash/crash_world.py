@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,17 +16,25 @@ from crash_operator import ME, Operator, troubles
 from exchange_books import Exchange
 from paper_process import paper_process
 
-from tradedesk.cli.demo import make_desk, new_vault, start_desk
+from tradedesk.cli.demo import make_desk, new_vault
 from tradedesk.cli.reach import Watch
 from tradedesk.config import Home, find_home, private_folder
 from tradedesk.desk.client import DeskAway, RemoteControl
 from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.commands import Reconcile
 from tradedesk.domain.words import AccountId
+from tradedesk.journal.segments import segments
 
 READY_S = 8.0  # faults may keep an account from it for longer, which is their right
 QUIET_S = 120.0  # doubts last 13 s, a cancel of which nothing is known is sent again after 10, 20, 40 s
 ROUND = 10  # kills between two times when all is quiet
+SEGMENT_RECORDS = 60  # so that new segments and their checkpoints are among what is killed and started from
+RUN = f"""
+from tradedesk.cli import main
+from tradedesk.journal.sqlite import SqliteJournal
+SqliteJournal.__init__.__kwdefaults__["segment_records"] = {SEGMENT_RECORDS}
+main()
+"""
 EARLY = 0.35  # so many of the kills come while it starts, recovery included
 
 
@@ -45,7 +54,16 @@ class World:
         self.desk: subprocess.Popen[bytes] | None = None
         self._before: Told = told(home.journal)
         self._is_opened = False
-        self.figures = {"kills": 0, "early": 0, "orders": 0, "sent": 0, "fills": 0, "records": 0, "quiet": 0}
+        self.figures = {
+            "kills": 0,
+            "early": 0,
+            "orders": 0,
+            "sent": 0,
+            "fills": 0,
+            "records": 0,
+            "checkpoints": 0,
+            "quiet": 0,
+        }
 
     def run(self, kills: int) -> None:
         for number in range(1, kills + 1):
@@ -66,7 +84,14 @@ class World:
         self.kill()
 
     def start(self) -> None:
-        self.desk = start_desk(self.home)
+        self.desk = subprocess.Popen(
+            [sys.executable, "-c", RUN, "run"],
+            env={**os.environ, "TRADEDESK_HOME": str(self.home.config.parent)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def kill(self) -> None:
         """SIGKILL, then what must hold at any moment."""
@@ -220,6 +245,7 @@ class World:
             "sent": len(self.exchange.sent),
             "fills": len(replica.fills),
             "records": self._before.records,
+            "checkpoints": len(segments(self.home.journal)) - 1,
         }
         self._note(" ".join(f"{name}={value}" for name, value in self.figures.items()))
 

@@ -19,3 +19,4 @@ def test_F68_a_desk_killed_twenty_times_loses_doubles_and_invents_nothing(tmp_pa
     assert made.figures["kills"] == KILLS
     assert made.figures["sent"] > 20, said  # else it proved nothing
     assert made.figures["fills"] > 0, said
+    assert made.figures["checkpoints"] > 0, said

@@ -83,9 +83,14 @@ def test_an_order_that_is_another_at_the_exchange_or_still_in_doubt_is_found(
 ) -> None:
     row = {"clientOrderId": "c1", "status": "NEW", "executedQty": "0"}
     books = {"acme": {"orders": [row], "trades": [], "balances": []}}
-    live = Replica()
-    live.apply(ev.AccountListed(at=NOW, source="desk", account=client("acme")))
-    found = when_quiet(live, told_of(of_status(status, request_)), books, {C1: 1})
-    assert any(says in each for each in found), found
-    agreeing = when_quiet(live, told_of(of_status(OrdStatus.New, RequestState.Acknowledged)), books, {C1: 1})
-    assert agreeing == []
+    listed = ev.AccountListed(at=NOW, source="desk", account=client("acme"))
+
+    def found(order: ev.OrderPlaced) -> list[str]:
+        live = Replica()
+        live.apply(listed)
+        live.apply(order)
+        return when_quiet(live, told_of(order), books, {C1: 1})
+
+    wrong = found(of_status(status, request_))
+    assert any(says in each for each in wrong), wrong
+    assert found(of_status(OrdStatus.New, RequestState.Acknowledged)) == []

@@ -240,7 +240,7 @@ def test_the_list_of_durable_events_and_their_type_are_one():
     durable = set(ev.DurableEvent.__args__)
     assert durable == set(ev.DURABLE)
     assert durable.isdisjoint(ev.LiveEvent.__args__)
-    assert {kind.__name__ for kind in (*durable, *ev.LiveEvent.__args__)} == {
+    assert {kind.__name__ for kind in (*durable, *ev.LiveEvent.__args__, *ev.Kept.__args__)} == {
         kind.__name__ for kind in ev.EventBase.__subclasses__()
     }
 

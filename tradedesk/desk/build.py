@@ -13,6 +13,7 @@ from tradedesk.access.vault import Secret, Vault
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, VenueSettings, private_folder
 from tradedesk.desk.desk import Desk, Parts
+from tradedesk.desk.keeper import Keeper
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.events import Event
 from tradedesk.domain.words import client_order_id
@@ -103,7 +104,7 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
         for desk in made:
             desk.journal_recovered(reason)
 
-    store = SqliteJournal(home.journal, clock=clock, on_failure=failed, on_recovery=recovered)
+    store = SqliteJournal(home.journal, clock=clock, on_failure=failed, on_recovery=recovered, fold=Keeper)
     store.open()
     try:
         desk = Desk(

@@ -288,6 +288,22 @@ class VenueListed(EventBase, frozen=True, kw_only=True):
     is_live: bool
 
 
+# ---- of a checkpoint: never recorded, never published ----------------------------------------------------------------
+
+
+class DeskKept(EventBase, frozen=True, kw_only=True):
+    """Stands in a replay for all events before it: what the desk's fold had made of them (a Snapshot, msgpack)."""
+
+    state: bytes
+
+
+class AccountKept(EventBase, frozen=True, kw_only=True):
+    """The same of one account's books, which hold more of their account than the desk does (an AccountState, msgpack)."""
+
+    account: AccountId
+    state: bytes
+
+
 DurableEvent = (
     OrderPlaced
     | RequestMade
@@ -323,7 +339,8 @@ LiveEvent = (
     | Heartbeat
     | SubmissionRefused
 )
-Event = DurableEvent | LiveEvent
+Kept = DeskKept | AccountKept
+Event = DurableEvent | LiveEvent | Kept
 
 DURABLE: tuple[type, ...] = (
     OrderPlaced, RequestMade, RequestDecided, OrderMoved, OrderChanged, OrderFilled, AccountOpened, MovementSeen,

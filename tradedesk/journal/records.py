@@ -82,6 +82,10 @@ class Reading:
                     continue
             self._damage(chain, record.number, reason)
 
+    def go_on(self, heads: Iterable[tuple[str, bytes]]) -> None:
+        """Begin where other records end: (chain, link) of each."""
+        self._links = dict(heads)
+
     def close(self, heads: Iterable[tuple[str, int, bytes]]) -> None:
         """Compare with the heads kept beside the records, so that a chain cannot lose its end unnoticed."""
         expected = {chain: (number, link) for chain, number, link in heads}

@@ -116,6 +116,13 @@ def following(path: Path, heads: Heads) -> sqlite3.Connection:
     return connect(final)
 
 
+def begins_after(path: Path) -> int:
+    """The number of the last record before the newest segment."""
+    known = segments(path)
+    origin = begin_of(known[-1]) if len(known) > 1 else None
+    return 0 if origin is None else origin.number
+
+
 def drop_last(path: Path) -> None:
     """Remove the newest segment, of which nothing is durable. The first one stays."""
     known = segments(path)
@@ -165,24 +172,28 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[str, int, by
     return msgspec.convert(rows, list[tuple[str, int, bytes]], builtin_types=(bytes,))
 
 
-def read(path: Path, reading: Reading) -> Iterator[tuple[int, DurableEvent]]:
+def read(
+    path: Path, reading: Reading, *, skip: int = 0, until: int | None = None
+) -> Iterator[tuple[int, DurableEvent]]:
     """Record number and event of a whole journal, oldest first, beside a running desk or without one.
 
-    `reading` tells afterwards how many were sound and what is damaged. Raises JournalError if it cannot be read at all.
+    `reading` tells afterwards how many were sound and what is damaged. Without the first `skip` segments, and without
+    those from `until` on. Raises JournalError if it cannot be read at all.
     """
     if not path.is_file():
         raise JournalError(f"{path}: there is no journal; name the file journal.sqlite of a state folder")
     files = segments(path)
     try:
-        for file, after in zip(files, [*files[1:], None], strict=True):
+        for file, after in list(zip(files, [*files[1:], None], strict=True))[skip:until]:
             with closing(_reader(file)) as connection:
                 check_kind(connection, file)
-                yield from _read(connection, reading, file, _begin_of(after))
+                yield from _read(connection, reading, file, begin_of(after))
     except UNREADABLE as error:
         raise JournalError(f"{path}: {words(error)}; {REMEDY}") from None
 
 
-def _begin_of(file: Path | None) -> Heads | None:
+def begin_of(file: Path | None) -> Heads | None:
+    """Where a segment begins; None for the first."""
     if file is None:
         return None
     with closing(_reader(file)) as connection:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import cast
 
 from tradedesk.clock import Clock
-from tradedesk.domain.events import DurableEvent, durable_decoder
+from tradedesk.domain.events import DurableEvent, Kept, durable_decoder
 from tradedesk.domain.words import AccountId
-from tradedesk.journal import segments
+from tradedesk.journal import checkpoint, segments
 from tradedesk.journal.records import START, Reading, chain_of, encode, made
 from tradedesk.journal.segments import MAX_BATCH, REMEDY, UNREADABLE, Heads, Verification, read, verify, words
 from tradedesk.journal.store import QUEUE_RECORDS, Durable, JournalError, JournalFailed, JournalFull, settle
@@ -20,6 +20,7 @@ from tradedesk.log import Log
 __all__ = ["SqliteJournal", "Verification", "read", "verify"]
 
 MOST_TOGETHER = 1_024  # records in one transaction, and so to one sync
+SEGMENT_RECORDS = 200_000  # in one file; then the next one begins, and a checkpoint stands for those before it
 SLOW_SYNC_MS = 1_000  # a write that takes longer is logged
 AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0)  # between two tries to go on in a new segment
 
@@ -49,6 +50,9 @@ class SqliteJournal:
     writer is idle is written at once, those that come during a sync go together in the next. After a failed write every
     handle fails and `on_failure` is told, once, on the writer's thread. What was refused is kept, in order and bounded;
     a new segment is tried again and again, and once it holds all of that, `on_recovery` is told and records are taken.
+
+    With a `fold` a segment that has become long is followed by a new one, and a second thread makes a checkpoint of all
+    before it, from which `replay` begins. `on_checkpoint` hears of each try, on that thread: None, or why there is none.
     """
 
     def __init__(
@@ -59,12 +63,20 @@ class SqliteJournal:
         on_failure: Callable[[str], None],
         on_recovery: Callable[[str], None] = lambda _: None,
         again_s: tuple[float, ...] = AGAIN_S,
+        fold: Callable[[], checkpoint.Fold] | None = None,
+        segment_records: int = SEGMENT_RECORDS,
+        on_checkpoint: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self.path = path
         self._clock = clock
         self._on_failure = on_failure
         self._on_recovery = on_recovery
         self._again_s = again_s
+        self._fold = fold
+        self._segment_records = segment_records
+        self._on_checkpoint = on_checkpoint
+        self._archivist: checkpoint.Archivist | None = None
+        self._roll_at = 0  # of the writer's thread: the record after which the next segment begins
         self._log = Log(journal=path.name)
         self._queue: queue.SimpleQueue[_Waiting | _Reader | None] = queue.SimpleQueue()
         self._guard = threading.Lock()  # append against failure and close: no record after the writer's last look
@@ -83,16 +95,22 @@ class SqliteJournal:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock_file = segments.locked(self.path.with_name(self.path.name + ".lock"))
             self._connection, heads = segments.opened(self.path)
+            self._roll_at = segments.begins_after(self.path) + self._segment_records
         except (OSError, *UNREADABLE, JournalError) as error:
             self._release()
             if isinstance(error, JournalError):
                 raise
             raise JournalError(f"{self.path}: {words(error)}; {REMEDY}") from None
+        if self._fold is not None:
+            self._archivist = checkpoint.Archivist(self.path, self._fold, self._checkpointed)
         self._thread = threading.Thread(target=self._write_all, args=(heads,), name="journal", daemon=True)
         self._thread.start()
 
-    def replay(self) -> Iterator[DurableEvent]:
+    def replay(self) -> Iterator[DurableEvent | Kept]:
         """All events appended until now, oldest first; of a damaged account only those before the damage.
+
+        Where there is a checkpoint, what it kept stands for the events before it; what a disk broke of those is found
+        by `verify` alone.
 
         On any thread, at any time; it waits for the writer first, so that a worker that starts again finds its last record.
         What a failing disk refused is among them: the next segment begins with it, and a worker that did not know of it
@@ -100,7 +118,7 @@ class SqliteJournal:
         """
         reader = self._await_writer()
         reading = Reading()
-        for number, event in read(self.path, reading):
+        for number, event in checkpoint.replay(self.path, reading):
             if reader.until is None or number <= reader.until:
                 yield event
         self._reading = reading
@@ -160,6 +178,9 @@ class SqliteJournal:
         self._release()
 
     def _release(self) -> None:
+        if self._archivist is not None:
+            self._archivist.stop()
+            self._archivist = None
         self._disconnect()
         if self._lock_file >= 0:
             os.close(self._lock_file)
@@ -189,6 +210,8 @@ class SqliteJournal:
                 if failure is not None:
                     self._on_failure(str(failure))
                 settle([handle for _, _, handle in batch], failure)
+                if failure is None and self._fold is not None and heads.number >= self._roll_at:
+                    self._roll(heads)
             else:
                 self._keep(batch, failure)
                 if self._clock.monotonic() >= next_try or is_last:
@@ -197,6 +220,27 @@ class SqliteJournal:
             if reader is not None:
                 reader.until, reader.kept = heads.number, tuple(payload for _, payload in self._kept)
                 reader.is_served.set()
+
+    def _roll(self, heads: Heads) -> None:
+        """Go on in a new segment, so that what stands in those before it can be kept in short."""
+        before, count = self._connection, len(segments.segments(self.path))
+        self._roll_at = heads.number + self._segment_records
+        try:
+            self._connection = segments.following(self.path, heads)
+        except (OSError, *UNREADABLE, JournalError) as error:
+            self._log.warning("journal_no_segment", cause=words(error))
+            if (
+                len(segments.segments(self.path)) > count
+            ):  # it is there: nothing that is written before it counts any more
+                self._connection = None
+            return
+        if self._archivist is not None and before is not None:
+            self._archivist.closes(before)
+
+    def _checkpointed(self, why: str | None) -> None:
+        if why is not None:
+            self._log.warning("journal_no_checkpoint", cause=why)
+        self._on_checkpoint(why)
 
     def _pause(self, tries: int) -> int:
         """ns until the next try to go on in a new segment."""
@@ -275,6 +319,7 @@ class SqliteJournal:
         begins_after = heads.number
         try:
             self._connection = segments.following(self.path, heads)
+            self._roll_at = heads.number + self._segment_records
             while self._kept:
                 cause = self._insert(self._kept[:MOST_TOGETHER], heads)
                 if cause is not None:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from typing import Protocol
 
-from tradedesk.domain.events import DurableEvent
+from tradedesk.domain.events import DurableEvent, Kept
 from tradedesk.domain.words import AccountId
 
 QUEUE_RECORDS = 20_000  # waiting for the disk; at 10,000 a second on a slow disk this is two seconds of a busy desk
@@ -86,8 +86,11 @@ class Store(Protocol):
     def open(self) -> None:
         """Make ready. Raises JournalError, as a sentence, if this log cannot be used."""
 
-    def replay(self) -> Iterator[DurableEvent]:
-        """All durable events, oldest first; of a damaged account only those before the damage. May wait for a sync."""
+    def replay(self) -> Iterator[DurableEvent | Kept]:
+        """All durable events, oldest first; of a damaged account only those before the damage. May wait for a sync.
+
+        What a checkpoint kept may stand for the first of them.
+        """
 
     def damaged(self) -> dict[AccountId | None, str]:
         """What the last complete replay found broken; these accounts must not trade. None is the desk itself."""

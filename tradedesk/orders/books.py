@@ -12,8 +12,9 @@ from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
 from tradedesk.domain.outcomes import OrderReport
-from tradedesk.domain.positions import Balance
+from tradedesk.domain.positions import Balance, Position
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OperatorId, RequestId, VenueOrderId
+from tradedesk.orders.kept import AccountState, account_state_decoder
 from tradedesk.orders.messages import Effect, Emit, Quarantine
 from tradedesk.views.replica import Replica
 
@@ -40,12 +41,17 @@ class Books:
         self.movement_keys: set[tuple[str, str, str]] = set()
         self._by_venue_id: dict[tuple[InstrumentId, VenueOrderId], ClientOrderId] = {}  # of those that live
         self._renamed: dict[ClientOrderId, ClientOrderId] = {}  # the id the venue has an order under -> our own (F24)
+        self._held: dict[str, Decimal] = {}  # opening and movements, without fills, of assets that were held at the opening
         self.trades_from = 0  # venue clock, ns: fills before this belong to the opening
         self.is_opened = False
         self._source = f"worker:{account.id}"
         for instrument in instruments:
             self.replica.apply(ev.InstrumentListed(at=now, source=self._source, instrument=instrument))
         self.replica.apply(ev.AccountListed(at=now, source=self._source, account=account))
+        self.read(history)
+
+    def read(self, history: Iterable[ev.Event]) -> None:
+        """Fold what happened before."""
         for event in history:
             self._fold(event)
 
@@ -309,10 +315,54 @@ class Books:
                 self._note(event.fill.client_order_id)
             case ev.MovementSeen():
                 self.movement_keys.add((event.kind, event.asset, event.movement_id))
+                if event.asset in self._held:
+                    self._held[event.asset] += event.amount
             case ev.AccountOpened():
                 self.trades_from, self.is_opened = event.trades_from, True
+                self._held = {opening.asset: opening.amount for opening in event.openings if opening.amount}
+            case ev.AccountKept():
+                self._take_over(account_state_decoder.decode(event.state))
             case _:
                 pass
+
+    # -- checkpoints ------------------------------------------------------------------------------------------------------
+
+    def state(self) -> AccountState:
+        """All that these books know, so that others can go on from here."""
+        return AccountState(
+            replica=self.replica.snapshot(0),
+            live=tuple(self.live),
+            known_ids=tuple(sorted(self.known_ids)),
+            fill_keys=tuple(sorted(self.fill_keys)),
+            movement_keys=tuple(sorted(self.movement_keys)),
+            by_venue_id=tuple((*key, ours) for key, ours in self._by_venue_id.items()),
+            renamed=self._renamed,
+            held=self._held,
+            trades_from=self.trades_from,
+            is_opened=self.is_opened,
+        )
+
+    def _take_over(self, state: AccountState) -> None:
+        self.replica.take_over(state.replica)
+        self.live = {key: self.replica.orders[key] for key in state.live}
+        self.known_ids, self.fill_keys = set(state.known_ids), set(state.fill_keys)
+        self.movement_keys = set(state.movement_keys)
+        self._by_venue_id = {(instrument, venue_id): ours for instrument, venue_id, ours in state.by_venue_id}
+        self._renamed, self._held = dict(state.renamed), dict(state.held)
+        self.trades_from, self.is_opened = state.trades_from, state.is_opened
+        known = {instrument.id for instrument in state.replica.instruments}
+        for instrument in [each for each in self.replica.instruments.values() if each.id not in known]:
+            self.listed_late(instrument)
+
+    def listed_late(self, instrument: Instrument) -> None:
+        """An instrument that was not known at the opening: its position is what the opening and movements since make.
+
+        As if it had been listed from the start: nobody of ours could trade it before.
+        """
+        self.replica.apply(ev.InstrumentListed(at=self.now, source=self._source, instrument=instrument))
+        key, amount = (self.account, instrument.id), self._held.get(instrument.base)
+        if key not in self.replica.positions and amount is not None:
+            self.replica.positions[key] = Position(account=self.account, instrument=instrument.id, qty=amount, cost=None)
 
     def _note(self, client_order_id: ClientOrderId) -> None:
         order = self.replica.orders.get(client_order_id)

@@ -101,6 +101,10 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     halts: tuple[Halt, ...]
     alerts: tuple[AlertRow, ...]
     logs: tuple[ev.LogWritten, ...]
+    dead: tuple[ClientOrderId, ...] = ()  # the dead orders in the order of their deaths: the oldest is dropped first
+
+
+snapshot_decoder = msgspec.msgpack.Decoder(Snapshot)
 
 
 class Replica:
@@ -246,6 +250,10 @@ class Replica:
                 self.heartbeat_at = event.at
             case ev.HaltSwept() | ev.CancelSwept() | ev.PreviewMade() | ev.SubmissionRefused():
                 pass  # answers to someone, not state
+            case ev.DeskKept():
+                self.take_over(snapshot_decoder.decode(event.state))
+            case ev.AccountKept():
+                pass  # for the books of that account; what the desk keeps of it is in its own
 
     def market(self, instrument: InstrumentId) -> MarketRow:
         """The market's row, an empty one before its feed brought anything."""
@@ -269,27 +277,35 @@ class Replica:
             halts=tuple(self.halts.values()),
             alerts=tuple(self.alerts.values()),
             logs=tuple(self.logs),
+            dead=tuple(self._dead),
         )
 
     @classmethod
     def restored(cls, snapshot: Snapshot) -> "Replica":
         replica = cls()
-        replica.desk, replica.heartbeat_at = snapshot.desk, snapshot.heartbeat_at
-        replica.instruments = {instrument.id: instrument for instrument in snapshot.instruments}
-        replica.venues = {venue.venue: venue for venue in snapshot.venues}
-        replica.accounts = {row.account.id: row for row in snapshot.accounts}
-        replica._opened = set(snapshot.opened)
-        replica.orders = {order.client_order_id: order for order in snapshot.orders}
-        replica._dead = deque(order.client_order_id for order in snapshot.orders if order.is_dead)
-        replica.fills.extend(snapshot.fills)
-        replica.positions = {(position.account, position.instrument): position for position in snapshot.positions}
-        replica.ledgers = {account: dict(ledger) for account, ledger in snapshot.ledgers.items()}
-        replica.incomes = {account: dict(income) for account, income in snapshot.incomes.items()}
-        replica.markets = {market.instrument: market for market in snapshot.markets}
-        replica.halts = {halt.account: halt for halt in snapshot.halts}
-        replica.alerts = {row.alert.key: row for row in snapshot.alerts}
-        replica.logs.extend(snapshot.logs)
+        replica.take_over(snapshot)
         return replica
+
+    def take_over(self, snapshot: Snapshot) -> None:
+        """Be as the snapshot is; an account or instrument that is listed already stays as it is listed."""
+        self.desk, self.heartbeat_at = snapshot.desk, snapshot.heartbeat_at
+        self.instruments = {instrument.id: instrument for instrument in snapshot.instruments} | self.instruments
+        self.venues = {venue.venue: venue for venue in snapshot.venues}
+        for row in snapshot.accounts:
+            known = self.accounts.get(row.account.id)
+            kept = row if known is None else msgspec.structs.replace(row, account=known.account)
+            self.accounts[row.account.id] = kept
+        self._opened = set(snapshot.opened)
+        self.orders = {order.client_order_id: order for order in snapshot.orders}
+        self._dead = deque(snapshot.dead or (order.client_order_id for order in snapshot.orders if order.is_dead))
+        self.fills.extend(snapshot.fills)
+        self.positions = {(position.account, position.instrument): position for position in snapshot.positions}
+        self.ledgers = {account: dict(ledger) for account, ledger in snapshot.ledgers.items()}
+        self.incomes = {account: dict(income) for account, income in snapshot.incomes.items()}
+        self.markets = {market.instrument: market for market in snapshot.markets}
+        self.halts = {halt.account: halt for halt in snapshot.halts}
+        self.alerts = {row.alert.key: row for row in snapshot.alerts}
+        self.logs.extend(snapshot.logs)
 
     def halt_of(self, account: AccountId) -> Halt | None:
         """The halt in force for an account: the desk's own outranks the account's."""
