@@ -3,10 +3,11 @@
 from heapq import heappop
 
 from tradedesk.paper.futures import conditional, liquidation
+from tradedesk.paper.futures.floor import Floor, count
 from tradedesk.paper.futures.flow import perform
 from tradedesk.paper.futures.risk import held
 from tradedesk.paper.futures.rows import AlgoStatus, FundingRate, MarkPrice
-from tradedesk.paper.futures.state import Floor, Instrument, count
+from tradedesk.paper.futures.state import Instrument
 from tradedesk.paper.futures.trading import cancel_all, end_algo, expire
 from tradedesk.paper.ledger import PER_ONE, from_units, to_units
 

@@ -2,8 +2,9 @@
 place an order of their own."""
 
 from tradedesk.paper.futures.checks import as_order, check_client_id, check_parameters, lots, not_required, ticks
+from tradedesk.paper.futures.floor import Floor
 from tradedesk.paper.futures.rows import AlgoStatus, NewAlgo, NewOrder, Status, TriggerRejected, Type
-from tradedesk.paper.futures.state import Account, Algo, Floor, Instrument, Order
+from tradedesk.paper.futures.state import Account, Algo, Instrument, Order
 from tradedesk.paper.futures.trading import TRIGGERED, commit, end, enter, work
 from tradedesk.paper.futures.triggers import strays
 from tradedesk.paper.futures.vetting import (

@@ -17,6 +17,7 @@ from functools import partial
 
 from tradedesk.paper.futures import clock, conditional, settings, trading, vetting
 from tradedesk.paper.futures.contracts import Contract
+from tradedesk.paper.futures.floor import Floor, Index
 from tradedesk.paper.futures.flow import perform
 from tradedesk.paper.futures.questions import Questions
 from tradedesk.paper.futures.rows import (
@@ -33,7 +34,6 @@ from tradedesk.paper.futures.rows import (
     SymbolConfig,
 )
 from tradedesk.paper.futures.saved import SavedFutures, restore, save
-from tradedesk.paper.futures.state import Floor, Index
 from tradedesk.paper.ledger import to_units
 from tradedesk.paper.market import Action, Market
 from tradedesk.paper.rows import Refusal

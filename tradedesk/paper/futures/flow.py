@@ -3,7 +3,8 @@
 A book without client orders is matched in one go. With some, one resting order at a time, because each fill may end others.
 """
 
-from tradedesk.paper.futures.state import Floor, Instrument, Order
+from tradedesk.paper.futures.floor import Floor
+from tradedesk.paper.futures.state import Instrument, Order
 from tradedesk.paper.futures.trading import fill, met_flow, tradable
 from tradedesk.paper.market import Action, Rest, SetLevel, Take, Traded, Withdraw
 

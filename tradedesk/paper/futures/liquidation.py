@@ -7,10 +7,11 @@ missing the insurance fund pays.
 
 from decimal import Decimal
 
+from tradedesk.paper.futures.floor import Floor, count
 from tradedesk.paper.futures.positions import Position
 from tradedesk.paper.futures.risk import maint_of, sums
 from tradedesk.paper.futures.rows import AlgoStatus, ForceOrder, MarginCall, MarginCallPosition, NewOrder, Type
-from tradedesk.paper.futures.state import Account, Floor, Instrument, count
+from tradedesk.paper.futures.state import Account, Instrument
 from tradedesk.paper.futures.trading import LIQUIDATED, end_algo, enter, expire
 from tradedesk.paper.futures.vetting import Ready, market_bound
 from tradedesk.paper.ledger import PER_ONE, from_units, to_units

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tradedesk.paper.futures import clock, conditional, settings, show, trading
 from tradedesk.paper.futures.contracts import Bracket, Contract
+from tradedesk.paper.futures.floor import Floor
 from tradedesk.paper.futures.rows import (
     AccountRow,
     AccountSpec,
@@ -23,7 +24,7 @@ from tradedesk.paper.futures.rows import (
     SymbolConfig,
     TradeRow,
 )
-from tradedesk.paper.futures.state import Account, Floor
+from tradedesk.paper.futures.state import Account
 from tradedesk.paper.market_data import MarketData, check_interval, cut, within
 from tradedesk.paper.rows import Kline, Refusal
 

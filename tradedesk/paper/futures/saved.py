@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from tradedesk.paper.futures import conditional
 from tradedesk.paper.futures.checks import as_order
+from tradedesk.paper.futures.floor import Floor, count
 from tradedesk.paper.futures.marks import SavedMarks
 from tradedesk.paper.futures.rows import (
     AlgoStatus,
@@ -26,7 +27,7 @@ from tradedesk.paper.futures.rows import (
     TradeRow,
     Type,
 )
-from tradedesk.paper.futures.state import Account, Algo, Floor, Instrument, Order, count
+from tradedesk.paper.futures.state import Account, Algo, Instrument, Order
 from tradedesk.paper.futures.trading import REDUCE_ONLY, commit, expire, work
 from tradedesk.paper.futures.triggers import Trigger
 from tradedesk.paper.futures.vetting import trigger_of

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+from tradedesk.paper.futures.floor import Floor, count
 from tradedesk.paper.futures.margin import exposure, initial, max_leverage, max_notional
 from tradedesk.paper.futures.risk import held, position_initial, sums
 from tradedesk.paper.futures.rows import ConfigChanged, MarginRow, SymbolConfig
-from tradedesk.paper.futures.state import Account, Floor, Instrument, count
+from tradedesk.paper.futures.state import Account, Instrument
 from tradedesk.paper.ledger import from_units, to_units
 from tradedesk.paper.rows import Refusal
 

@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 
+from tradedesk.paper.futures.floor import Floor
 from tradedesk.paper.futures.margin import liquidation_price, max_notional
 from tradedesk.paper.futures.positions import Position
 from tradedesk.paper.futures.risk import Sums, held, maint_of, order_initial, position_initial, sums
 from tradedesk.paper.futures.rows import AccountRow, AssetRow, PositionRow
-from tradedesk.paper.futures.state import Account, Floor, Instrument
+from tradedesk.paper.futures.state import Account, Instrument
 from tradedesk.paper.ledger import from_units
 
 

@@ -12,11 +12,12 @@ from tradedesk.paper.futures.checks import (
     not_required,
     ticks,
 )
+from tradedesk.paper.futures.floor import Floor, count
 from tradedesk.paper.futures.margin import initial
 from tradedesk.paper.futures.positions import Position
 from tradedesk.paper.futures.risk import check_margin
 from tradedesk.paper.futures.rows import AlgoStatus, Amendment, Modify, NewOrder, Status, TradeRow, Type
-from tradedesk.paper.futures.state import Account, Algo, Floor, Instrument, Order, count
+from tradedesk.paper.futures.state import Account, Algo, Instrument, Order
 from tradedesk.paper.futures.vetting import Ready, market_bound, matched_price, vet
 from tradedesk.paper.ledger import from_units
 from tradedesk.paper.rows import Refusal

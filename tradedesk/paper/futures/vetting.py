@@ -12,9 +12,10 @@ from tradedesk.paper.futures.checks import (
     not_required,
     ticks,
 )
+from tradedesk.paper.futures.floor import Floor
 from tradedesk.paper.futures.risk import check_margin
 from tradedesk.paper.futures.rows import NewAlgo, NewOrder, Type
-from tradedesk.paper.futures.state import Account, Floor, Instrument
+from tradedesk.paper.futures.state import Account, Instrument
 from tradedesk.paper.futures.triggers import Trigger
 from tradedesk.paper.ledger import to_units
 from tradedesk.paper.rows import Refusal
