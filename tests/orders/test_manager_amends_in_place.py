@@ -316,3 +316,28 @@ def test_an_ack_of_the_order_that_comes_after_the_amend_changes_nothing():
     rig = amending()
     rig.tell(made(), an_ack("c1"))
     assert rig.order().order_qty == d(3)
+
+
+def test_an_order_that_somebody_made_smaller_at_the_venue_is_followed_and_told():
+    rig = Rig()
+    rig.place(qty="5")
+    rig.tell(a_report("c1", qty="2", cum="0"))
+    assert (rig.order().order_qty, rig.alerts(), rig.quarantined) == (d(2), ["amended-elsewhere"], [])
+    rig.tell(a_trade(a_fill(qty="2", trade_id="t1"), cum="2", is_last=True))
+    assert rig.state() is OrderState.Filled
+
+
+def test_a_larger_quantity_than_it_ever_had_contradicts():
+    """5.2"""
+    rig = Rig()
+    rig.place(qty="5")
+    rig.tell(a_report("c1", qty="6", cum="0"))
+    assert len(rig.quarantined) == 1
+
+
+def test_a_smaller_quantity_under_another_id_of_the_venues_contradicts():
+    """F04: it is another order"""
+    rig = Rig()
+    rig.place(qty="5")
+    rig.tell(a_report("c1", qty="2", cum="0", venue_order_id="other"))
+    assert len(rig.quarantined) == 1

@@ -1,5 +1,9 @@
 """What waits goes by a clock that does not step, what repeats backs off, and no id is taken for another's."""
 
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
 from order_builders import (
     BTC,
     NOW,
@@ -18,7 +22,7 @@ from order_builders import (
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.orders import OrderState, OrdStatus, RequestKind
 from tradedesk.domain.outcomes import Refused, Unproven
-from tradedesk.domain.words import ClientOrderId, InstrumentId, Side
+from tradedesk.domain.words import ClientOrderId, InstrumentId, Side, client_order_id, is_a_desks
 from tradedesk.orders.messages import HaltNow, Reconciliation, Tick
 
 
@@ -104,3 +108,38 @@ def test_an_external_order_of_an_instrument_we_do_not_list_is_over_once_the_venu
     assert BTC in {instrument.id for instrument in an_info().instruments}
     rig.tell(a_place("c1"))
     assert rig.state("c1") is not OrderState.Denied
+
+
+def test_F66_F67_an_order_of_a_desk_that_the_journal_does_not_know_blocks_the_account_until_somebody_looked():
+    """Another machine drives the account, or this journal is an older copy."""
+    rig = Rig()
+    key = client_order_id(NOW, 12345)
+    rig.tell(a_report(key, qty="1", cum="0", side=Side.Buy))
+    assert len(rig.quarantined) == 1
+    assert key in rig.quarantined[0]
+    assert rig.order(key).is_external  # shown and counted, and not ours to touch
+    again = rig.restarted()
+    again.tell(a_report(key, qty="1", cum="0", side=Side.Buy))
+    assert again.quarantined == []
+
+
+def test_an_order_of_other_software_blocks_nothing():
+    """F42"""
+    rig = Rig()
+    rig.tell(a_report("web_4f3c2a", qty="1", cum="0", side=Side.Buy))
+    assert rig.quarantined == []
+
+
+@given(st.integers(10**18, 2 * 10**18), st.integers(0, 2**64))
+def test_every_id_that_is_made_has_the_form_of_one(now, chance):
+    key = client_order_id(now, chance)
+    assert is_a_desks(key)
+    assert re.fullmatch(r"[.A-Z:/a-z0-9_-]{1,36}", key)  # what the venue takes
+
+
+@given(st.lists(st.tuples(st.integers(10**18, 10**18 + 10**9), st.integers(0, 2**40 - 1)), max_size=50))
+def test_two_ids_are_one_only_in_the_same_microsecond_and_by_the_same_chance(made):
+    """F21"""
+    assert len({client_order_id(now, chance) for now, chance in made}) == len(
+        {(now // 1000, chance) for now, chance in made}
+    )

@@ -426,9 +426,12 @@ def how_to_amend(order: Order, order_qty: Decimal, price: Decimal, *, can_shrink
     return AmendBy.CancelThenPlace if order.cum_qty else AmendBy.CancelReplace
 
 
-def could_be_its_qty(order: Order, qty: Decimal) -> bool:
-    """Whether the venue may rightly tell of this quantity: the present one, one it had, or one it was asked to have."""
-    if qty == order.order_qty:
+def could_be_its_qty(order: Order, qty: Decimal, venue_order_id: VenueOrderId) -> bool:
+    """Whether the venue may rightly tell of this quantity: the present one, one it had, or one it was asked to have.
+
+    Under the venue's own id also any smaller one: somebody amended it there.
+    """
+    if qty == order.order_qty or (qty < order.order_qty and venue_order_id == order.venue_order_id):
         return True
     asked = (request for request in amends_in_place(order) if request.state is not RequestState.Denied)
     return any(qty in (request.order_qty, request.from_qty) for request in asked)

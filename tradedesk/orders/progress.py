@@ -10,7 +10,15 @@ from tradedesk.domain.alerts import Severity
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Fill, Happening, Order, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.outcomes import OrderReport
-from tradedesk.domain.words import ClientOrderId, OperatorId, OrderType, RequestId, TimeInForce, VenueOrderId
+from tradedesk.domain.words import (
+    ClientOrderId,
+    OperatorId,
+    OrderType,
+    RequestId,
+    TimeInForce,
+    VenueOrderId,
+    is_a_desks,
+)
 from tradedesk.orders.books import Books
 from tradedesk.orders.cancels import Cancels
 from tradedesk.orders.doubts import ANSWER_LOST_NS, ASK_EVERY_NS, Doubts, Question
@@ -83,6 +91,12 @@ class Progress:
             return
         if order is None:
             order = self._external(report)
+            if order is not None and is_a_desks(order.client_order_id):
+                self._books.quarantine(
+                    f"order {order.client_order_id} was made by a desk, and this account's journal does not know it: another "
+                    "desk drives the account, or the journal is an older copy; see that only one does, cancel at the venue "
+                    "what should not be there, then start this desk again"
+                )
         if order is None:
             return
         problem = contradiction(order, report)
@@ -151,17 +165,31 @@ class Progress:
         qty = report.order_qty
         if qty is None or qty >= order.order_qty:
             return
-        if order.is_external:
-            self._books.changed(order, order_qty=qty)
-        for request in rules.amends_in_place(order):
-            if request.order_qty == qty:
-                self.amended(order, request.request_id, qty)
+        asked = [request for request in rules.amends_in_place(order) if request.order_qty == qty]
+        for request in asked:
+            self.amended(order, request.request_id, qty)
+        if not asked:
+            self._shrunk_elsewhere(order, qty)
+
+    def _shrunk_elsewhere(self, order: Order, qty: Decimal) -> None:
+        if not order.is_external:
+            self._books.alert(
+                f"amended-elsewhere:{order.client_order_id}",
+                Severity.Warning,
+                f"order {order.client_order_id} was made {plain(qty)} instead of {plain(order.order_qty)}, and not by this desk",
+            )
+        self._books.changed(order, order_qty=qty)
+        self._fill_up(order)
 
     def amended(self, order: Order, request_id: RequestId, qty: Decimal) -> None:
         """An amend in place is proved: the order is that large now, and filled if so much has traded."""
         if qty < self._books.latest(order).order_qty:
             self._books.changed(order, order_qty=qty)
         self._books.decided(order, request_id, RequestState.Acknowledged)
+        self._fill_up(order)
+
+    def _fill_up(self, order: Order) -> None:
+        """Of an order that became smaller what traded may be all."""
         order = self._books.latest(order)
         if order.cum_qty >= order.order_qty and not order.is_dead:
             self.move(order, Happening.TradedAll, None)
@@ -299,7 +327,7 @@ def contradiction(order: Order, report: OrderReport) -> str | None:
         return f"the venue names side {report.side}, ours is {order.side}"
     if order.is_external or report.order_qty is None:
         return None
-    if not rules.could_be_its_qty(order, report.order_qty):
+    if not rules.could_be_its_qty(order, report.order_qty, report.venue_order_id):
         return f"the venue names quantity {plain(report.order_qty)}, ours is {plain(order.order_qty)}"
     return None
 

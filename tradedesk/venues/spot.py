@@ -217,7 +217,7 @@ def contradiction(report: OrderReport, order: Order) -> str | None:
         ("price", report.price, order.price),
         ("order id", report.venue_order_id, order.venue_order_id),
     )
-    if report.order_qty is not None and not could_be_its_qty(order, report.order_qty):
+    if report.order_qty is not None and not could_be_its_qty(order, report.order_qty, report.venue_order_id):
         return "the answer is about another order: its quantity differs"
     for what, said, ours in checks:
         if said is not None and ours is not None and said != ours:
