@@ -493,6 +493,7 @@ class Worker:
             if core is None or self._is_key_refused:
                 continue  # a blocked account is looked at all the same: its fills and its halt go on
             try:
+                began = self._clock.monotonic()
                 state = await whole_state(core, adapter, self._log)
             except VenueFailed as error:
                 if error.is_auth:
@@ -509,7 +510,7 @@ class Worker:
             marks = await marks_of(core, self._quotes, self._clock)
             now = self._clock.now()
             offset = (adapter.clock_offset_ms or 0) * 10**6
-            look = Reconciliation(state=state, marks=marks, clock_offset=offset)
+            look = Reconciliation(state=state, marks=marks, clock_offset=offset, began=began)
             self._do(core.handle(look, now, self._clock.monotonic()))
             if core.state in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up:
                 core.set_state(AccountState.Ready, "", now)

@@ -129,7 +129,7 @@ class Reconciled(EventBase, frozen=True, kw_only=True):
     account: AccountId
     differences: tuple[str, ...]
     worklist: tuple[WorkItem, ...] = ()  # what remains
-    looked_at: int = 0  # our clock, ns, before the first question of the look; what is said later of it keeps its time
+    looked_at: int = 0  # venue clock, ns, before the look's first question; what is said later of it keeps its time
 
 
 class HaltSet(EventBase, frozen=True, kw_only=True):

@@ -29,6 +29,13 @@ class Question(Struct, kw_only=True):
     is_outdated: bool = False  # something came up since: ask again when it is answered
 
 
+class Absence(Struct, kw_only=True):
+    """An order was proved, and the venue does not find it: its queries may run behind, so it is asked a second time."""
+
+    lag_over: int  # monotonic ns: from then on a query must find it
+    is_asked_again: bool = False
+
+
 class Doubts:
     """What is being asked, and since when; what an answer says of an order is for `Progress`."""
 
@@ -37,6 +44,7 @@ class Doubts:
         self._info = info
         self._doubts: dict[RequestId, Doubt] = {}
         self._questions: dict[ClientOrderId, Question] = {}
+        self._absences: dict[ClientOrderId, Absence] = {}
 
     @property
     def are_cleared(self) -> bool:
@@ -71,6 +79,14 @@ class Doubts:
                 doubt.ask_at = self._books.elapsed + ASK_EVERY_NS
                 self.ask(order)
 
+        for client_order_id, absence in list(self._absences.items()):
+            order = self._books.live.get(client_order_id)
+            if order is None:
+                del self._absences[client_order_id]
+            elif not absence.is_asked_again and absence.lag_over <= self._books.elapsed:
+                absence.is_asked_again = True
+                self.ask(order)
+
     def _open_question(self, client_order_id: ClientOrderId) -> Question | None:
         question = self._questions.get(client_order_id)
         is_lost = question is None or question.elapsed <= self._books.elapsed - ANSWER_LOST_NS
@@ -87,13 +103,18 @@ class Doubts:
         doubt = self._doubts.get(request_id)
         return doubt is not None and question.elapsed >= doubt.since + self.window_ns()
 
-    def must_be_shown(self, order: Order, asked_at: int) -> bool:
-        """Whether an order that was proved must have been found by a query asked then."""
-        lag_over = order.updated_at + self._info.query_lag_ms * MS
-        return asked_at >= min(lag_over, order.deadline + self.window_ns())
+    def must_be_shown(self, order: Order, question: Question) -> bool:
+        """Whether an order that was proved must have been found: the venue did not find it before either, a lag ago.
+
+        The first time it is asked about once more, when the lag of queries is over.
+        """
+        lag = self._info.query_lag_ms * MS
+        known = self._absences.setdefault(order.client_order_id, Absence(lag_over=self._books.elapsed + lag))
+        return question.elapsed >= known.lag_over
 
     def shown_open(self, order: Order, question: Question) -> None:
         """It was open when it was asked about: its unknown cancels and amends that cannot arrive any more never did."""
+        self._absences.pop(order.client_order_id, None)
         for request in order.requests:
             if request.state is not RequestState.Unknown or not self.is_over(request.request_id, question):
                 continue

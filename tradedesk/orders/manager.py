@@ -355,8 +355,8 @@ class OrderManager:
     def _reconcile(self, message: Reconciliation) -> None:
         self._reconciler.compare(message)
         shown = {report.client_order_id for report in message.state.open_orders}
-        self._clearings = [one for one in self._clearings if not one.confirm(message.state.taken_at, shown)]
-        if self._sweep is not None and self._sweep.confirm(message.state.taken_at, shown):
+        self._clearings = [one for one in self._clearings if not one.confirm(message.elapsed, shown)]
+        if self._sweep is not None and self._sweep.confirm(message.elapsed, shown):
             self._flatten_at = self._books.elapsed if self._sweep.level is HaltLevel.Flatten else None
             self._sweep = None
 

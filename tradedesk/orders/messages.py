@@ -30,6 +30,12 @@ class Reconciliation(Struct, frozen=True, kw_only=True):
     state: VenueState
     marks: dict[InstrumentId, Decimal]
     clock_offset: int = 0  # the venue's clock less ours, ns
+    began: int | None = None  # the monotonic clock before the first question, ns; None where one clock is both
+
+    @property
+    def elapsed(self) -> int:
+        """When the look began, by the clock that no step touches (F58)."""
+        return self.state.taken_at if self.began is None else self.began
 
 
 class HaltNow(Struct, frozen=True, kw_only=True):

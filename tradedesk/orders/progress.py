@@ -224,7 +224,7 @@ class Progress:
                 self._books.decided(order, request_id, RequestState.NeverArrived, reason)
                 self.move(self._books.latest(order), Happening.ProvedAbsent, reason)
                 self.settle_replace(order, RequestState.NeverArrived, reason)
-        elif self._doubts.must_be_shown(order, question.asked_at):
+        elif self._doubts.must_be_shown(order, question):
             self._books.alert(
                 f"vanished:{order.client_order_id}",
                 Severity.Critical,
@@ -238,9 +238,12 @@ class Progress:
         if not self._books.is_opened:
             self._early_fills.append(fill)
             return
-        if fill.key in self._books.fill_keys or fill.transact_time < self._books.trades_from:
+        if fill.key in self._books.fill_keys:
             return
         order = self._books.owner_of(fill)
+        is_ours = fill.client_order_id in self._books.known_ids if order is None else not order.is_external
+        if not is_ours and fill.transact_time < self._books.trades_from:
+            return  # it lies in the opening; ours were all placed after it, whatever a clock that was stepped says
         if order is not None and order.client_order_id != fill.client_order_id:
             fill = msgspec.structs.replace(fill, client_order_id=order.client_order_id)
         self._warn_of(fill, order)

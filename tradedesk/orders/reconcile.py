@@ -35,10 +35,11 @@ class Reconciler:
         self._progress = progress
         self._state: VenueState | None = None  # of the last look
         self._offset = 0  # the venue's clock less ours at that look, ns
+        self._looked_at = 0  # when that look began, venue clock, ns: fills are asked for from there, whatever ours does
         self._lag = info.query_lag_ms * MS  # looks nearer to each other than this may miss the same fill
         self._suspected: dict[str, Decimal] = {}  # asset -> unexplained amount at the last look
         self._asked: dict[str, Decimal] = {}  # what of it the ledger was asked about
-        self._since: dict[str, int] = {}  # asset -> when a look first showed that amount, our clock, ns
+        self._since: dict[str, int] = {}  # asset -> when a look first showed that amount, monotonic ns
         self._again_at: int | None = None  # when to look again, monotonic ns
         self._unread: str | None = None  # why the ledger could not be read the last time
         self._failures = 0  # in a row
@@ -50,9 +51,10 @@ class Reconciler:
         """Take over what was missed, ask about what is gone, and say what differs."""
         state = self._state = message.state
         self._offset = message.clock_offset
+        self._looked_at = state.taken_at + message.clock_offset
         if not self._books.is_opened:
             held = openings(state, self._books.replica.instruments.values())
-            self._books.opened(held, message.marks, trades_from=state.taken_at + message.clock_offset)
+            self._books.opened(held, message.marks, trades_from=self._looked_at)
             self._progress.opened()
         applied = len(self._books.fill_keys)
         for fill in sorted(state.fills, key=lambda fill: fill.transact_time):
@@ -60,7 +62,7 @@ class Reconciler:
         missed = len(self._books.fill_keys) - applied
         for report in state.open_orders:
             self._progress.absorb(report)
-        self._gone = missing(self._books.live.values(), state)
+        self._gone = missing(self._books.live.values(), state, self._books.now)
         for order in self._gone:
             if order.is_external and order.instrument not in self._books.replica.instruments:
                 self._progress.move(order, Happening.Canceled, "no longer open; nothing tells how it ended")
@@ -69,13 +71,12 @@ class Reconciler:
         self._books.balances_read(state.balances, is_complete=True)
         self._notes = [f"{missed} fills had not been seen; applied from the venue's records"] if missed else []
         before, self._suspected = self._suspected, self._unexplained(state)
+        began = message.elapsed
         self._since = {
-            asset: self._since.get(asset, state.taken_at) if before.get(asset) == gap else state.taken_at
+            asset: self._since.get(asset, began) if before.get(asset) == gap else began
             for asset, gap in self._suspected.items()
         }
-        lasting = {
-            asset: gap for asset, gap in self._suspected.items() if state.taken_at - self._since[asset] > self._lag
-        }
+        lasting = {asset: gap for asset, gap in self._suspected.items() if began - self._since[asset] > self._lag}
         self._again_at = None
         self._report(lasting, decided=frozenset())
         self._asked = lasting
@@ -110,7 +111,7 @@ class Reconciler:
                 self._books.moved_money(movement)
         self._failures = 0 if answer.failed is None else self._failures + 1
         if answer.failed is None:
-            self._read_until = state.taken_at + self._offset
+            self._read_until = self._looked_at
         moved = {movement.asset for movement in new}  # perhaps after the look: these wait for the next one
         suspected = {asset: gap for asset, gap in self._unexplained(state).items() if asset in self._suspected}
         self._suspected = {asset: gap for asset, gap in suspected.items() if asset not in moved}
@@ -180,7 +181,7 @@ class Reconciler:
             )
             for order in self._gone
         )
-        self._books.reconciled(tuple(found), (*items, *gone), self._state.taken_at if self._state is not None else 0)
+        self._books.reconciled(tuple(found), (*items, *gone), self._looked_at)
 
 
 def difference(asset: str, ours: Decimal, gap: Decimal, needs_decision: bool, unread: str | None) -> WorkItem:
@@ -201,8 +202,11 @@ def difference(asset: str, ours: Decimal, gap: Decimal, needs_decision: bool, un
     )
 
 
-def missing(live: Iterable[Order], state: VenueState) -> list[Order]:
-    """The orders that were on the book before the look, as far as we knew, and are not shown by it."""
+def missing(live: Iterable[Order], state: VenueState, now: int) -> list[Order]:
+    """The orders that were on the book before the look, as far as we knew, and are not shown by it.
+
+    What changed during the look may be missing for that. What changed after `now` did so before the clock was set back.
+    """
     shown = {report.client_order_id for report in state.open_orders}
     return [
         order
@@ -210,7 +214,7 @@ def missing(live: Iterable[Order], state: VenueState) -> list[Order]:
         if order.client_order_id not in shown
         and order.venue_client_id not in shown
         and order.ord_status is not OrdStatus.PendingNew
-        and order.updated_at < state.taken_at
+        and not state.taken_at <= order.updated_at <= now
     ]
 
 

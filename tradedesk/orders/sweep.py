@@ -33,7 +33,7 @@ class Clearing:
             for order in books.ours()
             if command.instrument in (None, order.instrument) and command.side in (None, order.side)
         }
-        self._confirming_since: int | None = None  # ns; waiting for a list of the venue's that is not older than this
+        self._confirming_since: int | None = None  # monotonic ns; waiting for a list of the venue's that is not older
         self._books = books
         for order in self.orders.values():
             cancels.want(order, command.operator)
@@ -42,12 +42,12 @@ class Clearing:
         """Once none of them lives any more, ask the venue what it shows."""
         if self._confirming_since is not None or any(key in self._books.live for key in self.orders):
             return
-        self._confirming_since = self._books.now
+        self._confirming_since = self._books.elapsed
         self._books.effects.append(AskState())
 
-    def confirm(self, taken_at: int, shown: set[ClientOrderId]) -> bool:
-        """Whether the venue's list of open orders, `taken_at` (ns), ends it; if so, write its receipt."""
-        if self._confirming_since is None or taken_at < self._confirming_since:
+    def confirm(self, began: int, shown: set[ClientOrderId]) -> bool:
+        """Whether the venue's list of open orders, of a look that `began` then (monotonic ns), ends it; if so, write its receipt."""
+        if self._confirming_since is None or began < self._confirming_since:
             return False
         latest = [self._books.latest(order) for order in self.orders.values()]
         cancelled = sum(1 for order in latest if order.ord_status in (OrdStatus.Canceled, OrdStatus.Denied))
@@ -70,7 +70,7 @@ class Sweep:
         self._by = by
         self._started_at = books.now
         self._cancelled: set[ClientOrderId] = set()
-        self._confirming_since: int | None = None  # ns; waiting for a list of the venue's that is not older than this
+        self._confirming_since: int | None = None  # monotonic ns; waiting for a list of the venue's that is not older
         self._books = books
         self._cancels = cancels
         self._doubts = doubts
@@ -85,12 +85,12 @@ class Sweep:
             self._cancels.want(order, self._by)
         self._cancels.send_due()
         if not left and self._doubts.are_cleared:
-            self._confirming_since = self._books.now
+            self._confirming_since = self._books.elapsed
             self._books.effects.append(AskState())
 
-    def confirm(self, taken_at: int, shown: set[ClientOrderId]) -> bool:
-        """Whether the venue's list of open orders, `taken_at` (ns), ends the sweep; if so, write its receipt."""
-        if self._confirming_since is None or taken_at < self._confirming_since:
+    def confirm(self, began: int, shown: set[ClientOrderId]) -> bool:
+        """Whether the venue's list of open orders, of a look that `began` then (monotonic ns), ends the sweep; if so, write its receipt."""
+        if self._confirming_since is None or began < self._confirming_since:
             return False
         self._confirming_since = None
         if self._left() or not self._doubts.are_cleared:
