@@ -151,3 +151,29 @@ def test_entry_prices_and_plain_figures_lose_what_they_do_not_need():
     assert [plain(Decimal(text)) for text in ("1E+6", "0.00020", "100", "0")] == ["1000000", "0.0002", "100", "0"]
     assert Digits(2, 3).average(Decimal("50000.12345")) == "50000.12345"
     assert Digits(2, 3).average(Decimal(0)) == "0.00"
+
+
+async def test_what_stands_behind_the_contracts_is_told_as_it_is(futures_venue):
+    client = await futures_venue.client()
+    await client.order("BUY", "0.01", "59000")
+    book, rpi = await client.public("v1/depth", symbol="BTCUSDT"), await client.public("v1/rpiDepth", symbol="BTCUSDT")
+    assert rpi.body["bids"] == book.body["bids"] == [["59000.00", "0.010"]]
+    assert rpi.body.keys() == book.body.keys()
+    assert (await client.public("v1/rpiDepth", symbol="BTCUSDT", limit=5)).code == -4021
+    risks = (await client.public("v1/symbolAdlRisk")).body
+    assert [(row["symbol"], row["adlRisk"]) for row in risks] == [
+        ("BTCUSDT", "low"), ("ETHUSDT", "low"), ("SOLUSDT", "low"),
+    ]  # fmt: skip
+    assert (await client.signed("GET", "v1/symbolAdlRisk", symbol="BTCUSDT")).body == risks[0]
+    [fund] = (await client.public("v1/insuranceBalance")).body
+    assert fund["symbols"] == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+    assert [(row["asset"], row["marginBalance"]) for row in fund["assets"]] == [("USDT", "0.00000000")]
+    assert (await client.public("v1/insuranceBalance", symbol="ETHUSDT")).body["symbols"] == fund["symbols"]
+    [index] = (await client.public("v1/assetIndex")).body
+    assert (index["symbol"], index["index"], index["bidRate"], index["askBuffer"]) == (
+        "USDTUSD", "1.00000000", "1.00000000", "0.00000000",
+    )  # fmt: skip
+    assert (await client.public("v1/assetIndex", symbol="USDTUSD")).body.keys() == index.keys()
+    assert (await client.public("v1/indexInfo")).body == []
+    for path in ("rpiDepth", "symbolAdlRisk", "insuranceBalance", "assetIndex", "indexInfo"):
+        assert (await client.public(f"v1/{path}", symbol="NOPE")).code == -1121, path

@@ -113,3 +113,15 @@ async def test_a_listen_key_is_had_kept_and_closed(futures_venue):
             assert (await private.receive())["e"] == "ORDER_TRADE_UPDATE"
         assert (await socket.call("userDataStream.stop", apiKey=client.api_key, listenKey=key))["result"] == {}
         assert (await socket.call("userDataStream.ping", apiKey=client.api_key))["error"]["code"] == -1125
+
+
+async def test_user_data_is_not_subscribed_to_as_on_spot(futures_venue):
+    client = await futures_venue.client("eddy")
+    async with client.socket(PATH) as socket:
+        await socket.signed("session.logon")
+        assert "userDataStream" not in (await socket.call("session.status"))["result"]
+        for method in ("userDataStream.subscribe", "userDataStream.unsubscribe", "session.subscriptions"):
+            answer = await socket.call(method)
+            assert (answer["status"], answer["error"]["code"]) == (400, -1130), method
+        signed = await socket.signed("userDataStream.subscribe.signature")
+        assert (signed["status"], signed["error"]["code"]) == (400, -1130)

@@ -82,6 +82,9 @@ def test_it_loads_the_market(client: Any) -> None:
     assert client.futures_orderbook_ticker(symbol=SYMBOL)["symbol"] == SYMBOL
     assert client.futures_open_interest(symbol=SYMBOL)["symbol"] == SYMBOL
     assert client.futures_index_price_constituents(symbol=SYMBOL)["symbol"] == SYMBOL
+    assert client.futures_rpi_depth(symbol=SYMBOL)["bids"]
+    assert client.futures_symbol_adl_risk(symbol=SYMBOL)["adlRisk"] == "low"
+    assert client.futures_v1_get_asset_index(symbol="USDTUSD")["index"] == "1.00000000"
 
 
 def test_settings_balances_and_brackets(client: Any) -> None:

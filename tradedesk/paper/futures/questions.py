@@ -25,6 +25,7 @@ from tradedesk.paper.futures.rows import (
     TradeRow,
 )
 from tradedesk.paper.futures.state import Account
+from tradedesk.paper.ledger import from_units
 from tradedesk.paper.market_data import MarketData, check_interval, cut, within
 from tradedesk.paper.rows import Kline, Refusal
 
@@ -89,6 +90,10 @@ class Questions(MarketData):
             self._floor.instrument(symbol)
         found = [row for row in self._floor.fundings if symbol in (None, row.symbol) and within(row.time, start, end)]
         return cut(found, start is not None, limit)
+
+    def insurance(self, asset: str) -> Decimal:
+        """What the insurance fund holds; it begins at 0 and is below that once it paid more than it took."""
+        return from_units(self._floor.insurance.get(asset, 0))
 
     def open_interest(self, symbol: str) -> Decimal:
         """Base units held long by clients and the flow together, seen from the side that is larger."""

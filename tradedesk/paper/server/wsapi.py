@@ -362,6 +362,8 @@ class ApiDoor:
                 return _route(lambda call, parameters: self._status(socket, call, parameters))
             case "session.logout":
                 return _route(lambda call, parameters: self._logout(socket, call, parameters))
+            case _ if self.front.market == "futures":
+                return None  # user data goes by listen key there
             case "session.subscriptions":
                 return _route(lambda call, parameters: self._subscriptions(socket, parameters))
             case "userDataStream.subscribe":
@@ -392,13 +394,14 @@ class ApiDoor:
         return self._session(socket, call)
 
     def _session(self, socket: ApiSocket, call: Call) -> Json:
+        by_logon = {} if self.front.market == "futures" else {"userDataStream": socket.by_logon is not None}
         return {
             "apiKey": socket.key.api_key if socket.key else None,
             "authorizedSince": socket.authorized // call.unit if socket.key else None,
             "connectedSince": socket.connected // call.unit,
             "returnRateLimits": socket.shows_limits,
             "serverTime": call.now // call.unit,
-            "userDataStream": socket.by_logon is not None,
+            **by_logon,
         }
 
     # -- user data ----------------------------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server.front import Call
 from tradedesk.paper.server.futures import market_json
-from tradedesk.paper.server.futures.digits import plain
+from tradedesk.paper.server.futures.digits import money, plain
 from tradedesk.paper.server.futures.front import FuturesFront
 from tradedesk.paper.server.parameters import Parameters
 from tradedesk.paper.server.render import Json
 
 DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1_000)
+RPI_LIMIT = 1_000
+_HALF_HOUR = 1_800_000_000_000  # ns
 
 
 def ping(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
@@ -225,3 +227,76 @@ def constituents(futures: FuturesFront, call: Call, parameters: Parameters) -> o
         "time": call.now // call.unit,
         "constituents": [{"exchange": "binance", "symbol": name, "price": price, "weight": "1.00000000"}],
     }
+
+
+# -- what stands behind the contracts -------------------------------------------------------------------------------------
+
+
+def rpi_depth(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
+    """The book with retail price improvement orders; here nobody has such."""
+    symbol, limit = parameters.symbol(), parameters.integer("limit")
+    parameters.finish()
+    if limit not in (None, RPI_LIMIT):
+        raise Refusal(-4021, f"{limit} is not valid depth limit.")
+    futures.exchange.contract(symbol)
+    return market_json.depth(futures.exchange.depth(symbol, RPI_LIMIT), futures.digits[symbol], call.now, call.unit)
+
+
+def adl_risk(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
+    """Low for every contract: nobody is deleveraged here. Told anew every half hour, as at the venue."""
+    for name in ("timestamp", "recvWindow", "signature"):  # some clients sign it
+        parameters.text(name)
+    told = (call.now - call.now % _HALF_HOUR) // call.unit
+    return _one_or_all(futures, parameters, lambda symbol: {"symbol": symbol, "adlRisk": "low", "updateTime": told})
+
+
+def insurance_balance(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
+    """One fund for each margin asset. It begins at 0: what liquidations left, less what it paid, which may be more."""
+    symbol = parameters.optional_symbol()
+    parameters.finish()
+    contracts = futures.exchange.contracts()
+    wanted = None if symbol is None else futures.exchange.contract(symbol).margin_asset
+    funds = [
+        {
+            "symbols": sorted(contract.symbol for contract in contracts if contract.margin_asset == asset),
+            "assets": [
+                {
+                    "asset": asset,
+                    "marginBalance": money(futures.exchange.insurance(asset)),
+                    "updateTime": call.now // call.unit,
+                }
+            ],
+        }
+        for asset in dict.fromkeys(contract.margin_asset for contract in contracts)
+        if wanted in (None, asset)
+    ]
+    return funds if symbol is None else funds[0]
+
+
+def asset_index(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
+    """What a margin asset counts for in multi-assets mode: itself, since no other asset is margin here."""
+    symbol = parameters.text("symbol")
+    parameters.finish()
+    rows = [
+        market_json.asset_index(asset, call.now, call.unit)
+        for asset in dict.fromkeys(contract.margin_asset for contract in futures.exchange.contracts())
+    ]
+    if symbol is None:
+        return rows
+    found = [row for row in rows if row["symbol"] == symbol]
+    if not found:
+        raise Refusal(-1121, "Invalid symbol.")
+    return found[0]
+
+
+def asset_index_weight(parameters: Parameters) -> int:
+    return 1 if parameters.peek("symbol") else 10
+
+
+def index_info(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
+    """What composite indices are made of; no contract here follows one."""
+    symbol = parameters.optional_symbol()
+    parameters.finish()
+    if symbol is not None:
+        futures.exchange.contract(symbol)
+    return []

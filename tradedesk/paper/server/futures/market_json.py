@@ -241,6 +241,24 @@ def funding_info(contract: Contract) -> Json:
     }
 
 
+def asset_index(asset: str, now: int, unit: int) -> Json:
+    """Of an asset that is worth itself: the index is 1 and nothing is held back."""
+    one, nothing = money(Decimal(1)), money(Decimal(0))
+    return {
+        "symbol": f"{asset}USD",
+        "time": now // unit,
+        "index": one,
+        "bidBuffer": nothing,
+        "askBuffer": nothing,
+        "bidRate": one,
+        "askRate": one,
+        "autoExchangeBidBuffer": nothing,
+        "autoExchangeAskBuffer": nothing,
+        "autoExchangeBidRate": one,
+        "autoExchangeAskRate": one,
+    }
+
+
 # -- events of the market streams -----------------------------------------------------------------------------------------
 
 
