@@ -79,7 +79,7 @@ def state_of(events: Iterator[object]) -> object:
 
 def test_a_start_reads_what_was_kept_and_comes_to_what_all_records_come_to(written: Path) -> None:
     reading = Reading()
-    restored = state_of(event for _, event in checkpoint.replay(written, reading))
+    restored = state_of(event for _, event in checkpoint.replay(written, reading, Keeper.form()))
     assert restored == state_of(iter(some_events(14)))
     assert reading.damaged == {}
     assert reading.count < 2 * LONG < len(some_events(14))
@@ -98,7 +98,7 @@ async def test_a_desk_that_starts_again_goes_on_and_keeps_from_what_was_kept(wri
     more = some_events(25)[29:]
     await again.write(more)
     again.journal.close()
-    found = checkpoint.newest(written)
+    found = checkpoint.newest(written, Keeper.form())
     assert found is not None
     assert found[1] == len(segments.segments(written)) - 1
     last = Long(written)
@@ -114,16 +114,16 @@ def test_a_checkpoint_with_one_changed_byte_is_passed_over_and_nothing_is_lost(w
     content = bytearray(file.read_bytes())
     content[place] ^= 0x10
     file.write_bytes(content)
-    found = checkpoint.newest(written)
+    found = checkpoint.newest(written, Keeper.form())
     assert found is not None
     assert found[1] == 2  # the one before it
-    assert state_of(event for _, event in checkpoint.replay(written, Reading())) == state_of(iter(some_events(14)))
+    assert state_of(event for _, event in checkpoint.replay(written, Reading(), Keeper.form())) == state_of(
+        iter(some_events(14))
+    )
 
 
-@pytest.mark.parametrize("what", ["torn", "gone", "newer", "another's"])
-def test_without_a_checkpoint_that_can_be_used_every_record_is_read(
-    written: Path, what: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("what", ["torn", "gone", "another program's", "another segment's"])
+def test_without_a_checkpoint_that_can_be_used_every_record_is_read(written: Path, what: str) -> None:
     """F67: also one that a newer program wrote."""
     known = segments.segments(written)
     for segment in known[1:]:
@@ -133,16 +133,15 @@ def test_without_a_checkpoint_that_can_be_used_every_record_is_read(
                 file.write_bytes(file.read_bytes()[:-7])
             case "gone":
                 file.unlink(missing_ok=True)
-            case "another's" if segment is known[-1]:
+            case "another segment's" if segment is known[-1]:
                 file.write_bytes(checkpoint.beside(known[-2]).read_bytes())
                 checkpoint.beside(known[-2]).unlink()
             case _:
                 pass
-    if what == "newer":
-        monkeypatch.setattr(checkpoint, "FORMAT", 0)
-    assert checkpoint.newest(written) is None
+    form = "another" if what == "another program's" else Keeper.form()
+    assert checkpoint.newest(written, form) is None
     reading = Reading()
-    assert [event for _, event in checkpoint.replay(written, reading)] == some_events(14)
+    assert [event for _, event in checkpoint.replay(written, reading, form)] == some_events(14)
     assert reading.damaged == {}
 
 
@@ -168,7 +167,7 @@ async def test_a_checkpoint_that_is_missing_is_made_at_the_next_start(written: P
     again = Long(written)
     assert again.told.get(timeout=WITHIN_S) is None
     again.journal.close()
-    found = checkpoint.newest(written)
+    found = checkpoint.newest(written, Keeper.form())
     assert found is not None
     assert found[1] == 3
 

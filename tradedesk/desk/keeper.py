@@ -1,16 +1,20 @@
 """What a checkpoint of the journal is made of: the desk's own fold, and each account's books."""
 
 from collections.abc import Iterable
+from functools import cache
+from hashlib import blake2b
 
 import msgspec
 
+from tradedesk import __version__
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, Mode
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.words import AccountId, VenueId
 from tradedesk.journal.checkpoint import Restored
 from tradedesk.orders.books import Books
-from tradedesk.views.replica import Replica
+from tradedesk.orders.kept import AccountState
+from tradedesk.views.replica import Replica, Snapshot
 
 
 class Keeper:
@@ -19,6 +23,13 @@ class Keeper:
     def __init__(self) -> None:
         self._desk = Replica()
         self._books: dict[AccountId, Books] = {}
+
+    @staticmethod
+    @cache
+    def form() -> str:
+        """The program's version and the shape of all that is kept: neither may be another's."""
+        shapes = msgspec.json.schema_components((Snapshot, AccountState))
+        return f"{__version__} {blake2b(msgspec.json.encode(shapes), digest_size=8).hexdigest()}"
 
     def apply(self, event: ev.DurableEvent | ev.Kept) -> None:
         self._desk.apply(event)

@@ -2,7 +2,7 @@
 
 A checkpoint is made from records and proves nothing: it can be deleted at any time, and what cannot be used (damaged, of
 another format, not of this chain) is passed over for an older one, or for the records themselves, all of which stay for
-audit and export. It stands beside the segment it comes before: `journal.0003.sqlite` has `journal.0003.checkpoint`. It is
+audit and export; so a new version of the program reads all of them once. It stands beside the segment it comes before: `journal.0003.sqlite` has `journal.0003.checkpoint`. It is
 used only if its chains end where that segment begins. What the state in it means is for whoever folds (`Fold`).
 """
 
@@ -24,7 +24,6 @@ from tradedesk.journal.records import Reading
 from tradedesk.journal.segments import UNREADABLE, Heads
 from tradedesk.journal.store import JournalError
 
-FORMAT = 1  # of the file and of the state in it
 MAGIC = b"TDK1"
 SLICE = 250  # events folded in one go; then others have the processor
 REST_S = 0.005
@@ -36,6 +35,9 @@ Restored = InstrumentListed | Kept
 class Fold(Protocol):
     """What a journal's events come to; made anew for each checkpoint, used by one thread."""
 
+    def form(self) -> str:
+        """What tells this program's fold from any other's: a checkpoint of another one is passed over."""
+
     def apply(self, event: DurableEvent | Kept) -> None: ...
 
     def events(self) -> "Iterable[Restored]":
@@ -45,7 +47,7 @@ class Fold(Protocol):
 class Checkpoint(Struct, frozen=True, kw_only=True):
     """What all records up to a number come to."""
 
-    format: int
+    form: str
     heads: Heads  # of the chains there
     events: list[Restored]
 
@@ -53,7 +55,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 class _Head(Struct, frozen=True):
     """Only as much as tells whether the rest can be read."""
 
-    format: int
+    form: str
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -65,17 +67,17 @@ def beside(segment: Path) -> Path:
     return segment.with_suffix(".checkpoint")
 
 
-def newest(path: Path) -> tuple[Checkpoint, int] | None:
+def newest(path: Path, form: str) -> tuple[Checkpoint, int] | None:
     """The newest usable checkpoint of the journal, and how many segments it stands for."""
     known = segments.segments(path)
     for index in range(len(known) - 1, 0, -1):
-        found = _usable(known[index])
+        found = _usable(known[index], form)
         if found is not None:
             return found, index
     return None
 
 
-def _usable(segment: Path) -> Checkpoint | None:
+def _usable(segment: Path, form: str) -> Checkpoint | None:
     try:
         content = beside(segment).read_bytes()
         origin = segments.begin_of(segment)
@@ -85,7 +87,7 @@ def _usable(segment: Path) -> Checkpoint | None:
     if content[: len(MAGIC)] != MAGIC or blake2b(body, digest_size=16).digest() != content[len(MAGIC) :][:16]:
         return None
     try:
-        if _head_decoder.decode(body).format != FORMAT:
+        if _head_decoder.decode(body).form != form:
             return None
         found = _decoder.decode(body)
     except msgspec.MsgspecError:
@@ -93,9 +95,9 @@ def _usable(segment: Path) -> Checkpoint | None:
     return found if found.heads == origin else None
 
 
-def replay(path: Path, reading: Reading) -> "Iterator[tuple[int, DurableEvent | Restored]]":
+def replay(path: Path, reading: Reading, form: str) -> "Iterator[tuple[int, DurableEvent | Restored]]":
     """As `segments.read`, from the newest usable checkpoint on; what stands for the records before it has number 0."""
-    found = newest(path)
+    found = newest(path, form)
     if found is None:
         yield from segments.read(path, reading)
         return
@@ -116,7 +118,7 @@ def make(path: Path, index: int, fold: Fold, rest: Callable[[], bool]) -> bool:
     segment, first = known[index], 0
     reading = Reading()
     for earlier in range(index - 1, 0, -1):
-        base = _usable(known[earlier])
+        base = _usable(known[earlier], fold.form())
         if base is not None:
             for restored in base.events:
                 fold.apply(restored)
@@ -130,7 +132,7 @@ def make(path: Path, index: int, fold: Fold, rest: Callable[[], bool]) -> bool:
     origin = segments.begin_of(segment)
     if reading.damaged or origin is None:
         return False
-    _write(segment, Checkpoint(format=FORMAT, heads=origin, events=list(fold.events())))
+    _write(segment, Checkpoint(form=fold.form(), heads=origin, events=list(fold.events())))
     for old in [each for each in known[1:index] if beside(each).exists()][: -(KEPT - 1)]:
         beside(old).unlink(missing_ok=True)
     return True
@@ -193,12 +195,13 @@ class Archivist:
             if self._stopping.is_set():
                 return
             index = len(segments.segments(self._path)) - 1
-            if index > 0 and _usable(segments.segments(self._path)[index]) is None:
-                self._told(self._tried(index))
+            fold = self._fold()
+            if index > 0 and _usable(segments.segments(self._path)[index], fold.form()) is None:
+                self._told(self._tried(index, fold))
 
-    def _tried(self, index: int) -> str | None:
+    def _tried(self, index: int, fold: Fold) -> str | None:
         try:
-            is_made = make(self._path, index, self._fold(), lambda: self._stopping.wait(REST_S))
+            is_made = make(self._path, index, fold, lambda: self._stopping.wait(REST_S))
         except (OSError, JournalError) as error:
             return segments.words(error)
         return None if is_made else "the desk stops, or a record is damaged"

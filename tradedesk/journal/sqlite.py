@@ -118,7 +118,12 @@ class SqliteJournal:
         """
         reader = self._await_writer()
         reading = Reading()
-        for number, event in checkpoint.replay(self.path, reading):
+        events = (
+            read(self.path, reading)
+            if self._fold is None
+            else checkpoint.replay(self.path, reading, self._fold().form())
+        )
+        for number, event in events:
             if reader.until is None or number <= reader.until:
                 yield event
         self._reading = reading

@@ -1,4 +1,4 @@
-"""A recovery from a million events, beside decoding alone; and what a decision costs when an account has many orders open."""
+"""A recovery from a million events, beside decoding alone and with a checkpoint; and what a decision costs when an account has many orders open."""
 
 import json
 import random
@@ -34,9 +34,11 @@ def measured(rounds: int) -> list[dict[str, Any]]:
         path = Path(folder) / "journal.sqlite"
         size = _written(path)
         for _ in range(rounds):
-            starts.append(_in_a_process(path))
+            starts.append(_in_a_process(path, "decode", "read", "recover"))
             idle.append(_decision_us(0))
             busy.append(_decision_us(OPEN_ORDERS))
+        kept = _in_a_process(path, "checkpoint")
+        kept |= _in_a_process(path, "start")
 
     def of(name: str) -> float:
         return median(start[name] for start in starts)
@@ -55,6 +57,12 @@ def measured(rounds: int) -> list[dict[str, Any]]:
         row("recovery of all, by the clock", of("wall_s"), "s"),
         row("memory it takes at most", of("peak_mib"), "MiB"),
         row("memory before it", of("before_mib"), "MiB"),
+        row("a checkpoint of all, made beside the desk, CPU", kept["make_s"], "s"),
+        row("the checkpoint", kept["size_mib"], "MiB"),
+        row("a start on it, CPU", kept["start_s"], "s", beside="recovery of all, CPU",
+            ratio=kept["start_s"] / of("whole_s")),
+        row("memory a start on it takes at most", kept["start_peak_mib"], "MiB", beside="memory it takes at most",
+            ratio=kept["start_peak_mib"] / of("peak_mib")),
         row(none, median(idle), "us of CPU"),
         row(many, median(busy), "us of CPU", beside=none, ratio=median(busy) / median(idle)),
     ]  # fmt: skip
@@ -171,10 +179,10 @@ def _written(path: Path) -> int:
 # -- one start, in a process of its own -----------------------------------------------------------------------------------
 
 
-def _in_a_process(path: Path) -> dict[str, float]:
-    """Seconds to decode, to read and to recover, and the memory at its most."""
+def _in_a_process(path: Path, *asked: str) -> dict[str, float]:
+    """Each in one of its own: seconds it takes, and memory at its most."""
     found: dict[str, float] = {}
-    for what in ("decode", "read", "recover"):
+    for what in asked:
         command = [sys.executable, "-m", "tradedesk.cli.bench.recovery", what, str(path)]
         answer = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603  (ourselves)
         found |= json.loads(answer.stdout)
@@ -199,7 +207,11 @@ def _start(what: str, path: Path) -> dict[str, float]:
         for _ in read(path, Reading()):
             pass
         return {"read_s": time.process_time() - began}
-    _recovered(path)
+    if what == "checkpoint":
+        return _kept(path)
+    _recovered(path, on_checkpoint=what == "start")
+    if what == "start":
+        return {"start_s": time.process_time() - began, "start_peak_mib": _peak_mib()}
     took = {"whole_s": time.process_time() - began, "wall_s": time.perf_counter() - began_at}
     return took | {"peak_mib": _peak_mib(), "before_mib": before}
 
@@ -222,11 +234,27 @@ def _decoded(path: Path) -> float:
     return seconds
 
 
-def _recovered(path: Path) -> None:
+def _kept(path: Path) -> dict[str, float]:
+    """A new segment after all records, and the checkpoint of those before it."""
+    from tradedesk.desk.keeper import Keeper
+    from tradedesk.journal import checkpoint, segments
+
+    connection, heads = segments.opened(path)
+    connection.close()
+    segments.following(path, heads).close()
+    began = time.process_time()
+    if not checkpoint.make(path, 1, Keeper(), lambda: False):
+        raise RuntimeError("no checkpoint was made of a sound journal")
+    taken = time.process_time() - began
+    return {"make_s": taken, "size_mib": checkpoint.beside(segments.segments(path)[1]).stat().st_size / MIB}
+
+
+def _recovered(path: Path, *, on_checkpoint: bool) -> None:
     """What a start of the desk does with its journal: the desk's fold, and each account's books of its own part."""
     from collections import defaultdict
 
     from tradedesk.clock import SystemClock
+    from tradedesk.desk.keeper import Keeper
     from tradedesk.domain.accounts import Account, Mode
     from tradedesk.domain.events import account_of
     from tradedesk.domain.limits import Limits
@@ -235,7 +263,8 @@ def _recovered(path: Path) -> None:
     from tradedesk.orders.books import Books
     from tradedesk.views.replica import Replica
 
-    journal = SqliteJournal(path, clock=SystemClock(), on_failure=lambda _: None)
+    fold = Keeper if on_checkpoint else None
+    journal = SqliteJournal(path, clock=SystemClock(), on_failure=lambda _: None, fold=fold)
     journal.open()
     replica = Replica()
     histories: dict[AccountId, list[Event]] = defaultdict(list)
