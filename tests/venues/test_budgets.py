@@ -278,26 +278,27 @@ def test_nobody_waits_for_ever_however_many_orders_come(priority: Priority, weig
 
 
 def test_the_riskiest_are_compared_first() -> None:
-    """F88: 50 accounts on one exit, a budget of ten a second; the desk starts them in that order, too."""
+    """F88: 50 accounts on one exit, a budget of ten a second; the others began earlier."""
     budget = a_budget(Limit(per=Per.Exit, unit=Unit.Weight, most=600, window_ns=60 * SECOND_NS))
     clients = {f"a{n}": budget.client(EXIT, f"a{n}") for n in range(50)}
     order = [f"a{n}" for n in (7, 42, *(m for m in range(50) if m not in (7, 42)))]
-    budget.rank(order)
+    budget.rank(order, 0)
     left = {name: [1, 80, 20, 20, 20] for name in clients}  # what one look costs, one after the other
     done: list[str] = []
-    turns = {name: ask(budget, clients[name], left[name].pop(0), Priority.Look) for name in order}
+    turns = {name: ask(budget, clients[name], left[name].pop(0), Priority.Look) for name in reversed(order)}
     now, spent = 0, [(0, 1)] * sum(granted(*turns.values()))
     while turns:
         for name, turn in list(turns.items()):
             if turn.state is State.Granted:
                 if not left[name]:
+                    budget.looked(clients[name])
                     done.append(name)
                     del turns[name]
                 else:
                     turns[name] = ask(budget, clients[name], left[name].pop(0), Priority.Look, now)
         now += SECOND_NS
         spent += [(now, turn.charges[0][1]) for turn in budget.pump(now)]
-    assert done[:2] == ["a7", "a42"]
+    assert {"a7", "a42"} <= set(done[:3])
     assert set(done) == set(clients)
     for start, _ in spent:
         assert sum(weight for at, weight in spent if start <= at < start + 60 * SECOND_NS) <= 600

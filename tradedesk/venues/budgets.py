@@ -15,6 +15,7 @@ SECOND_NS = 1_000_000_000
 SLICES = 20  # of a window
 LATE_SLICES = 2  # so much longer a use counts than the window is: what left may arrive up to a slice later
 STARVED_NS = 120 * SECOND_NS  # whoever waited so long is next after the cancels, whatever it is for
+LOOK_WEIGHT = 150  # about what comparing one account with the venue costs
 MOST_WAITING = 256  # requests of one client
 MOST_CANCELS = 1_000  # cancels of one client: more than it can have open orders
 BAN_UNTOLD_NS = 120 * SECOND_NS  # the shortest ban there is, where the venue does not say how long
@@ -176,13 +177,14 @@ class Pool:
 class Client:
     """One user of a venue: an account, or the public market data (`account` None)."""
 
-    __slots__ = ("_finish", "account", "exit", "pools", "rank", "waiting")
+    __slots__ = ("_finish", "account", "due_until", "exit", "pools", "rank", "waiting")
 
     def __init__(self, exit_: str, account: str | None, pools: tuple[Pool, ...]) -> None:
         self.exit = exit_
         self.account = account
         self.pools = pools
         self.rank = 0  # whose look goes first when many wait
+        self.due_until = 0  # its first look is still to come, and others keep back for it until then
         self.waiting = [0, 0]  # cancels, everything else
         self._finish = 0.0  # of fair queueing: the virtual time at which what it asked for so far is served
 
@@ -283,11 +285,40 @@ class Budget:
                     )
         return client
 
-    def rank(self, order: Iterable[str]) -> None:
-        """Whose looks go first when many wait: the accounts with something to lose (F88)."""
+    def rank(self, order: Iterable[str], now: int) -> None:
+        """Whose looks go first when many wait: the accounts with something to lose (F88).
+
+        At first no more of them look at once than the exit's budget suffices for, in this order.
+        """
         place = {account: number for number, account in enumerate(order)}
         for client in self._clients:
             client.rank = place.get(client.account or "", len(place))
+            client.due_until = now + STARVED_NS if client.account is not None else 0
+
+    def looked(self, client: Client) -> None:
+        """Its first look is done: the next account may begin with its own."""
+        if client.due_until:
+            client.due_until = 0
+            self._look_at = 0
+
+    def _may_look(self, client: Client, now: int) -> bool:
+        """Whether no account that comes first needs the budget for its first look."""
+        before = sum(
+            1
+            for other in self._clients
+            if other.due_until > now and other.exit == client.exit and other.rank < client.rank
+        )
+        if not before:
+            return True
+        room = min(
+            (
+                pool.ceiling(Priority.Look)
+                for pool in client.pools
+                if pool.limit.unit is Unit.Weight and pool.limit.per is Per.Exit
+            ),
+            default=0,
+        )
+        return before < max(1, room // LOOK_WEIGHT)
 
     def announced(self, unit: Unit, window_ns: int, most: int) -> None:
         """The venue says what its limit is; the documents may be older."""
@@ -312,7 +343,8 @@ class Budget:
         if turn.reason:
             turn.state = State.Refused
             return turn, []
-        if not self._queue and all(pool.fits(amount, priority, now) for pool, amount in charges):
+        may_go = priority is not Priority.Look or self._may_look(client, now)
+        if not self._queue and may_go and all(pool.fits(amount, priority, now) for pool, amount in charges):
             self._grant(turn, now)
             return turn, []
         self._number += 1
@@ -354,6 +386,7 @@ class Budget:
         Who has to wait keeps what it waits for from those behind it, and only that.
         """
         claimed: set[Pool] = set()
+        kept_back = False
         granted: list[Turn] = []
         waiting: list[Turn] = []
         for turn in turns:
@@ -361,6 +394,10 @@ class Budget:
                 waiting.append(turn)
                 continue
             priority = min(turn.priority, Priority.Order) if turn.is_starved else turn.priority
+            if priority is Priority.Look and not self._may_look(turn.client, now):
+                waiting.append(turn)
+                kept_back = True
+                continue
             lacking = [pool for pool, amount in turn.charges if not pool.fits(amount, priority, now)]
             if lacking:
                 claimed.update(lacking)
@@ -371,7 +408,8 @@ class Budget:
                 self._virtual = max(self._virtual, turn.key[1])
             self._grant(turn, now)
             granted.append(turn)
-        return granted, waiting, min((pool.changes_at(now) for pool in claimed), default=NEVER)
+        look_at = min((pool.changes_at(now) for pool in claimed), default=NEVER)
+        return granted, waiting, min(look_at, now + SECOND_NS) if kept_back else look_at
 
     def _age(self, now: int) -> None:
         starved = [

@@ -385,6 +385,8 @@ class SpotAdapter:
             for instrument in self._markets.instruments:
                 fills += await self._fills_since(instrument, since_ns)
         balances = spot.read_balances(await told(self._exchange, "privateGetAccount", {"omitZeroBalances": "true"}))
+        if self._door is not None:
+            self._door.looked()
         return VenueState(
             account=self._account,
             open_orders=open_orders,

@@ -54,9 +54,10 @@ class Budgets:
 
     def look_first(self, accounts: Sequence[str]) -> None:
         """The order in which accounts are compared with their venue when the budget does not suffice for all at once."""
+        now = self._clock.monotonic()
         with self._lock:
             for budget in self._venues.values():
-                budget.rank(accounts)
+                budget.rank(accounts, now)
 
     def bans(self) -> tuple[Ban, ...]:
         """Those that hold now."""
@@ -138,6 +139,13 @@ class Door:
         if now >= give_up_at:
             return f"it waited too long for the rate budget of exit {turn.client.exit}"
         return None
+
+    def looked(self) -> None:
+        """This account was compared with its venue."""
+        with self._lock:
+            self._budget.looked(self._client)
+            granted = self._budget.pump(self._clock.monotonic())
+        _wake(granted)
 
     def left(self, turn: Turn) -> None:
         """Nothing was sent, or nobody waits any more: give back what it took."""
