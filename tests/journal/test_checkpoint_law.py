@@ -186,7 +186,7 @@ def books_of(account: AccountId, events: Sequence[Any], instruments: list[Instru
     own = [event for event in events if ev.account_of(event) == account]
     books = Books(client(account), instruments, [*listed, *own], NOW)
     held = dict(vars(books))
-    held["replica"] = held["replica"].snapshot(0)
+    held["replica"], held["working"] = held["replica"].snapshot(0), dict(vars(held["working"]))
     return held
 
 

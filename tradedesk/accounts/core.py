@@ -16,7 +16,6 @@ from tradedesk.domain.limits import effective
 from tradedesk.domain.money import floor_to_lot
 from tradedesk.domain.orders import Order, OrdStatus
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OrderType, Side
-from tradedesk.domain.worst_case import worst_case
 from tradedesk.journal.store import Durable, JournalError
 from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
@@ -168,7 +167,7 @@ class Core:
         """All the Gate may know of this moment (DESIGN 4)."""
         books = self.manager.books
         judged = (order.client_order_id, replaces.client_order_id if replaces is not None else None)
-        others = [other for other in self.manager.live.values() if other.client_order_id not in judged]
+        working = self.manager.working
         position = books.positions.get((self.account.id, order.instrument))
         qty = position.qty if position is not None else ZERO
         known = self._quotes(order.instrument)
@@ -184,13 +183,13 @@ class Core:
             quote=known[0] if known is not None else None,
             quote_age_ns=known[1] if known is not None else None,
             position_qty=qty,
-            worst=worst_case(qty, [other for other in others if other.instrument == order.instrument]),
+            worst=working.worst(order.instrument, qty, judged),
             unsettled=sum(1 for item in row.worklist if item.needs_decision) if row is not None else 0,
-            open_orders=sum(1 for other in others if not other.is_external),
-            available=self._available(order, replaces, others),
+            open_orders=working.ours(judged),
+            available=self._available(order, replaces, working.unplaced(judged)),
         )
 
-    def _available(self, order: Order, replaces: Order | None, others: list[Order]) -> Decimal:
+    def _available(self, order: Order, replaces: Order | None, unplaced: list[Order]) -> Decimal:
         """What the order may spend: free at the venue, less what orders not yet on the book will take, plus what a replace frees."""
         books = self.manager.books
         instrument = books.instruments.get(order.instrument)
@@ -200,9 +199,8 @@ class Core:
         asset = instrument.base if order.side is Side.Sell else instrument.quote
         balance = row.balances.get(asset)
         available = balance.free if balance is not None else ZERO
-        for other in others:
-            if other.ord_status is OrdStatus.PendingNew:
-                available -= self._spends(other, asset)
+        for other in unplaced:
+            available -= self._spends(other, asset)
         if replaces is not None and replaces.ord_status is not OrdStatus.PendingNew:
             available += self._spends(replaces, asset)
         return available

@@ -16,6 +16,7 @@ from tradedesk.domain.positions import Balance, Position
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OperatorId, RequestId, VenueOrderId
 from tradedesk.orders.kept import AccountState, account_state_decoder
 from tradedesk.orders.messages import Effect, Emit, Quarantine
+from tradedesk.orders.working import Working
 from tradedesk.views.replica import Replica
 
 MS = 1_000_000  # ns
@@ -36,6 +37,7 @@ class Books:
         self.effects: list[Effect] = []  # of the message in hand
         self.replica = Replica()
         self.live: dict[ClientOrderId, Order] = {}
+        self.working = Working()  # the same in sums
         self.known_ids: set[ClientOrderId] = set()  # of all orders ever, those the replica dropped included
         self.fill_keys: set[tuple[str, str, str]] = set()
         self.movement_keys: set[tuple[str, str, str]] = set()
@@ -345,6 +347,7 @@ class Books:
     def _take_over(self, state: AccountState) -> None:
         self.replica.take_over(state.replica)
         self.live = {key: self.replica.orders[key] for key in state.live}
+        self.working = Working(self.live.values())
         self.known_ids, self.fill_keys = set(state.known_ids), set(state.fill_keys)
         self.movement_keys = set(state.movement_keys)
         self._by_venue_id = {(instrument, venue_id): ours for instrument, venue_id, ours in state.by_venue_id}
@@ -368,9 +371,11 @@ class Books:
         order = self.replica.orders.get(client_order_id)
         if order is None or order.is_dead:
             before = self.live.pop(client_order_id, None)
+            self.working.drop(client_order_id)
             if before is not None and before.venue_order_id is not None:
                 self._by_venue_id.pop((before.instrument, before.venue_order_id), None)
         else:
             self.live[client_order_id] = order
+            self.working.put(order)
             if order.venue_order_id is not None:
                 self._by_venue_id[order.instrument, order.venue_order_id] = client_order_id

@@ -40,6 +40,7 @@ from tradedesk.orders.progress import Progress, contradiction
 from tradedesk.orders.reconcile import Reconciler
 from tradedesk.orders.recovery import complete
 from tradedesk.orders.sweep import FLATTEN_AGAIN_NS, SWEEPING, Clearing, Sweep, flattening
+from tradedesk.orders.working import Working
 from tradedesk.views.replica import Replica
 
 MOST_CLEARINGS = 100  # cancels of everything that are under way at a time
@@ -169,6 +170,11 @@ class OrderManager:
     def live(self) -> dict[ClientOrderId, Order]:
         """The orders that are not dead, external ones included."""
         return self._books.live
+
+    @property
+    def working(self) -> Working:
+        """What the live orders come to, in sums."""
+        return self._books.working
 
     @property
     def is_opened(self) -> bool:
