@@ -64,6 +64,36 @@ def test_repeats_of_old_data_do_not_make_it_young() -> None:
     assert market.state(7 * S) is FeedState.Stale
 
 
+def test_F52_a_book_that_stands_still_under_a_tape_that_goes_on_is_stale() -> None:
+    """Every trade takes something from the book: where no update follows, the book is of the past."""
+    market = a_live_market()
+    hear(market, a_diff(11, 11), 1)
+    for second in range(2, 8):
+        hear(market, a_print(number=second), second)
+        hear(market, a_diff(11, 11), second)  # the same again, as a stream says that has come loose from its book
+    assert market.state(7 * S) is FeedState.Live
+    assert market.state(7 * S + 1) is FeedState.Stale
+    assert market.quote(7 * S + 1)[0].state is FeedState.Stale
+    hear(market, a_diff(12, 12), 8)
+    assert market.state(8 * S) is FeedState.Live
+
+
+def test_F52_a_trade_and_the_update_of_its_book_leave_a_market_live_through_a_quiet_hour() -> None:
+    market = a_live_market()
+    hear(market, a_print(number=1), 1)
+    hear(market, a_diff(2_000, 2_000), 1)
+    assert market.joined(a_snapshot(2_000, levels(_99="1"), levels(_101="1")), now=NOW, monotonic=1 * S)
+    hear(market, a_diff(2_001, 2_001), 1)
+    hear(market, a_print(number=2), 1)  # it comes after the update that shows it
+    for second in range(2, 3600, 2):
+        market.hear(
+            CandleChanged(instrument=an_instrument().id, candle=a_candle(1), at=NOW + second),
+            now=NOW,
+            monotonic=second * S,
+        )
+    assert market.state(3600 * S) is FeedState.Live
+
+
 def test_a_gap_is_marked_asked_for_and_healed() -> None:
     """F50"""
     market = a_live_market()

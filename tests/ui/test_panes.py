@@ -1,5 +1,6 @@
 """The seven panes, as a trader reads them: figures, states in words, old data that looks old, and what empty ones say."""
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -21,14 +22,17 @@ from desk_builders import (
     feed_of,
     working,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from pane_app import PaneApp
 
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Mode
 from tradedesk.domain.alerts import Alert, Severity
-from tradedesk.domain.instruments import FeedState
+from tradedesk.domain.instruments import Candle, FeedState
 from tradedesk.domain.limits import Limits
-from tradedesk.ui.drawing import ASCII
+from tradedesk.ui.candles import with_holes
+from tradedesk.ui.drawing import ASCII, MINUTE
 from tradedesk.ui.panes.alerts import AlertsPane
 from tradedesk.ui.panes.chart import ChartPane
 from tradedesk.ui.panes.fleet import FleetPane, fleet
@@ -307,6 +311,42 @@ async def test_candles_can_be_longer_and_one_can_go_back_in_time():
         assert "earlier, G newest" in str(app.pane.border_title)
         await pilot.press("G")
         assert "earlier" not in str(app.pane.border_title)
+
+
+async def test_F55_a_hole_in_the_candles_is_drawn_as_one():
+    """Three bars that never came: their places stay empty and are marked, and no bar moves into them."""
+    view = a_view()
+    kept = view.replica.market(BTC).candles
+    dropped = {candle.open_time for candle in kept[-8:-5]}
+    holed = tuple(candle for candle in kept if candle.open_time not in dropped)
+    view.replica.apply(ev.CandleFrame(at=NOW, source="f", instrument=BTC, candles=holed, is_full=True))
+    app = PaneApp(ChartPane(view), follow=ACME_BTC)
+    async with app.run_test(size=(60, 24)) as pilot:
+        await app.drawn(pilot)
+        *plot, times = app.shown()[1:]  # without the facts
+        axis = plot[0].index("│")
+        hole = range(axis - 8, axis - 5)
+        assert times[hole[0] - 1 : hole[-1] + 2] == " –––1"  # from 11:57 to 12:00
+        assert all(line[at] in " ┄" for line in plot for at in hole)
+        for at in (hole[0] - 1, hole[-1] + 1, axis - 1):  # the bars around it keep their places
+            assert any(line.ljust(axis)[at] not in " ┄" for line in plot)
+
+
+@given(
+    st.lists(st.integers(0, 300), unique=True, min_size=1, max_size=60), st.sampled_from([1, 5, 15]), st.integers(1, 50)
+)
+def test_every_candle_keeps_its_distance_in_time(opened, minutes, most):
+    """F55"""
+    price = Decimal(1)
+    candles = [
+        Candle(open_time=at * minutes * MINUTE, open=price, high=price, low=price, close=price, volume=price)
+        for at in sorted(opened)
+    ]
+    places = with_holes(candles, minutes, most)
+    assert [candle for candle in places if candle is not None] == candles
+    for before, after in itertools.pairwise(candles):
+        apart = (after.open_time - before.open_time) // (minutes * MINUTE)
+        assert places.index(after) - places.index(before) == min(apart, most + 1)
 
 
 async def test_a_tick_repaints_the_rows_of_the_open_candle_only():

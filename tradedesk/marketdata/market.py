@@ -58,6 +58,8 @@ class Market:
         self._received_at = 0
         self._heard_at: int | None = None
         self._venue_time = 0  # of the newest news: what repeats older times does not make the market young (F52)
+        self._book_time = 0  # venue time of the newest update in the book
+        self._behind_since: int | None = None  # monotonic ns of the first trade that the book does not show
         self._is_up = False
         self._reason = "not connected yet"
         self._state = FeedState.Disconnected
@@ -70,6 +72,7 @@ class Market:
         """The stream is up; events between are gone, so everything is fetched anew."""
         self._is_up = True
         self._venue_time = 0  # a venue that restarted may count from an earlier time
+        self._book_time, self._behind_since = 0, None
         self._lose("waiting for a snapshot of the book")
         return (Need.Book, Need.Candles)
 
@@ -84,14 +87,21 @@ class Market:
         match news:
             case DepthDiff():
                 self._touch(news.at, now, monotonic)
-                if self._book.add(news) is Step.Gap:
+                step = self._book.add(news)
+                if step is Step.Gap:
                     self._reason = f"updates are missing before {news.first_id}"
                     return (Need.Book,)
+                if step is Step.Applied:
+                    self._book_time, self._behind_since = news.at, None
                 return self._judged()
             case Printed(trade=trade):
                 if not is_credible(trade.price, self._reference):
                     return ()
                 self._touch(trade.at, now, monotonic)
+                if (
+                    self._behind_since is None and trade.at > self._book_time
+                ):  # it took from the book: an update must come
+                    self._behind_since = monotonic
                 self._last = trade.price
                 self._skipped += len(self._tape) == TAPE_PRINTS
                 self._tape.append(trade)
@@ -114,6 +124,7 @@ class Market:
             return False
         self._received_at = now
         self._heard_at = monotonic
+        self._behind_since = None
         return not self._judged()
 
     def history(self, candles: tuple[Candle, ...]) -> None:
@@ -158,8 +169,15 @@ class Market:
             is_up=self._is_up,
             is_joined=self._book.is_joined,
             is_crossed=self._book.is_crossed,
-            age_ns=self.silent_ns(monotonic),
+            age_ns=self._age_ns(monotonic),
         )
+
+    def _age_ns(self, monotonic: int) -> int | None:
+        """How old the market is: by its newest news, or by the oldest trade that a book which stands still does not show."""
+        silent = self.silent_ns(monotonic)
+        if silent is None or self._behind_since is None:
+            return silent
+        return max(silent, monotonic - self._behind_since)
 
     def quote(self, monotonic: int) -> tuple[Quote, int]:
         """Best bid and offer, and the monotonic time of the newest news."""
@@ -184,7 +202,8 @@ class Market:
         if state is self._state:
             return None
         self._state = state
-        reasons = {FeedState.Live: "", FeedState.Stale: f"no news for {STALE_AFTER_NS // 1_000_000_000} s"}
+        silence = "no news" if self._behind_since is None else "trades without an update of the book"
+        reasons = {FeedState.Live: "", FeedState.Stale: f"{silence} for {STALE_AFTER_NS // 1_000_000_000} s"}
         reason = reasons.get(state, self._reason)
         return FeedChanged(at=now, source=self._source, instrument=self.instrument.id, state=state, reason=reason)
 

@@ -55,6 +55,19 @@ def gathered(candles: Sequence[Candle], minutes: int) -> list[Candle]:
     return merged
 
 
+def with_holes(candles: Sequence[Candle], minutes: int, most: int) -> list[Candle | None]:
+    """A place for every interval: None where no candle came (F55). Of one hole at most `most` places are kept."""
+    places: list[Candle | None] = []
+    before = None
+    for candle in candles:
+        if before is not None:
+            missing = (candle.open_time - before.open_time) // (minutes * MINUTE) - 1
+            places += [None] * min(max(0, missing), most)
+        places.append(candle)
+        before = candle
+    return places
+
+
 def nice_step(span: float, labels: int) -> float:
     """The smallest of 1, 2, 5 x 10^n that puts at most `labels` (> 0) steps into `span` (> 0)."""
     raw = span / labels

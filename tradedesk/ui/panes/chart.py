@@ -23,6 +23,7 @@ FACTS_FROM = 72  # cells: narrower panes tell the close only
 MIN_ROWS = 4
 
 Column = list[Cell | None]
+Places = list[Candle | None]  # None: no candle came for this interval
 
 
 class ChartPane(Pane):
@@ -104,20 +105,21 @@ class ChartPane(Pane):
         self._count = count = max(1, plot // spacing)
         volume_rows = 3 if height >= 18 else 2 if height >= 12 else 0
         rows = height - 2 - volume_rows
-        every = chart.gathered(market.candles, minutes)
+        every = chart.with_holes(chart.gathered(market.candles, minutes), minutes, most=count)
         self._back = min(self._back, max(0, len(every) - count))
         end = len(every) - self._back
         shown = every[max(0, end - count) : end]
-        scale = chart.scale_for(shown, rows, float(known.tick))
+        seen = [candle for candle in shown if candle is not None] or [market.candles[-1]]
+        scale = chart.scale_for(seen, rows, float(known.tick))
         columns = self._columns(known.id, minutes, scale, shown)
         marks = self._marks(known.id, shown, minutes, scale)
-        last = market.last if market.last is not None else shown[-1].close
+        last = market.last if market.last is not None else seen[-1].close
         last_row = scale.row(float(last)) if scale.low <= last <= scale.high else None
         last_style = self._old_style(fresh) or (
-            self.colours.up if shown[-1].close >= shown[-1].open else self.colours.down
+            self.colours.up if seen[-1].close >= seen[-1].open else self.colours.down
         )
         labels = self._labels(scale, digits)
-        lines: list[Line] = [self._facts(shown[-1], known, fresh)]
+        lines: list[Line] = [self._facts(seen[-1], known, fresh)]
         for row in range(rows):
             cells = [marks.get((index, row)) or column[row] for index, column in enumerate(columns)]
             guide = (self.glyphs.grid, self.colours.muted) if row == last_row else (" ", self.colours.text)
@@ -132,14 +134,17 @@ class ChartPane(Pane):
         lines.append(self._times(shown, minutes, spacing, plot))
         return lines
 
-    def _columns(self, instrument: InstrumentId, minutes: int, scale: Scale, shown: list[Candle]) -> list[Column]:
+    def _columns(self, instrument: InstrumentId, minutes: int, scale: Scale, shown: Places) -> list[Column]:
         """A column for each candle; those drawn before for the same scale and theme are taken as they are."""
         wanted = (instrument, minutes, scale, self.colours)
         if wanted != self._cache_for:
             self._cache_for, self._cache = wanted, {}
         before, self._cache = self._cache, {}
-        columns = []
+        columns: list[Column] = []
         for candle in shown:
+            if candle is None:
+                columns.append([None] * scale.rows)
+                continue
             known = before.get(candle.open_time)
             if known is None or known[0] != candle:
                 up, down = self.colours.up, self.colours.down
@@ -149,15 +154,16 @@ class ChartPane(Pane):
         return columns
 
     def _marks(
-        self, instrument: InstrumentId, shown: list[Candle], minutes: int, scale: Scale
+        self, instrument: InstrumentId, shown: Places, minutes: int, scale: Scale
     ) -> dict[tuple[int, int], Cell]:
         """Our own fills by candle and row; of several on one spot the newest shows."""
         marks: dict[tuple[int, int], Cell] = {}
-        if not shown:
+        index_of = {candle.open_time: index for index, candle in enumerate(shown) if candle is not None}
+        if not index_of:
             return marks
-        index_of = {candle.open_time: index for index, candle in enumerate(shown)}
+        first = min(index_of)
         for fill in self.view.replica.fills:
-            if fill.instrument != instrument or fill.transact_time < shown[0].open_time:
+            if fill.instrument != instrument or fill.transact_time < first:
                 continue
             index = index_of.get(fill.transact_time // (minutes * MINUTE) * (minutes * MINUTE))
             if index is not None and scale.low <= fill.last_px <= scale.high:
@@ -192,13 +198,15 @@ class ChartPane(Pane):
             (f"  vol {drawing.number(candle.volume, min(3, drawing.places(known.lot)))}", style or self.colours.muted),
         )
 
-    def _volume(self, shown: list[Candle], rows: int, spacing: int, plot: int, axis: int) -> list[Line]:
+    def _volume(self, shown: Places, rows: int, spacing: int, plot: int, axis: int) -> list[Line]:
         if not rows:
             return []
-        largest = max((float(candle.volume) for candle in shown), default=0.0) or 1.0
-        columns = [drawing.column(float(candle.volume) / largest, rows, self.glyphs) for candle in shown]
+        volumes = [0.0 if candle is None else float(candle.volume) for candle in shown]
+        largest = max(volumes, default=0.0) or 1.0
+        columns = [drawing.column(volume / largest, rows, self.glyphs) for volume in volumes]
         styles = [
-            (self.colours.up if candle.close >= candle.open else self.colours.down) + drawing.DIM for candle in shown
+            (self.colours.up if candle is None or candle.close >= candle.open else self.colours.down) + drawing.DIM
+            for candle in shown
         ]
         lines: list[Line] = []
         for row in range(rows):
@@ -212,12 +220,16 @@ class ChartPane(Pane):
             )
         return lines
 
-    def _times(self, shown: list[Candle], minutes: int, spacing: int, plot: int) -> Line:
+    def _times(self, shown: Places, minutes: int, spacing: int, plot: int) -> Line:
         every = chart.label_every(minutes, spacing, TIME_LABEL) * 60 * SECOND
         text, free = [" "] * plot, 0
         first = plot - len(shown) * spacing
         for index, candle in enumerate(shown):
             at = first + index * spacing
+            if candle is None:
+                if at >= free:
+                    text[at] = self.glyphs.missing  # nothing came for this interval
+                continue
             if candle.open_time % every == 0 and at >= free and at + 5 <= plot:
                 text[at : at + 5] = datetime.fromtimestamp(candle.open_time // SECOND, UTC).strftime("%H:%M")
                 free = at + TIME_LABEL - 2
