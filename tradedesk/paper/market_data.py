@@ -1,7 +1,9 @@
 """What anyone may ask an exchange, spot or futures: books, trades, candles and tickers of its instruments; and how rows are cut."""
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Protocol, TypeVar
 
 from tradedesk.paper.book import Book
 from tradedesk.paper.candles import INTERVALS
@@ -10,6 +12,16 @@ from tradedesk.paper.rows import AggTrade, BookDelta, BookTicker, Depth, Kline, 
 from tradedesk.paper.tape import Tape
 
 T = TypeVar("T")
+
+
+class Timed(Protocol):
+    """What happened at a time (ns)."""
+
+    @property
+    def time(self) -> int: ...
+
+
+N = TypeVar("N", bound=Timed)
 
 
 class Listed(Protocol):
@@ -30,6 +42,10 @@ class Venue(Protocol):
 
     def instrument(self, symbol: str) -> Listed:
         """Raises Refusal -1121."""
+
+
+ID: Callable[[Any], int] = attrgetter("id")
+TRADE_ID: Callable[[Any], int] = attrgetter("trade_id")
 
 
 class MarketData:
@@ -121,6 +137,20 @@ def check_interval(interval: str) -> None:
 
 def within(time: int, start: int | None, end: int | None) -> bool:
     return (start is None or time >= start) and (end is None or time <= end)
+
+
+def rows_from(
+    rows: Iterable[N],
+    number: Callable[[N], int],
+    *,
+    first: int | None,
+    start: int | None,
+    end: int | None,
+    limit: int,
+) -> list[N]:
+    """Of rows that are oldest first: those with a number from `first` or a time from `start` on, else the newest."""
+    found = [row for row in rows if (first is None or number(row) >= first) and within(row.time, start, end)]
+    return cut(found, first is not None or start is not None, limit)
 
 
 def cut(rows: list[T], from_start: bool, limit: int) -> list[T]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tradedesk.paper import lists
 from tradedesk.paper.engine import Engine
-from tradedesk.paper.market_data import MarketData, cut, within
+from tradedesk.paper.market_data import ID, TRADE_ID, MarketData, rows_from
 from tradedesk.paper.orders import Order
 from tradedesk.paper.rows import (
     AccountSpec,
@@ -89,12 +89,8 @@ class Questions(MarketData):
     ) -> list[OrderRow]:
         """Oldest first: from `order_id` or `start` on, else the newest."""
         self._engine.instrument(symbol)
-        found = [
-            order
-            for order in self._engine.accounts[account].orders.get(symbol, ())
-            if (order_id is None or order.id >= order_id) and within(order.time, start, end)
-        ]
-        return [order.row() for order in cut(found, order_id is not None or start is not None, limit)]
+        every = self._engine.accounts[account].orders.get(symbol, ())
+        return [order.row() for order in rows_from(every, ID, first=order_id, start=start, end=end, limit=limit)]
 
     def my_trades(
         self,
@@ -109,14 +105,9 @@ class Questions(MarketData):
     ) -> list[TradeRow]:
         """Oldest first: from `from_id` or `start` on, else the newest."""
         self._engine.instrument(symbol)
-        found = [
-            trade
-            for trade in self._engine.accounts[account].trades.get(symbol, ())
-            if (order_id is None or trade.order_id == order_id)
-            and (from_id is None or trade.trade_id >= from_id)
-            and within(trade.time, start, end)
-        ]
-        return cut(found, from_id is not None or start is not None, limit)
+        every = self._engine.accounts[account].trades.get(symbol, ())
+        asked = (row for row in every if order_id in (None, row.order_id))
+        return rows_from(asked, TRADE_ID, first=from_id, start=start, end=end, limit=limit)
 
     def amendments(
         self, account: str, symbol: str, *, order_id: int, from_execution_id: int | None = None, limit: int = 500
@@ -172,12 +163,8 @@ class Questions(MarketData):
         """Oldest first: from `from_id` or `start` on, else the newest. `from_id` goes with neither time (-1128)."""
         if from_id is not None and (start is not None or end is not None):
             raise Refusal(-1128, "Combination of optional parameters invalid.")
-        found = [
-            one
-            for one in self._engine.accounts[account].lists.values()
-            if (from_id is None or one.id >= from_id) and within(one.time, start, end)
-        ]
-        return [one.row() for one in cut(found, from_id is not None or start is not None, limit)]
+        every = self._engine.accounts[account].lists.values()
+        return [one.row() for one in rows_from(every, ID, first=from_id, start=start, end=end, limit=limit)]
 
     def open_order_lists(self, account: str) -> list[ListRow]:
         """Oldest first."""
@@ -207,15 +194,9 @@ class Questions(MarketData):
         limit: int = 500,
     ) -> list[Movement]:
         """Oldest first: from `from_id` or `start` on, else the newest."""
-        found = [
-            one
-            for one in self._engine.accounts[account].movements
-            if (kind is None or one.kind == kind)
-            and (asset is None or one.asset == asset)
-            and (from_id is None or one.id >= from_id)
-            and within(one.time, start, end)
-        ]
-        return cut(found, from_id is not None or start is not None, limit)
+        every = self._engine.accounts[account].movements
+        asked = (one for one in every if kind in (None, one.kind) and asset in (None, one.asset))
+        return rows_from(asked, ID, first=from_id, start=start, end=end, limit=limit)
 
     def _find(self, account: str, symbol: str, order_id: int | None, client_order_id: str | None) -> Order | None:
         self._engine.instrument(symbol)

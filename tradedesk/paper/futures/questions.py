@@ -26,7 +26,7 @@ from tradedesk.paper.futures.rows import (
 )
 from tradedesk.paper.futures.state import Account
 from tradedesk.paper.ledger import from_units
-from tradedesk.paper.market_data import MarketData, check_interval, cut, within
+from tradedesk.paper.market_data import ID, TRADE_ID, MarketData, check_interval, cut, rows_from, within
 from tradedesk.paper.rows import Kline, Refusal
 
 
@@ -144,12 +144,8 @@ class Questions(MarketData):
     ) -> list[OrderRow]:
         """Oldest first: from `order_id` or `start` on, else the newest."""
         self._floor.instrument(symbol)
-        found = [
-            order
-            for order in self._floor.accounts[account].orders.get(symbol, ())
-            if (order_id is None or order.id >= order_id) and within(order.time, start, end)
-        ]
-        return [order.row() for order in cut(found, order_id is not None or start is not None, limit)]
+        every = self._floor.accounts[account].orders.get(symbol, ())
+        return [order.row() for order in rows_from(every, ID, first=order_id, start=start, end=end, limit=limit)]
 
     def amendments(
         self,
@@ -186,14 +182,9 @@ class Questions(MarketData):
     ) -> list[TradeRow]:
         """Oldest first: from `from_id` or `start` on, else the newest."""
         self._floor.instrument(symbol)
-        found = [
-            trade
-            for trade in self._floor.accounts[account].trades.get(symbol, ())
-            if order_id in (None, trade.order_id)
-            and (from_id is None or trade.trade_id >= from_id)
-            and within(trade.time, start, end)
-        ]
-        return cut(found, from_id is not None or start is not None, limit)
+        every = self._floor.accounts[account].trades.get(symbol, ())
+        asked = (row for row in every if order_id in (None, row.order_id))
+        return rows_from(asked, TRADE_ID, first=from_id, start=start, end=end, limit=limit)
 
     def algo_order(self, account: str, *, algo_id: int | None = None, client_algo_id: str | None = None) -> AlgoRow:
         """-2013 if there is none."""
@@ -225,16 +216,11 @@ class Questions(MarketData):
     ) -> list[AlgoRow]:
         """Oldest first: from `algo_id` or `start` on, else the newest; `page` from 1."""
         self._floor.instrument(symbol)
-        found = [
-            algo
-            for algo in self._floor.accounts[account].algos.values()
-            if algo.instrument.symbol == symbol
-            and (algo_id is None or algo.id >= algo_id)
-            and within(algo.time, start, end)
-        ]
+        algos = [algo for algo in self._floor.accounts[account].algos.values() if algo.instrument.symbol == symbol]
         if page is not None:
+            found = [algo for algo in algos if algo.id >= (algo_id or 0) and within(algo.time, start, end)]
             return [algo.row() for algo in found[(page - 1) * limit : page * limit]]
-        return [algo.row() for algo in cut(found, algo_id is not None or start is not None, limit)]
+        return [algo.row() for algo in rows_from(algos, ID, first=algo_id, start=start, end=end, limit=limit)]
 
     # -- an account ----------------------------------------------------------------------------------------------------
     def account_spec(self, account: str) -> AccountSpec:
