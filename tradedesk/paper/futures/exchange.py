@@ -238,6 +238,10 @@ class FuturesExchange(Questions):
         """Kept and told only; margin is that of single-asset mode. -4171 as it is."""
         settings.set_multi_assets(self._floor, self._at(account, now), multi_assets)
 
+    def set_fee_burn(self, account: str, burns: bool) -> None:
+        """Whether commission is to be paid in BNB: kept and told only."""
+        self._floor.accounts[account].fee_burn = burns
+
     # -- the operator's hand ------------------------------------------------------------------------------------------
     def perform(self, action: Action) -> None:
         """One act of everyone else, out of its turn."""

@@ -304,5 +304,8 @@ class Questions(MarketData):
     def dual_side(self, account: str) -> bool:
         return self._floor.accounts[account].dual_side
 
+    def fee_burn(self, account: str) -> bool:
+        return self._floor.accounts[account].fee_burn
+
     def multi_assets(self, account: str) -> bool:
         return self._floor.accounts[account].multi_assets

@@ -89,6 +89,7 @@ class SavedAccount(Struct, frozen=True, kw_only=True):
     wallets: dict[str, int]  # units of 1e-8
     dual_side: bool
     multi_assets: bool
+    fee_burn: bool
     settings: dict[str, tuple[int, bool]]  # symbol -> (leverage, is isolated)
     positions: list[SavedPosition]
     orders: list[SavedOrder]
@@ -161,6 +162,7 @@ def _save_account(account: Account) -> SavedAccount:
         wallets=dict(account.wallets),
         dual_side=account.dual_side,
         multi_assets=account.multi_assets,
+        fee_burn=account.fee_burn,
         settings={symbol: (one.leverage, one.isolated) for symbol, one in account.settings.items()},
         positions=[
             SavedPosition(symbol=symbol, side=side, **_values(position, _OF_POSITION))  # type: ignore[arg-type]
@@ -244,7 +246,7 @@ def _algo(floor: Floor, algo_id: int) -> Algo:
 
 def _restore_account(floor: Floor, account: Account, saved: SavedAccount) -> None:
     account.wallets = dict(saved.wallets)
-    account.dual_side, account.multi_assets = saved.dual_side, saved.multi_assets
+    account.dual_side, account.multi_assets, account.fee_burn = saved.dual_side, saved.multi_assets, saved.fee_burn
     for symbol, (leverage, isolated) in saved.settings.items():
         settings = account.settings_of(floor.instruments[symbol])
         settings.leverage, settings.isolated = leverage, isolated

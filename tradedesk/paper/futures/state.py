@@ -94,6 +94,7 @@ class Account:
         self.wallets: dict[str, int] = {}
         self.dual_side = False
         self.multi_assets = False
+        self.fee_burn = False
         self.settings: dict[str, Settings] = {}
         self.positions: dict[tuple[str, str], tuple[Instrument, Position]] = {}
         self.open: dict[int, Order] = {}  # resting and waiting, oldest first

@@ -25,7 +25,7 @@ _INCOME_TYPES = (
 def account_v2(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
     parameters.finish()
     row = futures.exchange.account(call.name, call.now)
-    return account_json.account_v2(row, futures.digits, call.unit) | {"feeBurn": call.name in futures.fee_burn}
+    return account_json.account_v2(row, futures.digits, call.unit) | {"feeBurn": futures.exchange.fee_burn(call.name)}
 
 
 def account_v3(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
@@ -157,16 +157,13 @@ def set_multi_assets(futures: FuturesFront, call: Call, parameters: Parameters) 
 
 def fee_burn(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
     parameters.finish()
-    return {"feeBurn": call.name in futures.fee_burn}
+    return {"feeBurn": futures.exchange.fee_burn(call.name)}
 
 
 def set_fee_burn(futures: FuturesFront, call: Call, parameters: Parameters) -> object:
     burns = _must_flag(parameters, "feeBurn")
     parameters.finish()
-    if burns:
-        futures.fee_burn.add(call.name)
-    else:
-        futures.fee_burn.discard(call.name)
+    futures.exchange.set_fee_burn(call.name, burns)
     return _SUCCESS
 
 

@@ -51,7 +51,6 @@ class FuturesFront(Front):
         self.exchange = exchange
         self._lag = Lag([row for name in self.commons.accounts for row in _open_orders(exchange, name)], {})
         self.digits = {contract.symbol: Digits.of(contract) for contract in exchange.contracts()}
-        self.fee_burn: set[str] = set()  # accounts that asked to pay in BNB; kept and told only
         self.streams: FuturesStreams = FuturesStreams(exchange, self.digits, self.users)
 
     def transfer(self, account: str, asset: str, amount: Decimal, now: int) -> int:
