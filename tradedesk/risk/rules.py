@@ -53,7 +53,7 @@ def note_reject(memory: Memory, account: AccountId, at: int) -> None:
 
 def findings(replica: Replica, memory: Memory, currency: str, now: int) -> list[Finding]:
     """Everything that is wrong now; what is gone from the list has ended."""
-    if now // DAY_NS != memory.day:
+    if now // DAY_NS > memory.day:  # never back: a clock set back over midnight must not forget the peak (F60)
         memory.day = now // DAY_NS
         memory.peak.clear()
     found: list[Finding] = []
