@@ -172,6 +172,25 @@ async def test_a_checkpoint_that_is_missing_is_made_at_the_next_start(written: P
     assert found[1] == 3
 
 
+async def test_a_segment_is_readable_from_the_moment_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desk killed while a file turned to WAL mode left one that `audit` could not read."""
+    modes: list[str] = []
+
+    def looked_at(draft: Path, final: Path) -> Path:
+        assert not list(draft.parent.glob(f"{draft.name}-*"))
+        modes.append(str(segments._reader(draft).execute("PRAGMA journal_mode").fetchone()[0]))
+        return rename(draft, final)
+
+    rename = Path.rename
+    monkeypatch.setattr(segments.Path, "rename", looked_at)
+    connection, heads = segments.opened(tmp_path / "journal.sqlite")
+    segments.following(tmp_path / "journal.sqlite", heads).close()
+    connection.close()
+    assert modes == ["wal", "wal"]
+
+
 def test_the_files_are_private(written: Path) -> None:
     modes = {file.stat().st_mode & 0o777 for file in written.parent.iterdir()}
     assert modes == {0o600}
@@ -211,11 +230,11 @@ journal.close()
 """
 
 
-@pytest.mark.parametrize("step", range(1, 14))
+@pytest.mark.parametrize("step", range(1, 17))
 def test_F68_killed_at_any_step_of_a_new_segment_or_its_checkpoint_nothing_durable_is_lost(
     tmp_path: Path, step: int
 ) -> None:
-    """Killed before each file that is made, synced, renamed or opened on the way; the thirteenth is never reached."""
+    """Killed before each file that is made, synced, renamed or opened on the way; the sixteenth is never reached."""
     path = tmp_path / "journal.sqlite"
     here = Path(__file__).parent
     code = KILLED.format(paths=[str(here), str(here.parent)])
@@ -237,4 +256,4 @@ def test_F68_killed_at_any_step_of_a_new_segment_or_its_checkpoint_nothing_durab
     assert verify(path).damaged == ()
 
 
-STEPS = 11
+STEPS = 15

@@ -81,6 +81,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def opened(path: Path) -> tuple[sqlite3.Connection, Heads]:
     """The last segment, made if there is none, ready to be written, and where its chains end."""
     last = segments(path)[-1]
+    if not last.exists():
+        _born(last, Heads(0, {}), is_first=True)
     make_private(last)
     connection = connect(last)
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
@@ -95,17 +97,27 @@ def following(path: Path, heads: Heads) -> sqlite3.Connection:
     if len(known) >= MOST_SEGMENTS:
         raise JournalError(f"{path}: has {len(known)} segments; archive it and begin a new one")
     final = _segment(path, len(known) + 1)
+    _born(final, heads, is_first=False)
+    return connect(final)
+
+
+def _born(final: Path, heads: Heads, *, is_first: bool) -> None:
+    """Make a file that begins where `heads` stand. It is in WAL mode before it has its name: to turn it to that later would
+    leave, if killed on the way, a file that nobody can read who may not write.
+    """
     draft = final.with_name(final.name + ".new")
     _remove(draft)
     make_private(draft)
     with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
-        connection.executescript(_made(_SCHEMA + _ORIGIN))
-        connection.execute("BEGIN")
-        connection.execute("INSERT INTO origin VALUES ('', ?, NULL)", (heads.number,))
-        for chain, (number, link) in heads.links.items():
-            connection.execute("INSERT INTO origin VALUES (?, ?, ?)", (chain, number, link))
-            connection.execute("INSERT INTO heads VALUES (?, ?, ?)", (chain, number, link))
-        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(_made(_SCHEMA if is_first else _SCHEMA + _ORIGIN))
+        if not is_first:
+            connection.execute("BEGIN")
+            connection.execute("INSERT INTO origin VALUES ('', ?, NULL)", (heads.number,))
+            for chain, (number, link) in heads.links.items():
+                connection.execute("INSERT INTO origin VALUES (?, ?, ?)", (chain, number, link))
+                connection.execute("INSERT INTO heads VALUES (?, ?, ?)", (chain, number, link))
+            connection.execute("COMMIT")
     for folder_or_file in (draft, draft.parent):
         descriptor = os.open(folder_or_file, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -113,7 +125,6 @@ def following(path: Path, heads: Heads) -> sqlite3.Connection:
         finally:
             os.close(descriptor)
     draft.rename(final)
-    return connect(final)
 
 
 def begins_after(path: Path) -> int:
