@@ -121,6 +121,15 @@ def test_a_header_that_comes_late_does_not_undo_a_newer_one() -> None:
     assert pool.used(0) == 50
 
 
+def test_what_is_given_back_takes_nothing_from_what_the_venue_counted() -> None:
+    budget = a_budget(WEIGHT)
+    client = budget.client(EXIT, "acme")
+    unsent, sent = ask(budget, client, 5, Priority.Order), ask(budget, client, 5, Priority.Order)
+    budget.answered(sent, {"used": "50"}, 0)
+    budget.leave(unsent)
+    assert client.pools[0].used(0) == 50
+
+
 def test_a_header_below_our_own_count_changes_nothing() -> None:
     """Orders are free on success, and the venue's window may just have begun: what we count is the safe side."""
     pool = Pool(WEIGHT, EXIT)

@@ -146,13 +146,15 @@ class Pool:
         self._total += amount
         return self._total
 
-    def give_back(self, amount: int, taken_at: int) -> None:
+    def give_back(self, amount: int, taken_at: int, mark: int) -> None:
         """It was never sent. What has left the window meanwhile is gone from the count already."""
         number = taken_at // self._width
         if self._at - number < len(self._slices):
             self._slices[number % len(self._slices)] -= amount
             self._sum -= amount
         self._total -= amount
+        if mark <= self._header_mark:
+            self._header_level += amount  # what the venue counted it counted without this
 
     def heard(self, count: int, mark: int, now: int) -> None:
         """What the venue had counted for everybody when it answered the request of this mark.
@@ -436,8 +438,8 @@ class Budget:
     def leave(self, turn: Turn) -> None:
         """It does not wait any longer, or was not sent although it had its turn: what it took is given back."""
         if turn.state is State.Granted:
-            for pool, amount in turn.charges:
-                pool.give_back(amount, turn.taken_at)
+            for (pool, amount), mark in zip(turn.charges, turn.marks, strict=True):
+                pool.give_back(amount, turn.taken_at, mark)
         elif turn.state is State.Waiting:
             place = bisect_left(self._queue, turn.key, key=_key_of)
             if place < len(self._queue) and self._queue[place] is turn:
@@ -461,7 +463,7 @@ class Budget:
 
     def told_to_wait(self, turn: Turn, *, is_orders: bool, wait_ns: int | None, now: int) -> None:
         """429: nothing more of what was too much until then, or a ban follows. Cancels wait, too: the venue takes none."""
-        until = now + (WAIT_UNTOLD_NS if wait_ns is None else wait_ns)
+        until = now + (WAIT_UNTOLD_NS if wait_ns is None else max(wait_ns, SECOND_NS))
         units = (Unit.Orders,) if is_orders else (Unit.Weight, Unit.Connections, Unit.Wallet)
         charged = [pool for pool, amount in turn.charges if amount and pool.limit.unit in units]
         for pool in charged:
