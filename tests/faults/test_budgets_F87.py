@@ -22,8 +22,8 @@ from tradedesk.domain.outcomes import Acknowledged
 from tradedesk.domain.words import AccountId, RequestId, Side, VenueId
 from tradedesk.venues import questions
 from tradedesk.venues.adapter import Markets
-from tradedesk.venues.budgets import Limit, Per, Unit
 from tradedesk.venues.ccxt_binance import addresses_of
+from tradedesk.venues.pools import Limit, Per, Unit
 from tradedesk.venues.spot_adapter import SpotAdapter
 from tradedesk.venues.spot_prices import price_of
 from tradedesk.venues.turns import Budgets

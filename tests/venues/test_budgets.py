@@ -5,23 +5,8 @@ from itertools import accumulate, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradedesk.venues.budgets import (
-    LATE_SLICES,
-    MOST_CANCELS,
-    MOST_WAITING,
-    SECOND_NS,
-    SLICES,
-    STARVED_NS,
-    Budget,
-    Client,
-    Limit,
-    Per,
-    Pool,
-    Priority,
-    State,
-    Turn,
-    Unit,
-)
+from tradedesk.venues.budgets import MOST_CANCELS, MOST_WAITING, STARVED_NS, Budget, Client, State, Turn
+from tradedesk.venues.pools import LATE_SLICES, SECOND_NS, SLICES, Limit, Per, Pool, Priority, Unit
 
 WEIGHT = Limit(per=Per.Exit, unit=Unit.Weight, most=100, window_ns=60 * SECOND_NS, header="used")
 ORDERS = Limit(per=Per.Account, unit=Unit.Orders, most=10, window_ns=10 * SECOND_NS, header="orders")

@@ -28,7 +28,8 @@ from tradedesk.clock import SystemClock
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.outcomes import Acknowledged, NotSent, Refused, StreamState, Unproven
 from tradedesk.venues.adapter import VenueFailed
-from tradedesk.venues.budgets import SECOND_NS, Limit, Per, Pool, Priority, Turn, Unit
+from tradedesk.venues.budgets import Turn
+from tradedesk.venues.pools import SECOND_NS, Limit, Per, Pool, Priority, Unit
 from tradedesk.venues.spot_adapter import SpotAdapter
 from tradedesk.venues.spot_prices import LIMITS, announced, price_of
 from tradedesk.venues.turns import Budgets

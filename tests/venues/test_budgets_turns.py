@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tradedesk.clock import SystemClock
-from tradedesk.venues.budgets import SECOND_NS, Limit, Per, Priority, Turn, Unit
+from tradedesk.venues.budgets import Turn
+from tradedesk.venues.pools import SECOND_NS, Limit, Per, Priority, Unit
 from tradedesk.venues.spot_prices import LIMITS, price_of
 from tradedesk.venues.turns import Budgets, Door, NoTurn, retry_after_ns
 

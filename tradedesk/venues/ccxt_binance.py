@@ -20,8 +20,8 @@ from msgspec import Struct
 from tradedesk.access import egress
 from tradedesk.access.vault import Secret
 from tradedesk.clock import Clock
-from tradedesk.venues.budgets import Price, Priority
 from tradedesk.venues.outcomes import Spoken, spoken
+from tradedesk.venues.pools import Price, Priority
 from tradedesk.venues.spot_prices import announced, price_of
 from tradedesk.venues.turns import Door, NoTurn
 

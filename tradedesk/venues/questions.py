@@ -12,8 +12,8 @@ from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.words import VenueId
 from tradedesk.venues import spot
 from tradedesk.venues.adapter import VenueFailed
-from tradedesk.venues.budgets import SECOND_NS, Priority
 from tradedesk.venues.ccxt_binance import GuardedBinance, Heard, listening, name_of
+from tradedesk.venues.pools import SECOND_NS, Priority
 
 LONGEST_TIME_ANSWER_NS = 1_000_000_000  # half of it is how far the measure can be off; the venue allows one second
 DOUBT_WAITS_NS = 20 * SECOND_NS  # for its turn; the order manager gives a question up after 30 s

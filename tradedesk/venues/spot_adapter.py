@@ -34,7 +34,6 @@ from tradedesk.log import SCRUBBER, Log
 from tradedesk.venues import spot, spot_ledger
 from tradedesk.venues.adapter import LastCheck, Markets, PrivateNews, VenueFailed
 from tradedesk.venues.backoff import back_off_s
-from tradedesk.venues.budgets import Priority
 from tradedesk.venues.ccxt_binance import (
     RECEIVE_WINDOW_MS,
     Addresses,
@@ -46,6 +45,7 @@ from tradedesk.venues.ccxt_binance import (
     was_not_sent,
 )
 from tradedesk.venues.outcomes import ARCHIVED, Asked, Spoken, is_refusal, spoken
+from tradedesk.venues.pools import Priority
 from tradedesk.venues.questions import NoAnswer, ask, clock_offset_ms, load_instruments, no_answer, readable, told
 from tradedesk.venues.spot_prices import API_SOCKET
 from tradedesk.venues.turns import Door

@@ -17,9 +17,9 @@ from tradedesk.log import Log
 from tradedesk.venues import spot
 from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.backoff import back_off_s
-from tradedesk.venues.budgets import Priority
 from tradedesk.venues.ccxt_binance import Addresses, GuardedBinance, StreamEnded
 from tradedesk.venues.feed import CandleChanged, DepthDiff, DepthSnapshot, Levels, Printed, PublicNews, Unsound
+from tradedesk.venues.pools import Priority
 from tradedesk.venues.questions import load_instruments, readable, told
 from tradedesk.venues.spot_prices import SOCKET
 from tradedesk.venues.turns import Door

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tradedesk.venues.budgets import SECOND_NS, Limit, Per, Price, Unit
+from tradedesk.venues.pools import SECOND_NS, Limit, Per, Price, Unit
 
 _MINUTE = 60 * SECOND_NS
 LIMITS = (

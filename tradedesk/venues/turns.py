@@ -13,19 +13,8 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from tradedesk.clock import Clock
-from tradedesk.venues.budgets import (
-    BAN_UNTOLD_NS,
-    SECOND_NS,
-    Ban,
-    Budget,
-    Client,
-    Limit,
-    Price,
-    Priority,
-    State,
-    Turn,
-    Unit,
-)
+from tradedesk.venues.budgets import BAN_UNTOLD_NS, Ban, Budget, Client, State, Turn
+from tradedesk.venues.pools import SECOND_NS, Limit, Price, Priority, Unit
 
 LOOK_NS = SECOND_NS // 4  # between two looks whether what waits is still wanted
 LONGEST_SLEEP_NS = 5 * SECOND_NS  # others may leave room at any time
