@@ -89,6 +89,21 @@ def test_a_damaged_line_ends_the_exchange_with_one_plain_sentence(tmp_path):
     )
 
 
+def futures_bids(described):
+    url = described["futures"]["rest"] + "/fapi/v1/depth?symbol=BTCUSDT"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return [(d(price), d(quantity)) for price, quantity in json.load(answer)["bids"]]
+
+
+def restart(described, market):
+    """At once, of one market or all, with its state."""
+    body = json.dumps({"kind": "restart", "state": "kept", "seconds": 0.0} | ({"market": market} if market else {}))
+    head = {"Authorization": f"Bearer {described['admin_token']}", "Content-Type": "application/json"}
+    request = urllib.request.Request(described["admin"] + "/faults", data=body.encode(), headers=head)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert answer.status == 200
+
+
 def test_a_futures_recording_plays_on_the_futures_exchange(tmp_path):
     header = structs.replace(HEADER, kind="usdm", instruments=(structs.replace(HEADER.instruments[0], tick=d("0.1"), lot=d("0.001")),))  # fmt: skip
     a_recording(tmp_path / "day.gz", 3, header).close(9)
@@ -96,12 +111,13 @@ def test_a_futures_recording_plays_on_the_futures_exchange(tmp_path):
     try:
         described = json.loads(process.stdout.readline())
         assert process.stderr.readline() == "day.gz has ended at line 6; the books stand\n"
-        with urllib.request.urlopen(
-            described["futures"]["rest"] + "/fapi/v1/depth?symbol=BTCUSDT", timeout=5
-        ) as answer:
-            bids = json.load(answer)["bids"]
-        assert [(d(price), d(quantity)) for price, quantity in bids] == [(d(60000), d(1)), (d(59000), d(3))]
+        told = [(d(60000), d(1)), (d(59000), d(3))]
+        assert futures_bids(described) == told
         assert bids_of(described) == []  # nobody is on the spot market
+        for market in ("futures", None, "futures"):  # it plays from its beginning again, however often
+            restart(described, market)
+            assert process.stderr.readline() == "day.gz has ended at line 6; the books stand\n"
+            assert futures_bids(described) == told
         process.terminate()
         assert process.wait(10) == 0
     finally:

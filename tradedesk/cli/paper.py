@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tradedesk.paper.futures.contracts import Contract
     from tradedesk.paper.futures.exchange import FuturesExchange
     from tradedesk.paper.futures.saved import SavedFutures
+    from tradedesk.paper.market import Market
     from tradedesk.paper.rows import Spec
     from tradedesk.paper.saved import Saved
     from tradedesk.paper.server.app import Running
@@ -199,9 +200,10 @@ def _futures(
     from tradedesk.paper.futures.exchange import FuturesExchange
     from tradedesk.paper.synthetic import FUTURES, Synthetic
 
-    if again.market.futures is not None:
+    recorded = again.recorded_futures()
+    if recorded is not None:
         contracts = [_contract(spec) for spec in again.market.futures_specs]
-        return FuturesExchange(contracts, futures_specs(accounts), again.market.futures, now=now, saved=saved)
+        return FuturesExchange(contracts, futures_specs(accounts), recorded, now=now, saved=saved)
     if asked.market.market != "synthetic":
         return None
 
@@ -237,6 +239,7 @@ class _Again:
         self.market = market
         self._asked = asked
         self._accounts = accounts
+        self._played: Market | None = None
         self.exchange: Exchange
 
     def make(self, saved: "Saved | None", now: int) -> "Exchange":
@@ -250,6 +253,17 @@ class _Again:
 
     def remake(self, saved: "Saved | None", now: int) -> "Exchange":
         """A further one, with the market from its beginning."""
+        self._begin_again()
+        return self.make(saved, now)
+
+    def recorded_futures(self) -> "Market | None":
+        """The futures of a recording, from their beginning; None where there are none."""
+        if self.market.futures is not None and self.market.futures is self._played:
+            self._begin_again()
+        self._played = self.market.futures
+        return self._played
+
+    def _begin_again(self) -> None:
         try:
             fresh = chosen(self._asked.market)
         except MarketError as error:
@@ -257,7 +271,6 @@ class _Again:
         self.market.close()
         fresh.stop = self.market.stop
         self.market = fresh
-        return self.make(saved, now)
 
 
 async def _serve(
