@@ -70,7 +70,10 @@ LIFE: list[DurableEvent] = [
     OrderPlaced(
         at=NOW + 2 * SECOND,
         source="worker:acme",
-        order=an_order(client_order_id="c2", qty="0.6", price="60010", replaces="c1", requests=(a_request(),)),
+        order=msgspec.structs.replace(
+            an_order(client_order_id="c2", qty="0.6", price="60010", replaces="c1", requests=(a_request(),)),
+            key="0f3a55c1d2e4",
+        ),
     ),
     decided("r2", RequestState.Refused, "-2011 Unknown order sent.", after=3 * SECOND),
 ]
@@ -133,8 +136,12 @@ def test_the_life_of_an_order_is_told_with_that_of_its_replacement_by_any_of_the
         (8, "c2", "placed", "2000.000"),
         (9, "c1", "Refused", "3000.000"),
     ]
+    assert [step["took_ms"] for step in document["steps"]] == [
+        None, "4.000", "4.000", "1000.000", None, None, "1000.000",
+    ]  # fmt: skip
     told = " | ".join(step["detail"] for step in document["steps"])
     for part in (
+        "by desk1, exit 127.0.0.2, key 0f3a55c1d2e4, replaces c1",
         "acme: buy 1 binance:BTCUSDT @ 60000 gtc, by desk1, exit 127.0.0.2",
         "0.4 @ 60000, fee 0.0004 BTC, maker, trade t1",
         "replaced by c2",

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from crash_checks import told
 from crash_operator import ME
 from crash_world import World, world
-from paper_process import has_loopback_range
+from paper_process import account, has_loopback_range
 
+from tradedesk.access.vault import key_fingerprint
 from tradedesk.cli.reach import Watch
 from tradedesk.domain.commands import CancelOrder, NotSubmitted
 from tradedesk.domain.orders import OrdStatus
@@ -96,6 +98,8 @@ def test_F63_on_a_full_disk_orders_are_denied_cancels_go_and_after_it_heals_all_
         assert made.home.journal.with_name("journal.0002.sqlite").exists()
         made.kill()
         made.quiet()
+        recorded = told(made.home.journal).replica.orders[first.client_order_id]
+        assert recorded.key == key_fingerprint(account(made.exchange.described, "acme")["api_key"])[:12]
 
 
 def test_F63_a_desk_killed_on_its_full_disk_comes_back_with_the_exchanges_books(tmp_path: Path) -> None:

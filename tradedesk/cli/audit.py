@@ -9,6 +9,9 @@ from tradedesk.cli.endings import FAILED, end
 from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tradedesk.domain.events import DurableEvent
     from tradedesk.journal.records import Reading
 
 JournalOption = Annotated[
@@ -76,7 +79,8 @@ def show_order(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The whole life of one order and of those that replaced it: who asked what, when, and what became of it.
+    """The whole life of one order and of those that replaced it: who asked what, when, by which exit and key, what
+    became of it, and how long that took.
 
     Example: tradedesk audit show 018f3a2b4c5d-7
     """
@@ -87,12 +91,17 @@ def show_order(
     from tradedesk.journal.store import JournalError
 
     path = journal_of(config, journal)
-    reading = Reading()
+    readings: list[Reading] = []
+
+    def anew() -> "Iterator[tuple[int, DurableEvent]]":
+        readings.append(Reading())
+        return read(path, readings[-1])
+
     try:
-        steps = life(read(path, reading), order)
+        steps = life(anew, order)
     except JournalError as error:
         end(str(error))
-    damaged = damage_of(reading)
+    damaged = damage_of(readings[-1])
     if not steps:
         unread = f" It is damaged: {said_of(damaged)}." if damaged else ""
         end(f"{path}: no order {order[:64]!r}; `tradedesk orders` and `tradedesk export orders` list them.{unread}")
@@ -103,6 +112,7 @@ def show_order(
             "at": iso_time(step.at),
             "at_ns": step.at,
             "after_ms": f"{(step.at - began) / 1_000_000:.3f}",
+            "took_ms": None if step.took is None else f"{step.took / 1_000_000:.3f}",
             "client_order_id": step.order,
             "source": step.source,
             "what": step.what,

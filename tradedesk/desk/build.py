@@ -7,9 +7,11 @@ import secrets
 from collections.abc import Callable
 from random import Random, SystemRandom
 
+import msgspec
+
 from tradedesk.access.egress import Egress
 from tradedesk.access.lease import Lease
-from tradedesk.access.vault import Secret, Vault
+from tradedesk.access.vault import Secret, Vault, key_fingerprint
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, VenueSettings, private_folder
 from tradedesk.desk.desk import Desk, Parts
@@ -24,6 +26,7 @@ from tradedesk.venues.feed import PublicFeed
 from tradedesk.venues.spot_prices import LIMITS
 from tradedesk.venues.turns import Budgets, Door
 
+KEY_DIGITS = 12  # of a key's fingerprint, in each order: enough to tell keys apart
 DEFAULT_EXIT = "127.0.0.1"  # of market data on a paper exchange where desk.toml names none
 SUPPORTED = ("binance",)  # ccxt ids that `venues` has an adapter for
 
@@ -75,6 +78,7 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
             for venue in settings.venues.values()
         },
         budgets=budgets,
+        keys={account: key_fingerprint(secret.api_key)[:KEY_DIGITS] for account, secret in secrets_of.items()},
         leases={
             account.id: Lease(secrets_of[account.id].api_key, _place(settings.venues[account.venue]), home.state)
             for account in settings.accounts.values()
@@ -94,6 +98,11 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
     """
     for folder in (home.state, home.sockets):
         private_folder(folder)
+    accounts = {
+        name: msgspec.structs.replace(account, key=parts.keys.get(name, ""))
+        for name, account in settings.accounts.items()
+    }
+    settings = msgspec.structs.replace(settings, accounts=accounts)
     made: list[Desk] = []  # the journal comes first, and tells the desk that is made after it
 
     def failed(reason: str) -> None:

@@ -45,6 +45,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     adapters: dict[AccountId, Callable[[LastCheck], Adapter]]
     feeds: dict[VenueId, Callable[[Callable[[ev.Event], None]], FeedHost]]
+    keys: dict[AccountId, str] = {}  # the fingerprints of their API keys
     leases: dict[AccountId, Lease] = {}  # of accounts that another desk of this machine could drive as well
     budgets: Budgets | None = None  # what the adapters and feeds share of their venues' rate limits
 

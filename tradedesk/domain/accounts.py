@@ -52,6 +52,7 @@ class Account(Struct, frozen=True, kw_only=True):
     secret: str  # name of its entry in the vault, never the secret
     limits: Limits
     family: str | None = None  # accounts that declare to share one exit
+    key: str = ""  # fingerprint of its API key; of no use but to tell keys apart, and empty until the vault is open
 
 
 class Halt(Struct, frozen=True, kw_only=True):

@@ -1,12 +1,13 @@
 """The life of one order as the journal tells it: who asked what and when, what the Gate and the venue said. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from tradedesk.domain.events import (
     DurableEvent,
     EventBase,
+    OrderChanged,
     OrderFilled,
     OrderMoved,
     OrderPlaced,
@@ -24,30 +25,54 @@ class Step(Struct, frozen=True, kw_only=True):
     record: int  # its number in the journal
     order: ClientOrderId  # an order and those that replaced it are told together
     at: int  # our clock, ns since the epoch
+    took: int | None  # ns: a decision since its request was made, the venue's words since the order was recorded
     source: str  # who recorded it: worker:acme, desk
     what: str  # placed, cancel, replace, Acknowledged, Refused, Denied, Accepted, traded, ...
     detail: str
 
 
-def life(events: Iterable[tuple[int, DurableEvent]], wanted: str) -> list[Step]:
+def life(read: Callable[[], Iterable[tuple[int, DurableEvent]]], wanted: str) -> list[Step]:
     """Every step of the order with this client or venue order id, and of those it replaced or was replaced by.
 
-    Oldest first; nothing if the journal knows no such order. Reads the events twice, so give a list or read anew.
+    Oldest first; nothing if the journal knows no such order. `read` is called twice: a journal may be longer than memory.
     """
-    known = list(events)
-    chain = _chain(known, wanted)
+    chain = _chain(read(), wanted)
+    if not chain:
+        return []
+    began: dict[str, int] = {}  # when each order was recorded and each request made, by its id
     steps: list[Step] = []
-    for number, event in known:
+    for number, event in read():
         told = _told(event)
-        if told is not None and told[0] in chain:
-            assert isinstance(event, EventBase)
-            steps.append(
-                Step(record=number, order=told[0], at=event.at, source=event.source, what=told[1], detail=told[2])
+        if told is None or told[0] not in chain:
+            continue
+        assert isinstance(event, EventBase)
+        match event:
+            case OrderPlaced(order=order):
+                began[told[0]] = event.at
+                began |= {request.request_id: event.at for request in order.requests}
+                since = None
+            case RequestMade(request=request):
+                began[request.request_id] = event.at
+                since = None
+            case RequestDecided():
+                since = began.get(event.request_id)
+            case _:
+                since = began.get(told[0])
+        steps.append(
+            Step(
+                record=number,
+                order=told[0],
+                at=event.at,
+                took=None if since is None else event.at - since,
+                source=event.source,
+                what=told[1],
+                detail=told[2],
             )
+        )
     return steps
 
 
-def _chain(events: list[tuple[int, DurableEvent]], wanted: str) -> set[ClientOrderId]:
+def _chain(events: Iterable[tuple[int, DurableEvent]], wanted: str) -> set[ClientOrderId]:
     """The client order ids that belong together: the one that is meant, and its replacements in both directions."""
     links: list[tuple[ClientOrderId, ClientOrderId]] = []
     found: set[ClientOrderId] = set()
@@ -88,6 +113,13 @@ def _told(event: DurableEvent) -> tuple[ClientOrderId, str, str] | None:
             venue = "" if event.venue_order_id is None else f"venue order {event.venue_order_id}"
             detail = ": ".join(part for part in (venue, event.reason) if part)
             return event.client_order_id, event.happening.value, detail
+        case OrderChanged():
+            news = (
+                None if event.order_qty is None else f"quantity {plain(event.order_qty)}",
+                None if event.known_as is None else f"known to the venue as {event.known_as}",
+                None if event.triggered_by is None else f"triggered by {event.triggered_by}",
+            )
+            return event.client_order_id, "changed", ", ".join(part for part in news if part)
         case OrderFilled(fill=fill):
             fee = "fee not yet known" if fill.fee is None else f"fee {plain(fill.fee.amount)} {fill.fee.currency}"
             maker = "maker" if fill.is_maker else "taker"
@@ -102,7 +134,11 @@ def _ticket(order: Order) -> str:
     flags = "".join(
         f" {name}" for name, is_set in (("post-only", order.post_only), ("reduce-only", order.reduce_only)) if is_set
     )
-    by = "other software" if order.is_external else f"{order.operator}, exit {order.egress}"
+    by = (
+        "other software"
+        if order.is_external
+        else f"{order.operator}, exit {order.egress}, key {order.key or 'unknown'}"
+    )
     replaces = "" if order.replaces is None else f", replaces {order.replaces}"
     block = "" if order.block is None else f", block {order.block}"
     return (

@@ -6,13 +6,14 @@ import msgspec
 from msgspec import Struct
 
 from tradedesk.domain import orders as rules
+from tradedesk.domain.accounts import Account
 from tradedesk.domain.alerts import Severity
 from tradedesk.domain.commands import AmendOrder, PlaceOrder
 from tradedesk.domain.gate import Approved, Denied
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import AmendBy, Order, OrdStatus, Request, RequestKind, RequestState
 from tradedesk.domain.outcomes import Acknowledged, NotSent, Refused, Unproven
-from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, OrderType, RequestId
+from tradedesk.domain.words import ClientOrderId, OperatorId, OrderType, RequestId
 from tradedesk.orders.books import Books
 from tradedesk.orders.cancels import Cancels
 from tradedesk.orders.doubts import OPEN_REQUEST, Doubts
@@ -32,12 +33,12 @@ class InTurn(Struct, kw_only=True):
 class Amends:
     """Of one account. A restart ends an amend in turn after its first leg: nothing is placed that nobody waits for."""
 
-    def __init__(self, books: Books, cancels: Cancels, doubts: Doubts, progress: Progress, egress: str) -> None:
+    def __init__(self, books: Books, cancels: Cancels, doubts: Doubts, progress: Progress, account: Account) -> None:
         self._books = books
         self._cancels = cancels
         self._doubts = doubts
         self._progress = progress
-        self._egress = egress
+        self._account = account
         self._in_turn: dict[ClientOrderId, InTurn] = {}  # by the id of the order to be placed
 
     # -- asking -----------------------------------------------------------------------------------------------------------
@@ -100,14 +101,13 @@ class Amends:
 
     def _successor(self, old: Order, command: AmendOrder) -> Order:
         return new_order(
-            self._books.account,
+            self._account,
             command.new_client_order_id,
             command.operator,
             command.order_qty - old.cum_qty,
             command.price,
             command.deadline,
             template=old,
-            egress=self._egress,
             now=self._books.now,
             replaces=old.client_order_id,
         )
@@ -224,7 +224,7 @@ def _request_for(old: Order, new: ClientOrderId) -> Request | None:
 
 
 def new_order(
-    account: AccountId,
+    account: Account,
     client_order_id: ClientOrderId,
     operator: OperatorId,
     order_qty: Decimal,
@@ -232,14 +232,13 @@ def new_order(
     deadline: int,
     *,
     template: PlaceOrder | Order,
-    egress: str,
     now: int,
     replaces: ClientOrderId | None = None,
 ) -> Order:
     """An intent with its birth pending; what is not named is as in `template`."""
     birth = Request(request_id=RequestId(client_order_id), kind=RequestKind.New, operator=operator, made_at=now)
     return Order(
-        account=account,
+        account=account.id,
         client_order_id=client_order_id,
         instrument=template.instrument,
         side=template.side,
@@ -251,7 +250,8 @@ def new_order(
         reduce_only=template.reduce_only,
         operator=operator,
         block=template.block,
-        egress=egress,
+        egress=account.egress,
+        key=account.key,
         placed_at=now,
         deadline=deadline,
         requests=(birth,),

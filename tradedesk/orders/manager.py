@@ -62,13 +62,13 @@ class OrderManager:
         new_id: Callable[[], ClientOrderId],
         now: int,
     ) -> None:
-        self._egress = account.egress
+        self._account = account
         self._new_id = new_id
         self._books = Books(account, info.instruments, history, now)
         self._cancels = Cancels(self._books)
         self._doubts = Doubts(self._books, info)
         self._progress = Progress(self._books, self._cancels, self._doubts)
-        self._amends = Amends(self._books, self._cancels, self._doubts, self._progress, account.egress)
+        self._amends = Amends(self._books, self._cancels, self._doubts, self._progress, account)
         self._reconciler = Reconciler(self._books, self._doubts, self._progress, info)
         self._clearings: list[Clearing] = []
         self._sweep: Sweep | None = None
@@ -193,14 +193,13 @@ class OrderManager:
             self._books.refused(command.operator, command.client_order_id, "this client order id was used before")
             return
         order = new_order(
-            self._books.account,
+            self._account,
             command.client_order_id,
             command.operator,
             command.order_qty,
             command.price,
             command.deadline,
             template=command,
-            egress=self._egress,
             now=self._books.now,
         )
         self._books.placed(order)
