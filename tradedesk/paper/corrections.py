@@ -60,7 +60,7 @@ def amend(engine: Engine, order: Order | None, new_qty: Decimal, new_client_id: 
         _shrink(engine, each, each.lots - lots)
         reported = engine.report("REPLACED", each, orig_client_id=orig_id)
         if each is order:
-            execution_id = reported
+            execution_id = reported.execution_id
     if order_list is not None and order_list.pair is not None and order in order_list.pair:
         needs = max(need_of(leg) for leg in order_list.pair)
         freed = max(order_list.locked - needs, 0)

@@ -21,6 +21,7 @@ from tradedesk.paper.rows import (
     Execution,
     ListChanged,
     NewOrder,
+    OrderRow,
     PreventedMatch,
     Print,
     Refusal,
@@ -91,16 +92,19 @@ class Engine:
         return ready
 
     # -- placing ------------------------------------------------------------------------------------------------------
-    def place(self, account: Account, new: NewOrder) -> tuple[Order, list[TradeRow]]:
-        """The order, and the fills it had at once. The caller settles when it has looked at them."""
+    def place(self, account: Account, new: NewOrder) -> OrderRow:
+        """The order with the fills it had at once. The caller settles then."""
         ready = self.vet(account, new)
         order = self.admit(account, new, ready)
         given = order.instrument.given(order.is_buy)
         self.ledger.lock(account.spec.name, given, order.locked)
         self.arm(order)
-        self.report("NEW", order)
+        told = self.report("NEW", order)
         self.balances_changed(account, (given,))
-        return order, self.set_working(order)
+        fills = self.set_working(order)
+        if order.is_open and not fills and not order.prevented:
+            return told.row  # nothing happened to it since
+        return order.row(tuple(fills))
 
     def admit(self, account: Account, new: NewOrder, ready: Ready, order_list: OrderList | None = None) -> Order:
         """A new order in the lists of its account; it is not anywhere else yet."""
@@ -452,23 +456,20 @@ class Engine:
         cancel_id: str = "",
         orig_client_id: str = "",
         prevention: PreventedMatch | None = None,
-    ) -> int:
-        """Returns the execution id."""
-        execution_id = self.next.execution
-        self.next.execution += 1
-        self.events.append(
-            Execution(
-                what=what,
-                row=order.row(),
-                execution_id=execution_id,
-                time=self.now,
-                fill=fill,
-                cancel_client_order_id=cancel_id,
-                orig_client_order_id=orig_client_id,
-                prevention=prevention,
-            )
+    ) -> Execution:
+        execution = Execution(
+            what=what,
+            row=order.row(),
+            execution_id=self.next.execution,
+            time=self.now,
+            fill=fill,
+            cancel_client_order_id=cancel_id,
+            orig_client_order_id=orig_client_id,
+            prevention=prevention,
         )
-        return execution_id
+        self.next.execution += 1
+        self.events.append(execution)
+        return execution
 
     def reject(self, account: Account, new: NewOrder, why: str) -> None:
         """Tell of an order that passed the filters and was refused all the same. It never was anywhere."""
@@ -481,8 +482,8 @@ class Engine:
 
     def balances_changed(self, account: Account, assets: tuple[str, ...]) -> None:
         name = account.spec.name
-        balances = {asset: self.ledger.row(name, asset) for asset in assets}
-        self.events.append(AccountChanged(account=name, balances=balances, time=self.now))
+        units = {asset: self.ledger.units(name, asset) for asset in assets}
+        self.events.append(AccountChanged(account=name, units=units, time=self.now))
 
     def list_changed(self, order_list: OrderList) -> None:
         order_list.time = self.now

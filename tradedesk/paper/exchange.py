@@ -72,7 +72,11 @@ class Exchange(Questions):
     def advance(self, now: int) -> None:
         """Let the market's own flow act up to and including `now`."""
         engine = self._engine
-        now = max(now, engine.now)
+        if now <= engine.now:
+            now = engine.now
+            due = engine.market.next_due()
+            if due is None or due > now:
+                return  # it was let act at this very time already
         for action in engine.market.act(now, engine.books):
             perform(engine, action)
         engine.now = now
@@ -268,8 +272,7 @@ class Exchange(Questions):
 
     # -- finding and ending orders --------------------------------------------------------------------------------------
     def _place(self, account: str, new: NewOrder) -> OrderRow:
-        order, fills = self._engine.place(self._engine.accounts[account], new)
-        row = order.row(tuple(fills))
+        row = self._engine.place(self._engine.accounts[account], new)
         self._engine.settle()
         return row
 

@@ -113,9 +113,14 @@ class Ledger:
             self._held[name] = {asset: list(pair) for asset, pair in assets.items()}
         self.outside, self.commissions = dict(outside), dict(commissions)
 
-    def row(self, account: str, asset: str) -> tuple[Decimal, Decimal]:
+    def units(self, account: str, asset: str) -> tuple[int, int]:
         """(free, locked)."""
         free, locked = self._held[account].get(asset, (0, 0))
+        return free, locked
+
+    def row(self, account: str, asset: str) -> tuple[Decimal, Decimal]:
+        """The same as amounts."""
+        free, locked = self.units(account, asset)
         return from_units(free), from_units(locked)
 
     def rows(self, account: str) -> dict[str, tuple[Decimal, Decimal]]:
@@ -127,4 +132,8 @@ class Ledger:
         return held + self.outside.get(asset, 0) + self.commissions.get(asset, 0)
 
     def _pair(self, account: str, asset: str) -> list[int]:
-        return self._held[account].setdefault(asset, [0, 0])
+        held = self._held[account]
+        pair = held.get(asset)
+        if pair is None:
+            pair = held[asset] = [0, 0]
+        return pair

@@ -71,8 +71,11 @@ class Instrument:
             self._average, self._average_at = self.tape.average(now), at
         if self._average is not None:
             return self._average
-        best = [price for price in (self.book.best_bid(), self.book.best_ask()) if price is not None]
-        return sum(best) * self.tick / len(best) if best else None
+        bid, ask = self.book.best_bid(), self.book.best_ask()
+        if bid is not None and ask is not None:
+            return (bid + ask) * self.tick / 2
+        best = ask if bid is None else bid
+        return None if best is None else best * self.tick
 
     def given(self, is_buy: bool) -> str:
         """The asset an order of this side gives."""

@@ -135,7 +135,7 @@ class Otoco(Struct, frozen=True, kw_only=True):
 NewList = Oco | Oto | Otoco
 
 
-class TradeRow(Struct, frozen=True, kw_only=True):
+class TradeRow(Struct, frozen=True, kw_only=True, gc=False):
     """One execution of one client order, as myTrades shows it."""
 
     symbol: str
@@ -152,7 +152,7 @@ class TradeRow(Struct, frozen=True, kw_only=True):
     order_list_id: int = -1
 
 
-class OrderRow(Struct, frozen=True, kw_only=True):
+class OrderRow(Struct, frozen=True, kw_only=True, gc=False):
     """One client order as it stands."""
 
     account: str
@@ -272,7 +272,7 @@ class CancelReplaced(Struct, frozen=True, kw_only=True):
     new: OrderRow | Refusal | None
 
 
-class Execution(Struct, frozen=True, kw_only=True):
+class Execution(Struct, frozen=True, kw_only=True, gc=False):
     """An executionReport to be: what happened to one client order. `row` is the order after it."""
 
     what: str  # NEW, CANCELED, REPLACED, REJECTED, TRADE, EXPIRED, TRADE_PREVENTION
@@ -306,8 +306,16 @@ class AccountChanged(Struct, frozen=True, kw_only=True):
     """Balances after a change: asset -> (free, locked); only assets that may have changed."""
 
     account: str
-    balances: dict[str, tuple[Decimal, Decimal]]
+    units: dict[str, tuple[int, int]]  # of 1e-8
     time: int
+
+    @property
+    def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """As amounts; made for who looks, since most changes are told to nobody."""
+        return {
+            asset: (Decimal(free).scaleb(-8), Decimal(locked).scaleb(-8))
+            for asset, (free, locked) in self.units.items()
+        }
 
 
 class ListChanged(Struct, frozen=True, kw_only=True):

@@ -90,11 +90,14 @@ def check_counts(
         raise refuse_filter("MAX_NUM_ORDERS")
     algos = icebergs = 0
     for order in orders:
-        algos += order.kind in STOP_KINDS
-        icebergs += order.iceberg_qty is not None
-        known = account.by_client_id.get((symbol, order.client_order_id or ""))
-        if known is not None and known.is_open:
-            raise Refusal(-2010, "Duplicate order sent.")
+        if order.kind in STOP_KINDS:
+            algos += 1
+        if order.iceberg_qty is not None:
+            icebergs += 1
+        if order.client_order_id is not None:
+            known = account.by_client_id.get((symbol, order.client_order_id))
+            if known is not None and known.is_open:
+                raise Refusal(-2010, "Duplicate order sent.")
     if algos and algos + account.count(symbol, lambda o: o.kind in STOP_KINDS) > spec.max_algo_orders:
         raise refuse_filter("MAX_NUM_ALGO_ORDERS")
     if icebergs and icebergs + account.count(symbol, lambda o: o.peak > 0) > spec.max_iceberg_orders:

@@ -13,14 +13,16 @@ from typing import Any, Generic, Protocol, TypeVar
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.futures import rows as futures_rows
 from tradedesk.paper.futures.exchange import FuturesExchange
+from tradedesk.paper.ledger import from_units, to_units
 from tradedesk.paper.rows import OrderRow, Refusal, TradeRow
 
 KEPT = 60_000_000_000  # ns
 MOST_KEPT = 50_000  # changes; with more in a minute the oldest are forgotten, and reads lag less
 
 _OPEN = ("NEW", "PARTIALLY_FILLED", "PENDING_NEW")
-_NOTHING = (Decimal(0), Decimal(0))
+_NOTHING = (0, 0)
 _Key = tuple[str, str, int]  # account, symbol, order id
+_Units = dict[str, tuple[int, int]]  # asset -> (free, locked), of 1e-8
 _Balances = dict[str, tuple[Decimal, Decimal]]
 
 
@@ -41,50 +43,73 @@ R = TypeVar("R", bound=Row)
 
 
 class Lag(Generic[R]):
-    """The changes of the last minute. Fed with every one, in its order; times in ns."""
+    """The changes of the last minute. Fed with every one, in its order; times in ns.
+
+    They are kept as they come: many change and few ask, so who asks looks for what was before.
+    """
 
     def __init__(self, open_orders: Iterable[R], held: Mapping[str, _Balances]) -> None:
         """What stands at the beginning: the open orders, and by account what it holds."""
-        self._orders: deque[tuple[int, _Key, R | None]] = deque(maxlen=MOST_KEPT)
-        self._balances: deque[tuple[int, str, _Balances]] = deque(maxlen=MOST_KEPT)
-        self._open = {_key(row): row for row in open_orders}
-        self._held = {name: dict(balances) for name, balances in held.items()}
+        self._orders: deque[tuple[int, R]] = deque()
+        self._balances: deque[tuple[int, str, _Units]] = deque()
+        self._stood = {_key(row): row for row in open_orders}  # those open before the oldest change that is kept
+        self._held = {name: _units(balances) for name, balances in held.items()}  # what was held before it
 
     def order_changed(self, row: R, time: int) -> None:
-        key = _key(row)
-        self._orders.append((time, key, self._open.get(key)))
-        if row.status in _OPEN:
-            self._open[key] = row
-        else:
-            self._open.pop(key, None)
-        while self._orders[0][0] < time - KEPT:
-            self._orders.popleft()
+        orders = self._orders
+        orders.append((time, row))
+        while orders[0][0] < time - KEPT or len(orders) > MOST_KEPT:
+            _, old = orders.popleft()
+            if old.status in _OPEN:
+                self._stood[_key(old)] = old
+            else:
+                self._stood.pop(_key(old), None)
 
-    def balances_changed(self, account: str, balances: _Balances, time: int) -> None:
-        held = self._held.setdefault(account, {})
-        self._balances.append((time, account, {asset: held.get(asset, _NOTHING) for asset in balances}))
-        held |= balances
-        while self._balances[0][0] < time - KEPT:
-            self._balances.popleft()
+    def balances_changed(self, account: str, units: _Units, time: int) -> None:
+        changes = self._balances
+        changes.append((time, account, units))
+        while changes[0][0] < time - KEPT or len(changes) > MOST_KEPT:
+            _, name, old = changes.popleft()
+            self._held.setdefault(name, {}).update(old)
 
     def orders_before(self, account: str, then: int) -> dict[_Key, R | None]:
-        """Of the account's orders that changed after `then`: how each was at that moment, None where it was not yet."""
+        """Of the account's orders that changed after `then`: how each was at that moment, None where it was not open."""
         before: dict[_Key, R | None] = {}
-        for time, key, row in reversed(self._orders):
-            if time <= then:
+        sought: set[_Key] = set()
+        for time, row in reversed(self._orders):
+            if time <= then and not sought:
                 break
-            if key[0] == account:
-                before[key] = row  # the earliest change after `then` is met last
-        return before
+            if row.account != account:
+                continue
+            key = _key(row)
+            if time > then:
+                sought.add(key)
+            elif key in sought:
+                sought.remove(key)
+                before[key] = row if row.status in _OPEN else None
+        return before | {key: self._stood.get(key) for key in sought}
 
     def balances_before(self, account: str, then: int) -> _Balances:
-        before: _Balances = {}
-        for time, name, balances in reversed(self._balances):
-            if time <= then:
+        before: _Units = {}
+        sought: set[str] = set()
+        for time, name, units in reversed(self._balances):
+            if time <= then and not sought:
                 break
-            if name == account:
-                before |= balances
-        return before
+            if name != account:
+                continue
+            if time > then:
+                sought.update(units)
+                continue
+            for asset in sought & units.keys():
+                sought.remove(asset)
+                before[asset] = units[asset]
+        held = self._held.get(account, {})
+        before |= {asset: held.get(asset, _NOTHING) for asset in sought}
+        return {asset: (from_units(free), from_units(locked)) for asset, (free, locked) in before.items()}
+
+
+def _units(balances: _Balances) -> _Units:
+    return {asset: (to_units(free) or 0, to_units(locked) or 0) for asset, (free, locked) in balances.items()}
 
 
 def _key(row: Row) -> _Key:

@@ -28,7 +28,7 @@ _LONGEST_KEY = 128  # characters of a key that are remembered
 _FIRST_UID = 350_000_001
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class Seen(Struct, frozen=True, kw_only=True, gc=False):
     """One request as the exchange saw it, for tests that ask from where and how often something came."""
 
     number: int  # from 1, without holes
@@ -133,8 +133,8 @@ class Commons:
 
     def now(self) -> int:
         """The present (ns); never goes back, whatever the clock does."""
-        self._now = max(self._now, self._clock.now())
-        return self._now
+        now = self._now = max(self._now, self._clock.now())
+        return now
 
     def monotonic(self) -> int:
         """ns of a clock that measures durations; what the wall clock does is nothing to it."""
@@ -161,15 +161,22 @@ class Commons:
         is_answered: bool = True,
     ) -> int:
         """Remember one request; returns its number."""
-        known = self.keys.get(key) if key is not None else None
-        self.seen.count += 1
-        self.seen.rows.append(
+        account = None
+        if key is not None:
+            known = self.keys.get(key)
+            if known is None:
+                key = key[:_LONGEST_KEY]
+            else:
+                key, account = known.api_key, known.name  # so that the text of the request itself need not stay
+        seen = self.seen
+        seen.count += 1
+        seen.rows.append(
             Seen(
-                number=self.seen.count,
+                number=seen.count,
                 time=self.now(),
                 peer=peer,
-                key=key[:_LONGEST_KEY] if key is not None else None,
-                account=known.name if known else None,
+                key=key,
+                account=account,
                 method=method[:100],
                 path=path[:200],
                 client_order_id=client_order_id,
@@ -183,7 +190,7 @@ class Commons:
                 is_answered=is_answered,
             )
         )
-        return self.seen.count
+        return seen.count
 
 
 class Front(ABC):
@@ -248,15 +255,6 @@ class Front(ABC):
 
     # -- requests -------------------------------------------------------------------------------------------------------
 
-    def shown_time(self, now: int) -> int:
-        """What the venue's clock shows (ns)."""
-        return now + self.commons.faults.skew(self.market)
-
-    def shown_unit(self, unit: int) -> int:
-        """`unit` for rendering: stamps divided by it are what the venue's clock shows."""
-        shift = self.commons.faults.skew(self.market)
-        return Skewed(unit, shift) if shift else unit
-
     def perform(
         self,
         route: Route,
@@ -275,12 +273,11 @@ class Front(ABC):
         weight = route.weight if isinstance(route.weight, int) else route.weight(parameters)
         try:
             self.limits.charge(peer, weight, now)
-            shown = self.shown_time(now)
-            parameters.shift = shown - now
-            key = identify(shown)
+            shift = parameters.shift = self.commons.faults.skew(self.market)
+            key = identify(now + shift)
             if key is not None:
                 check_right(key, route.right or (self.trade_right if route.is_order else Right.READ), now)
-            call = Call(peer=peer, now=now, unit=self.shown_unit(unit), key=key)
+            call = Call(peer=peer, now=now, unit=Skewed(unit, shift) if shift else unit, key=key)
             result = route.operation(self.as_of(now - lag) if lag else self, call, parameters)
             if route.is_order:
                 self.limits.refund(peer, weight, now)

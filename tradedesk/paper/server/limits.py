@@ -85,30 +85,40 @@ class Window:
         """As the headers have it: 10S, 1M, 1D."""
         return f"{self.number}{self.interval[0]}"
 
-    def _turn(self, now: int) -> None:
-        if now // self._length_ns != self._stretch:
-            self._stretch = now // self._length_ns
-            self._counts.clear()
-
-    def _slot(self, key: str) -> str:
-        return key if key in self._counts or len(self._counts) < _MOST_KEYS else _OTHERS
+    def _turn(self, stretch: int) -> None:
+        self._stretch = stretch
+        self._counts.clear()
 
     def count(self, key: str, now: int) -> int:
-        self._turn(now)
-        return self._counts.get(self._slot(key), 0)
+        if now // self._length_ns != self._stretch:
+            self._turn(now // self._length_ns)
+        count = self._counts.get(key)
+        if count is None:
+            return 0 if len(self._counts) < _MOST_KEYS else self._counts.get(_OTHERS, 0)
+        return count
 
     def add(self, key: str, now: int, amount: int) -> int:
         """The count after it. Negative amounts give back, never below nothing."""
-        self._turn(now)
-        slot = self._slot(key)
-        after = self._counts[slot] = max(0, self._counts.get(slot, 0) + amount)
+        if now // self._length_ns != self._stretch:
+            self._turn(now // self._length_ns)
+        counts = self._counts
+        if key not in counts and len(counts) >= _MOST_KEYS:
+            key = _OTHERS
+        after = counts.get(key, 0) + amount
+        counts[key] = after = after if after > 0 else 0
         return after
 
     def ends(self, now: int) -> int:
         return (now // self._length_ns + 1) * self._length_ns
 
-    def row(self) -> dict[str, object]:
-        return {"interval": self.interval, "intervalNum": self.number, "limit": self.limit}
+    def row(self, kind: str) -> dict[str, object]:
+        return {"rateLimitType": kind, "interval": self.interval, "intervalNum": self.number, "limit": self.limit}
+
+    def counted(self, kind: str, key: str, now: int) -> dict[str, object]:
+        """The row with what `key` has used of it."""
+        row = self.row(kind)
+        row["count"] = self.count(key, now)
+        return row
 
 
 class Ban(Struct, frozen=True, kw_only=True):
@@ -263,17 +273,15 @@ class Limits:
 
     def weight_row(self, peer: str, now: int) -> dict[str, object]:
         """The row of a WebSocket API answer."""
-        return {"rateLimitType": "REQUEST_WEIGHT", **self._weight.row(), "count": self.weight(peer, now)}
+        return self._weight.counted("REQUEST_WEIGHT", peer, now)
 
     def order_rows(self, account: str, now: int) -> list[dict[str, object]]:
-        return [
-            {"rateLimitType": "ORDERS", **window.row(), "count": window.count(account, now)} for window in self._orders
-        ]
+        return [window.counted("ORDERS", account, now) for window in self._orders]
 
     def announced(self) -> list[dict[str, object]]:
         """The rateLimits of exchangeInfo."""
-        rows: list[dict[str, object]] = [{"rateLimitType": "REQUEST_WEIGHT", **self._weight.row()}]
-        rows += [{"rateLimitType": "ORDERS", **window.row()} for window in self._orders]
+        rows = [self._weight.row("REQUEST_WEIGHT")]
+        rows += [window.row("ORDERS") for window in self._orders]
         if self._raw is not None:
-            rows.append({"rateLimitType": "RAW_REQUESTS", **self._raw.row()})
+            rows.append(self._raw.row("RAW_REQUESTS"))
         return rows

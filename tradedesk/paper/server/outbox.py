@@ -69,7 +69,8 @@ class Outbox:
         if self.is_cut or self._ending is not None:
             return
         is_ping = kind is not WSMsgType.TEXT
-        if self._faults is not None and self._faults.silences(self, is_ping=is_ping):
+        faults = self._faults
+        if faults is not None and faults.rules.has("sockets") and faults.silences(self, is_ping=is_ping):
             return
         if self._way is None:
             self._write(frame, kind)

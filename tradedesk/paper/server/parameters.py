@@ -20,6 +20,7 @@ _COMPILED = {
 _TOO_PRECISE = Decimal("NaN")
 LARGEST = Decimal(10) ** 12  # above any price or quantity of any symbol, below what would format to pages
 _LARGEST_LONG = 2**63 - 1
+_LONGEST_NUMBER = 41  # characters of _NUMBER
 _HOUR = 3_600 * 1_000_000_000  # ns
 
 
@@ -62,7 +63,7 @@ class Parameters:
     """The parameters of one request. Each is taken by name; `finish` refuses what nobody took."""
 
     def __init__(self, values: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
-        self._values = dict(values)
+        self._values = values if type(values) is dict else dict(values)
         self._read: set[str] = set()
         self.shift = 0  # ns that the venue's clock is ahead of the present: what the client calls now
 
@@ -73,12 +74,15 @@ class Parameters:
     def text(self, name: str) -> str | None:
         """The value, None if it was not sent. Raises -1105 if it is empty."""
         value = self._values.get(name)
-        if value is None:
-            return None
-        self._read.add(name)
-        if not value:
+        if value:
+            self._read.add(name)
+        elif value is not None:
             raise Refusal(-1105, f"Parameter '{name}' was empty.")
         return value
+
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether any of them was sent."""
+        return not names.isdisjoint(self._values)
 
     def must(self, name: str) -> str:
         value = self.text(name)
@@ -100,7 +104,7 @@ class Parameters:
         text = self.text(name)
         if text is None:
             return None
-        value = _number(text)
+        value = _number(text) if len(text) <= _LONGEST_NUMBER else None
         if value is None:
             raise _illegal(name, _NUMBER)
         if value is _TOO_PRECISE:

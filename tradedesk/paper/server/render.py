@@ -15,7 +15,7 @@ ZERO = "0.00000000"
 
 
 def number(value: Decimal) -> str:
-    return f"{value:.8f}"
+    return f"{value:.8f}" if value else ZERO
 
 
 def number_or_zero(value: Decimal | None) -> str:

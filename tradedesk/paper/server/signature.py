@@ -2,10 +2,13 @@
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -17,18 +20,22 @@ from tradedesk.paper.accounts import API_KEY, Key, Right
 from tradedesk.paper.rows import Refusal
 from tradedesk.paper.server.parameters import Parameters, to_ns
 
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 _WINDOW = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?", re.ASCII)
 _STAMP = re.compile(r"[0-9]{1,20}", re.ASCII)
 _AHEAD = 1_000_000_000  # ns a client's clock may be ahead
 _DEFAULT_WINDOW = 5_000_000_000
 _LARGEST_WINDOW = 60_000_000_000
+_BLOCK = 64  # bytes, of SHA-256
 
 
 def key_of(keys: Mapping[str, Key], api_key: str | None, peer: str) -> Key:
     """The key, used from `peer`. Raises -2014 or -2015, both HTTP 401: unknown, revoked or from elsewhere is one."""
-    if api_key is None or not API_KEY.fullmatch(api_key):
+    key = None if api_key is None else keys.get(api_key)
+    if key is None and (api_key is None or not API_KEY.fullmatch(api_key)):
         raise Refusal(-2014, "API-key format invalid.", 401)
-    key = keys.get(api_key)
     if key is None or key.is_revoked or (key.addresses and peer not in key.addresses):
         raise _not_permitted()
     return key
@@ -95,8 +102,7 @@ def check_signature(key: Key, parameters: Parameters, payload: bytes) -> None:
 
 def _is_signed(key: Key, signature: str, payload: bytes) -> bool:
     if key.secret is not None:
-        expected = hmac.digest(key.secret.encode(), payload, "sha256").hex()
-        return hmac.compare_digest(expected.encode(), signature.lower().encode())
+        return hmac.compare_digest(hmac_sha256(key.secret, payload).encode(), signature.lower().encode())
     try:
         raw = base64.b64decode(signature, validate=True)
         match key.public_key:
@@ -111,6 +117,23 @@ def _is_signed(key: Key, signature: str, payload: bytes) -> bool:
     return True
 
 
+def hmac_sha256(secret: str, payload: bytes) -> str:
+    """In hex. RFC 2104 by hand: the key's own blocks are hashed once, which is two thirds of what a short payload costs."""
+    inner, outer = _begun(secret)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(payload)
+    outer.update(inner.digest())
+    return outer.hexdigest()
+
+
+@lru_cache(maxsize=8_192)
+def _begun(secret: str) -> "tuple[_Hash, _Hash]":
+    """The inner and the outer hash after their first block."""
+    key = secret.encode()
+    block = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes(x ^ 0x36 for x in block)), hashlib.sha256(bytes(x ^ 0x5C for x in block))
+
+
 def rest_payload(query: str, body: str) -> bytes:
     """What a REST client signs: query and body as sent, joined with nothing, the signature taken out of wherever it stands."""
     kept = (
@@ -121,4 +144,6 @@ def rest_payload(query: str, body: str) -> bytes:
 
 def socket_payload(parameters: Mapping[str, str]) -> bytes:
     """What a WebSocket API client signs: all but the signature, sorted by name."""
-    return "&".join(f"{name}={value}" for name, value in sorted(parameters.items()) if name != "signature").encode()
+    signed = dict(parameters)
+    signed.pop("signature", None)
+    return "&".join(map("=".join, sorted(signed.items()))).encode()

@@ -141,8 +141,11 @@ class UserStreams:
 
     def tell(self, account: str, render: Callable[[int], Json]) -> None:
         """Send what `render(unit)` makes to all who listen to the account."""
+        listeners = self._listeners.get(account)
+        if not listeners:
+            return
         has_faults = self.faults.has_any()
-        for listener in self._listeners.get(account, ()):
+        for listener in listeners:
             if has_faults:
                 listener.tell_through(self.faults, self.market, render)
             else:

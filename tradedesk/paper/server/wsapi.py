@@ -77,21 +77,20 @@ def _parse_plain(text: str) -> Request | None:
         return None
     identifier = frame.get("id")
     if type(identifier) is int:
-        if not 0 < identifier < _PLAIN_INTEGER:
+        if not -_PLAIN_INTEGER < identifier < _PLAIN_INTEGER:
             return None
     elif type(identifier) is not str or len(identifier) > 36:
         return None
-    values: dict[str, str] = {}
     for name, value in params.items():
         if type(value) is str:
-            values[name] = value
-        elif type(value) is int and 0 < value < _PLAIN_INTEGER:  # 0 may have been written as -0
-            values[name] = str(value)
+            continue
+        if type(value) is int and 0 < value < _PLAIN_INTEGER:  # 0 may have been written as -0
+            params[name] = str(value)
         elif type(value) is bool:
-            values[name] = "true" if value else "false"
+            params[name] = "true" if value else "false"
         else:
             return None
-    return Request(identifier, method.removeprefix("v3/"), values) if type(method) is str else None
+    return Request(identifier, method.removeprefix("v3/"), params) if type(method) is str else None
 
 
 def _parse_any(text: str) -> Request:
@@ -238,16 +237,7 @@ class ApiDoor:
         except BadFrame as bad:
             socket.outbox.put(orjson.dumps({"id": bad.id, "status": 400, "error": error(bad.refusal)}))
             return
-        commons = self.front.commons
-        known = commons.keys.get(_key_of(socket, request) or "")
-        rule = commons.faults.request(
-            self.front.market,
-            "wsapi",
-            account=known.name if known else None,
-            method=request.method,
-            path=None,
-            values=request.values,
-        )
+        rule = self._struck(socket, request) if self.front.commons.faults.rules.has("requests") else None
         if rule is None:
             answered = self.answer(socket, request)
             socket.outbox.put(answered.frame())
@@ -255,6 +245,19 @@ class ApiDoor:
                 socket.outbox.end(TOO_MANY, "its address is banned")
         else:
             fault_wsapi.strike(self, socket, request, rule)
+
+    def _struck(self, socket: ApiSocket, request: Request) -> Rule | None:
+        """The fault that strikes this request."""
+        commons = self.front.commons
+        known = commons.keys.get(_key_of(socket, request) or "")
+        return commons.faults.request(
+            self.front.market,
+            "wsapi",
+            account=known.name if known else None,
+            method=request.method,
+            path=None,
+            values=request.values,
+        )
 
     def answer(
         self,
@@ -275,9 +278,9 @@ class ApiDoor:
             asked = parameters.choice("returnRateLimits", ("true", "false"))
             shows_limits = shows_limits if asked is None else asked == "true"
             result = self._perform(socket, peer, request, parameters, lag)
-            result = self.front.commons.faults.market_answer(
-                self.front.market, "wsapi", request.method, None, request.values, result
-            )
+            faults = self.front.commons.faults
+            if faults.rules.has("events"):
+                result = faults.market_answer(self.front.market, "wsapi", request.method, None, request.values, result)
             answer["result"] = result if rule is None else changed(rule.fault, result)
         except Refusal as caught:
             refusal = caught
@@ -286,7 +289,7 @@ class ApiDoor:
             log.exception("bug in %s", request.method)
             refusal = Refusal(-1000, "An unknown error occurred while processing the request.", 500)
             answer |= {"status": 500, "error": error(refusal)}
-        status, code = (refusal.http, refusal.code) if refusal else (200, None)
+        status, code = (refusal.http, refusal.code) if refusal is not None else (200, None)
         number = self.note(socket, request, status=status, code=code, rule=rule, is_answered=is_answered)
         if shows_limits:
             answer["rateLimits"] = self._limits(peer, request.method, _key_of(socket, request))

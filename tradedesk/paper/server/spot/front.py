@@ -73,8 +73,8 @@ class SpotFront(Front):
         return self.exchange.next_due()
 
     def distribute(self, now: int) -> None:
-        events = self.exchange.drain()
-        for event in events:
+        prints: list[Print] = []
+        for event in self.exchange.drain():
             match event:
                 case Execution(row=row, fill=fill):
                     self._lag.order_changed(row, event.time)
@@ -82,11 +82,13 @@ class SpotFront(Front):
                         self.limits.give_back_order(row.account, now, MAKER_CREDIT if fill.is_maker else TAKER_CREDIT)
                     self.users.tell(row.account, partial(user_events.execution_report, event))
                 case AccountChanged():
-                    self._lag.balances_changed(event.account, event.balances, event.time)
+                    self._lag.balances_changed(event.account, event.units, event.time)
                     self._updated[event.account] = event.time
                     self.users.tell(event.account, partial(user_events.account_position, event))
+                case Print():
+                    prints.append(event)
                 case ListChanged():
                     self.users.tell(event.row.account, partial(user_events.list_status, event))
                 case BalanceMoved():
                     self.users.tell(event.movement.account, partial(user_events.balance_update, event))
-        self.streams.happened([event for event in events if isinstance(event, Print)], now)
+        self.streams.happened(prints, now)

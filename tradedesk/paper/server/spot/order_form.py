@@ -3,19 +3,57 @@
 What an order of its kind must have and what the instrument allows is the exchange's to judge; here is only the form.
 """
 
-from collections.abc import Callable
+from functools import cache
+
+from msgspec import Struct
 
 from tradedesk.paper.rows import STP_MODES, Kind, NewOrder, Oco, Oto, Otoco, Refusal
 from tradedesk.paper.server.parameters import Parameters
 
-_KINDS = frozenset(Kind)
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+class _Names(Struct, frozen=True, kw_only=True):
+    """What the parameters of one leg are called."""
+
+    type: str
+    price: str
+    time_in_force: str
+    stop_price: str
+    trailing_delta: str
+    iceberg_qty: str
+    strategy_id: str
+    strategy_type: str
+    pegs: tuple[str, ...]
+    seldom: frozenset[str]  # those that most orders do without
+
+
+@cache
+def _names(prefix: str) -> _Names:
+    def name(plain: str) -> str:
+        return prefix + plain[0].upper() + plain[1:] if prefix else plain
+
+    pegs = tuple(name(peg) for peg in ("pegPriceType", "pegOffsetType", "pegOffsetValue"))
+    others = ("stopPrice", "trailingDelta", "icebergQty", "strategyId", "strategyType", "quoteOrderQty")
+    return _Names(
+        type=name("type"),
+        price=name("price"),
+        time_in_force=name("timeInForce"),
+        stop_price=name("stopPrice"),
+        trailing_delta=name("trailingDelta"),
+        iceberg_qty=name("icebergQty"),
+        strategy_id=name("strategyId"),
+        strategy_type=name("strategyType"),
+        pegs=pegs,
+        seldom=frozenset(pegs) | {name(other) for other in others},
+    )
 
 
 def order(parameters: Parameters) -> NewOrder:
     """The one order of a request."""
     return _leg(
         parameters,
-        lambda name: name,
+        _names(""),
         symbol=parameters.symbol(),
         side=_side(parameters, "side"),
         quantity="quantity",
@@ -126,7 +164,7 @@ def _named(
     """A leg whose parameters begin with `prefix`."""
     return _leg(
         parameters,
-        lambda name: prefix + name[0].upper() + name[1:],
+        _names(prefix),
         symbol=symbol,
         side=side,
         quantity=quantity,
@@ -137,7 +175,7 @@ def _named(
 
 def _leg(
     parameters: Parameters,
-    name: Callable[[str], str],
+    names: _Names,
     *,
     symbol: str,
     side: str,
@@ -146,28 +184,39 @@ def _leg(
     stp_mode: str | None,
     amount: str | None = None,
 ) -> NewOrder:
-    """`name` gives what a parameter is called in this leg; the others are names as they are."""
-    kind = parameters.must(name("type"))
-    if kind not in _KINDS:
+    """`names` are those that begin with the leg's prefix; the others are names as they are."""
+    kind = _KINDS.get(parameters.must(names.type))
+    if kind is None:
         raise Refusal(-1116, "Invalid orderType.")
-    for peg in ("pegPriceType", "pegOffsetType", "pegOffsetValue"):
-        if parameters.text(name(peg)) is not None:
+    if not parameters.has_any(names.seldom):
+        return NewOrder(
+            symbol=symbol,
+            side=side,
+            kind=kind,
+            quantity=parameters.decimal(quantity),
+            price=parameters.decimal(names.price),
+            time_in_force=_time_in_force(parameters, names.time_in_force),
+            client_order_id=parameters.client_order_id(client_order_id),
+            stp_mode=stp_mode,
+        )
+    for peg in names.pegs:
+        if parameters.text(peg) is not None:
             raise Refusal(-2010, "Pegged orders are not supported for this symbol.")
     return NewOrder(
         symbol=symbol,
         side=side,
-        kind=Kind(kind),
+        kind=kind,
         quantity=parameters.decimal(quantity),
         quote_quantity=None if amount is None else parameters.decimal(amount),
-        price=parameters.decimal(name("price")),
-        time_in_force=_time_in_force(parameters, name("timeInForce")),
+        price=parameters.decimal(names.price),
+        time_in_force=_time_in_force(parameters, names.time_in_force),
         client_order_id=parameters.client_order_id(client_order_id),
-        stop_price=parameters.decimal(name("stopPrice")),
-        trailing_delta=parameters.integer(name("trailingDelta")),
-        iceberg_qty=parameters.decimal(name("icebergQty")),
+        stop_price=parameters.decimal(names.stop_price),
+        trailing_delta=parameters.integer(names.trailing_delta),
+        iceberg_qty=parameters.decimal(names.iceberg_qty),
         stp_mode=stp_mode,
-        strategy_id=parameters.integer(name("strategyId")),
-        strategy_type=parameters.integer(name("strategyType")),
+        strategy_id=parameters.integer(names.strategy_id),
+        strategy_type=parameters.integer(names.strategy_type),
     )
 
 

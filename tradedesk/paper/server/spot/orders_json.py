@@ -93,7 +93,7 @@ def placed(row: OrderRow, kind: str, unit: int) -> Json:
     }
     if kind == "ACK":
         return answer
-    answer |= _order_body(row)
+    answer.update(_order_body(row))
     answer["workingTime"] = _working(row, unit)
     if kind == "FULL":
         answer["fills"] = [
@@ -106,7 +106,9 @@ def placed(row: OrderRow, kind: str, unit: int) -> Json:
             }
             for fill in row.fills
         ]
-    return answer | _conditional(row, unit) | {"selfTradePreventionMode": row.stp_mode}
+    answer.update(_conditional(row, unit))
+    answer["selfTradePreventionMode"] = row.stp_mode
+    return answer
 
 
 def cancelled(done: Cancelled, unit: int) -> Json:

@@ -156,13 +156,11 @@ class SpotStreams(Hub):
             for symbol, rows in of_symbol.items():
                 self._traded[symbol] = None
                 self._tell_trades(symbol, rows, now)
-        touched = self._exchange.touched()
-        if touched:
-            hears_all = self.is_heard("!bookTicker")
-            for symbol in touched:
-                self._books[symbol] = None
-                if hears_all or self.is_heard(self._names[symbol].best):
-                    self._tell_best(symbol)
+        hears_all = "!bookTicker" in self._hearers
+        for symbol in self._exchange.touched():
+            self._books[symbol] = None
+            if hears_all or self._names[symbol].best in self._hearers:
+                self._tell_best(symbol)
 
     def _tell_trades(self, symbol: str, rows: list[Print], now: int) -> None:
         names = self._names[symbol]
