@@ -10,7 +10,7 @@ from msgspec import Struct
 from tradedesk.domain import events as ev
 from tradedesk.domain import orders, positions
 from tradedesk.domain.accounts import Account, AccountState, Halt
-from tradedesk.domain.alerts import Alert
+from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
 from tradedesk.domain.movements import CAPITAL
 from tradedesk.domain.orders import Fill, Order
@@ -23,7 +23,7 @@ MAX_TAPE = 200
 MAX_CANDLES = 1_000
 MAX_LOGS = 500
 MAX_ENDED_ALERTS = 200
-MAX_ALERTS = 2_000  # of all kinds; beyond it the oldest go, ended ones first, and stay in the journal
+MAX_ALERTS = 2_000  # of all kinds; beyond it ended ones go first, then the least severe, and stay in the journal
 
 
 class AccountRow(Struct, frozen=True, kw_only=True):
@@ -38,6 +38,9 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     differences: tuple[str, ...] = ()  # of the last reconciliation
     worklist: tuple[ev.WorkItem, ...] = ()  # what remained of them
     is_opened: bool = False  # whether the desk has ever seen its holdings
+
+
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}  # Info, Warning, Critical
 
 
 class AlertRow(Struct, frozen=True, kw_only=True):
@@ -197,7 +200,10 @@ class Replica:
                 self._account(event.account, state=event.state, reason=event.reason)
             case ev.Reconciled():
                 self._account(
-                    event.account, reconciled_at=event.looked_at or event.at, differences=event.differences, worklist=event.worklist
+                    event.account,
+                    reconciled_at=event.looked_at or event.at,
+                    differences=event.differences,
+                    worklist=event.worklist,
                 )
             case ev.AccountOpened():
                 self._open(event)
@@ -384,7 +390,11 @@ class Replica:
     def _raise_alert(self, event: ev.AlertRaised) -> None:
         known = self.alerts.get(event.alert.key)
         if known is not None and known.is_active:
-            row = msgspec.structs.replace(known, alert=event.alert, count=known.count + 1)
+            severity = known.alert.severity
+            if _RANK[event.alert.severity] > _RANK[severity]:  # worse: it asks for a person anew (5.15)
+                known, severity = msgspec.structs.replace(known, acknowledged_by=None, note=""), event.alert.severity
+            alert = msgspec.structs.replace(event.alert, severity=severity)  # the worst of a cause is kept (F90)
+            row = msgspec.structs.replace(known, alert=alert, count=known.count + 1)
         else:
             row = AlertRow(alert=event.alert, count=1, first_at=event.alert.at, is_active=True)
         self.alerts.pop(event.alert.key, None)
@@ -393,8 +403,8 @@ class Replica:
         for key in ended[: max(0, len(ended) - MAX_ENDED_ALERTS)]:
             del self.alerts[key]
         while len(self.alerts) > MAX_ALERTS:
-            del self.alerts[
-                next((key for key, row in self.alerts.items() if not row.is_active), next(iter(self.alerts)))
+            del self.alerts[  # over first, then the least severe, then the oldest: a storm drives out no critical one
+                min(self.alerts, key=lambda key: (self.alerts[key].is_active, _RANK[self.alerts[key].alert.severity]))
             ]
 
 
