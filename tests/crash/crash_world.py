@@ -25,7 +25,7 @@ from tradedesk.domain.commands import Reconcile
 from tradedesk.domain.words import AccountId
 from tradedesk.journal.segments import segments
 
-READY_S = 8.0  # faults may keep an account from it for longer, which is their right
+READY_S = 6.0  # faults may keep an account from it for longer, which is their right
 QUIET_S = 120.0  # doubts last 13 s, a cancel of which nothing is known is sent again after 10, 20, 40 s
 ROUND = 10  # kills between two times when all is quiet
 SEGMENT_RECORDS = 60  # so that new segments and their checkpoints are among what is killed and started from

@@ -162,6 +162,22 @@ async def test_over_a_damaged_record_no_checkpoint_is_made_so_that_every_start_f
     last.journal.close()
 
 
+async def test_a_fold_that_raises_costs_the_checkpoint_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_: Keeper, event: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Keeper, "apply", breaks)
+    long = Long(tmp_path / "journal.sqlite")
+    for event in some_events(6):
+        await long.journal.append(event)
+    assert long.told.get(timeout=WITHIN_S) == "RuntimeError: a bug"
+    await long.journal.append(some_events(7)[-1])
+    assert len(list(long.journal.replay())) == 14
+    long.journal.close()
+
+
 async def test_a_checkpoint_that_is_missing_is_made_at_the_next_start(written: Path) -> None:
     checkpoint.beside(segments.segments(written)[-1]).unlink()
     again = Long(written)

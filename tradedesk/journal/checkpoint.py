@@ -79,7 +79,7 @@ def newest(path: Path, form: str) -> tuple[Checkpoint, int] | None:
 
 def _usable(segment: Path, form: str) -> Checkpoint | None:
     try:
-        content = beside(segment).read_bytes()
+        content = memoryview(beside(segment).read_bytes())  # not copied: it may be large
         origin = segments.begin_of(segment)
     except (OSError, *UNREADABLE, JournalError):
         return None
@@ -112,7 +112,9 @@ def make(path: Path, index: int, fold: Fold, rest: Callable[[], bool]) -> bool:
     """Write the checkpoint of the segments before number `index` (from 0), from the newest one there is before that.
 
     `rest` is called again and again on the way; once it returns True the work is given up. False: nothing was written,
-    also where a record is damaged, as every start is to find that. Raises OSError or JournalError.
+    also where a record is damaged, as every start is to find that.
+
+    Raises OSError, sqlite3.Error or JournalError.
     """
     known = segments.segments(path)
     segment, first = known[index], 0
@@ -202,6 +204,6 @@ class Archivist:
     def _tried(self, index: int, fold: Fold) -> str | None:
         try:
             is_made = make(self._path, index, fold, lambda: self._stopping.wait(REST_S))
-        except (OSError, JournalError) as error:
-            return segments.words(error)
+        except Exception as error:  # whatever it was: all records are there, and the next start reads them
+            return f"{type(error).__name__}: {segments.words(error)}"
         return None if is_made else "the desk stops, or a record is damaged"
