@@ -189,6 +189,48 @@ async def test_an_account_does_not_trade_with_itself_and_is_told_what_was_preven
         assert float(ended["preventedQuantity"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("mode", "shows"),
+    [
+        ("NONE", None),
+        ("EXPIRE_TAKER", {"takerPreventedQuantity": "0.01000000"}),
+        ("EXPIRE_MAKER", {"makerPreventedQuantity": "0.03000000"}),
+        ("EXPIRE_BOTH", {"takerPreventedQuantity": "0.01000000", "makerPreventedQuantity": "0.03000000"}),
+        ("DECREMENT", {"takerPreventedQuantity": "0.01000000", "makerPreventedQuantity": "0.01000000"}),
+    ],
+)
+async def test_a_full_answer_names_the_matches_that_were_prevented(venue, mode, shows):
+    """As the scenarios of the venue's page on self-trade prevention have it: in the answer to the taker, whoever lost."""
+    client = await venue.client()
+    stood = (await client.order("SELL", "0.03", "60000")).body
+    came = (await client.order("BUY", "0.01", "60000", selfTradePreventionMode=mode)).body
+    if shows is None:
+        assert "preventedMatches" not in came
+        return
+    [match] = came["preventedMatches"]
+    number = match.pop("preventedMatchId")
+    assert match == {"makerSymbol": "BTCUSDT", "makerOrderId": stood["orderId"], "price": "60000.00000000"} | shows
+    found = await client.signed("GET", "myPreventedMatches", symbol="BTCUSDT", preventedMatchId=number)
+    assert [each["takerOrderId"] for each in found.body] == [came["orderId"]]
+    next_order = await client.order("BUY", "0.01", "50000", selfTradePreventionMode=mode)
+    assert "preventedMatches" not in next_order.body  # it met nobody
+    short = await client.order("BUY", "0.01", "60000", selfTradePreventionMode=mode, newOrderRespType="RESULT")
+    assert "preventedMatches" not in short.body
+
+
+async def test_a_replacement_names_the_matches_that_were_prevented(venue):
+    client = await venue.client()
+    stood = (await client.order("SELL", "0.03", "60000")).body
+    old = (await client.order("BUY", "0.01", "50000")).body
+    terms = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "60000"}
+    both = await client.signed(
+        "POST", "order/cancelReplace", symbol="BTCUSDT", cancelReplaceMode="STOP_ON_FAILURE",
+        cancelOrderId=old["orderId"], selfTradePreventionMode="EXPIRE_TAKER", **terms,
+    )  # fmt: skip
+    [match] = both.body["newOrderResponse"]["preventedMatches"]
+    assert match["makerOrderId"] == stood["orderId"]
+
+
 async def test_prevented_matches_are_asked_for_by_one_id_or_by_order(venue):
     client = await venue.client()
     for wrong in ({}, {"preventedMatchId": 1, "orderId": 2}, {"preventedMatchId": 1, "fromPreventedMatchId": 1}):

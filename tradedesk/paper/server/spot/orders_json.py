@@ -1,5 +1,6 @@
 """Spot orders, order lists, fills and accounts as the venue writes them in JSON."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from tradedesk.paper.rows import (
@@ -82,8 +83,8 @@ def order(row: OrderRow, unit: int) -> Json:
     }
 
 
-def placed(row: OrderRow, kind: str, unit: int) -> Json:
-    """The answer to a new order; `kind` is ACK, RESULT or FULL."""
+def placed(row: OrderRow, kind: str, unit: int, prevented: Sequence[PreventedMatch] = ()) -> Json:
+    """The answer to a new order; `kind` is ACK, RESULT or FULL, which tells the matches that were `prevented` at once."""
     answer: Json = {
         "symbol": row.symbol,
         "orderId": row.order_id,
@@ -106,9 +107,21 @@ def placed(row: OrderRow, kind: str, unit: int) -> Json:
             }
             for fill in row.fills
         ]
+        if prevented:
+            answer["preventedMatches"] = [_prevented_at_once(each) for each in prevented]
     answer.update(_conditional(row, unit))
     answer["selfTradePreventionMode"] = row.stp_mode
     return answer
+
+
+def _prevented_at_once(row: PreventedMatch) -> Json:
+    return {
+        "preventedMatchId": row.match_id,
+        "makerSymbol": row.symbol,
+        "makerOrderId": row.maker_order_id,
+        "price": number(row.price),
+        **_prevented_quantities(row),
+    }
 
 
 def cancelled(done: Cancelled, unit: int) -> Json:
@@ -145,7 +158,7 @@ def all_cancelled(done: list[Cancelled], unit: int) -> list[Json]:
     return reports
 
 
-def cancel_replaced(done: CancelReplaced, kind: str, unit: int) -> Json:
+def cancel_replaced(done: CancelReplaced, kind: str, unit: int, prevented: Sequence[PreventedMatch] = ()) -> Json:
     """Both legs; a leg that failed shows its refusal, one that was not tried null."""
     cancel_failed = isinstance(done.cancel, Refusal)
     if done.new is None:
@@ -153,7 +166,7 @@ def cancel_replaced(done: CancelReplaced, kind: str, unit: int) -> Json:
     elif isinstance(done.new, Refusal):
         new_result, new_answer = "FAILURE", error(done.new)
     else:
-        new_result, new_answer = "SUCCESS", placed(done.new, kind, unit)
+        new_result, new_answer = "SUCCESS", placed(done.new, kind, unit, prevented)
     return {
         "cancelResult": "FAILURE" if cancel_failed else "SUCCESS",
         "newOrderResult": new_result,
@@ -257,7 +270,7 @@ def my_trade(row: TradeRow, unit: int) -> Json:
 
 
 def prevented_match(row: PreventedMatch, unit: int) -> Json:
-    answer: Json = {
+    return {
         "symbol": row.symbol,
         "preventedMatchId": row.match_id,
         "takerOrderId": row.taker_order_id,
@@ -266,13 +279,15 @@ def prevented_match(row: PreventedMatch, unit: int) -> Json:
         "tradeGroupId": row.trade_group_id,
         "selfTradePreventionMode": row.stp_mode,
         "price": number(row.price),
+        **_prevented_quantities(row),
+        "transactTime": row.time // unit,
     }
-    if row.taker_prevented_qty:
-        answer["takerPreventedQuantity"] = number(row.taker_prevented_qty)
-    if row.maker_prevented_qty:
-        answer["makerPreventedQuantity"] = number(row.maker_prevented_qty)
-    answer["transactTime"] = row.time // unit
-    return answer
+
+
+def _prevented_quantities(row: PreventedMatch) -> Json:
+    """Of each order that lost some."""
+    lost = {"takerPreventedQuantity": row.taker_prevented_qty, "makerPreventedQuantity": row.maker_prevented_qty}
+    return {name: number(quantity) for name, quantity in lost.items() if quantity}
 
 
 # -- accounts -------------------------------------------------------------------------------------------------------------

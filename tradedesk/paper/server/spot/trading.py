@@ -1,6 +1,6 @@
 """The operations that place, change and end single orders. Who asks was settled before (`Call.account`)."""
 
-from tradedesk.paper.rows import Cancelled, CancelReplaced, Kind, NewOrder, OrderRow, Refusal
+from tradedesk.paper.rows import Cancelled, CancelReplaced, Kind, NewOrder, OrderRow, PreventedMatch, Refusal
 from tradedesk.paper.server.front import Call, HalfDone
 from tradedesk.paper.server.limits import TooMany
 from tradedesk.paper.server.parameters import Parameters, invalid
@@ -20,7 +20,15 @@ def place(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     spot.limits.check_orders(call.name, call.now)
     row = spot.exchange.place(call.name, order, call.now)
     spot.limits.add_order(call.name, call.now)
-    return orders_json.placed(row, kind, call.unit)
+    return orders_json.placed(row, kind, call.unit, _prevented(spot, call, row))
+
+
+def _prevented(spot: SpotFront, call: Call, row: OrderRow) -> list[PreventedMatch]:
+    """Matches of the new order that self-trade prevention stopped."""
+    if row.stp_mode == "NONE":
+        return []
+    found = spot.exchange.prevented_matches(call.name, row.symbol, order_id=row.order_id)
+    return [match for match in found if match.taker_order_id == row.order_id]
 
 
 def test(spot: SpotFront, call: Call, parameters: Parameters) -> object:
@@ -128,8 +136,9 @@ def cancel_replace(spot: SpotFront, call: Call, parameters: Parameters) -> objec
             cancel = refusal
         not_attempted = isinstance(cancel, Refusal) and stops
         done = CancelReplaced(cancel=cancel, new=None if not_attempted else over)
-    both = orders_json.cancel_replaced(done, kind, call.unit)
     is_placed, is_cancelled = isinstance(done.new, OrderRow), isinstance(done.cancel, Cancelled)
+    prevented = _prevented(spot, call, done.new) if isinstance(done.new, OrderRow) else []
+    both = orders_json.cancel_replaced(done, kind, call.unit, prevented)
     if is_placed and is_cancelled:
         return both
     if is_placed or is_cancelled:
