@@ -152,6 +152,19 @@ histories = st.builds(
 )
 
 
+TRIED = {
+    ev.OrderPlaced, ev.RequestMade, ev.RequestDecided, ev.OrderMoved, ev.OrderChanged, ev.OrderFilled, ev.AccountOpened,
+    ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
+    ev.InstrumentListed,
+}  # fmt: skip
+ANSWERS = {ev.HaltSwept, ev.CancelSwept}  # told to somebody; no fold keeps anything of them
+
+
+def test_the_law_is_tried_on_every_event_that_a_fold_keeps_something_of() -> None:
+    """A new durable event belongs into the histories above."""
+    assert TRIED | ANSWERS == set(ev.DURABLE)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def short_memories() -> Iterable[None]:
     """So that what is forgotten is forgotten within a short history."""
