@@ -32,6 +32,7 @@ def granted(*turns: Turn) -> list[bool]:
 uses = st.lists(st.tuples(st.integers(0, 20 * SECOND_NS), st.integers(1, 60), st.sampled_from(Priority)), max_size=60)
 
 
+@settings(deadline=None)
 @given(uses)
 def test_no_window_however_it_lies_holds_more_than_the_limit(asked: list[tuple[int, int, Priority]]) -> None:
     """F26: the venue's windows begin when it likes."""
@@ -46,6 +47,7 @@ def test_no_window_however_it_lies_holds_more_than_the_limit(asked: list[tuple[i
         assert within <= WEIGHT.most
 
 
+@settings(deadline=None)
 @given(uses)
 def test_a_cancel_always_finds_room_whatever_else_was_sent(asked: list[tuple[int, int, Priority]]) -> None:
     """F87: of everything but cancels a tenth is kept free."""
@@ -249,7 +251,7 @@ def test_accounts_that_wait_for_one_exit_take_turns() -> None:
     assert order.index(first[-1]) == len(order) - 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from([p for p in Priority if p is not Priority.Cancel]), st.integers(1, 90))
 def test_nobody_waits_for_ever_however_many_orders_come(priority: Priority, weight: int) -> None:
     """Ever more orders than fit, for ever; whoever waited long enough goes before them."""
@@ -368,7 +370,7 @@ class Walk:
         self.note(self.budget.pump(self.now))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
         st.tuples(
