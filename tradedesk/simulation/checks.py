@@ -1,22 +1,15 @@
-"""What must hold (DESIGN 5), told as sentences by rule: no sentence, nothing wrong.
+"""What must hold of a settled account (DESIGN 5): compared with the exchange itself, told as sentences, by rule."""
 
-`Watch` looks while the world runs; the functions below it compare a settled account with the exchange itself.
-"""
-
-import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tradedesk.domain import events as ev
-from tradedesk.domain.accounts import Halt, HaltLevel
-from tradedesk.domain.gate import FLATTENER, Approved
-from tradedesk.domain.orders import Happening, Order, OrdStatus, RequestKind, RequestState
-from tradedesk.domain.words import ClientOrderId, Side
-from tradedesk.journal.store import Durable
-from tradedesk.simulation.venue import INSTRUMENT, OPEN, STATUS
+from tradedesk.domain.accounts import AccountState, HaltLevel
+from tradedesk.domain.orders import OrdStatus, RequestKind, RequestState
+from tradedesk.domain.words import ClientOrderId
+from tradedesk.simulation.rows import INSTRUMENT, OPEN, STATUS
+from tradedesk.simulation.watch import Watch, held_by
 
 if TYPE_CHECKING:
     from tradedesk.simulation.account import SimAccount
@@ -25,99 +18,10 @@ NOT_THERE = (OrdStatus.NeverArrived, OrdStatus.Denied, OrdStatus.Rejected)
 SWEEPING = (HaltLevel.CancelOpening, HaltLevel.CancelAll, HaltLevel.Flatten)
 
 
-class Watch:
-    """Everything that happens passes here: into the trace, whose digest is the run's own, and under the eyes of the rules."""
-
-    def __init__(self) -> None:
-        self.broken: dict[str, list[str]] = defaultdict(list)  # by rule of DESIGN 5
-        self.left_ids: Counter[ClientOrderId] = Counter()
-        self.absent_ids: set[ClientOrderId] = set()  # concluded to have never arrived
-        self._trace = hashlib.blake2b(digest_size=16)
-
-    @property
-    def digest(self) -> str:
-        return self._trace.hexdigest()
-
-    def broke(self, rule: str, text: str) -> None:
-        if text not in self.broken[rule]:
-            self.broken[rule].append(text)
-
-    def published(self, account: "SimAccount", event: ev.Event) -> None:
-        self._trace.update(msgspec.msgpack.encode(event))
-        if not isinstance(event, ev.OrderMoved):
-            return
-        if event.happening is Happening.ProvedAbsent:
-            self.absent_ids.add(event.client_order_id)
-        elif event.client_order_id in self.left_ids:
-            self._moved(account, event.client_order_id)
-
-    def _moved(self, account: "SimAccount", client_order_id: ClientOrderId) -> None:
-        """An order that is dead to us counts for nothing more, so its fills must all be here."""
-        order = account.core.manager.books.orders.get(client_order_id) if account.core is not None else None
-        row = account.venue.order(account.id, client_order_id)
-        if order is not None and order.is_dead and row is not None and order.cum_qty != row.executed_qty:
-            text = f"{client_order_id} is dead to us with {order.cum_qty} filled, {row.executed_qty} at the exchange"
-            self.broke("5.4", text)
-
-    def left(self, account: "SimAccount", approved: Approved) -> None:
-        """The bytes of an order are on their way."""
-        order = approved.order
-        self._trace.update(order.client_order_id.encode())
-        self.left_ids[order.client_order_id] += 1
-        if self.left_ids[order.client_order_id] > 1:
-            self.broke("5.2", f"{order.client_order_id} left twice")
-        intent = account.intents.get(order.client_order_id)
-        if not isinstance(intent, Durable) or not intent.is_durable:
-            self.broke("5.1", f"{order.client_order_id} left before its intent was on disk")
-        if account.halt is not None and not _may_leave(order, account.halt, account):
-            self.broke("5.5", f"{order.client_order_id} ({order.side}) left under a halt of level {account.halt.level}")
-
-    def crashed(self, account: "SimAccount") -> None:
-        """What left must be in what the crash left."""
-        replayed = account.journal.replay()
-        recorded = {event.order.client_order_id for event in replayed if isinstance(event, ev.OrderPlaced)}
-        for row in account.venue.orders(account.id):
-            known = ClientOrderId(row.client_order_id)
-            if known in self.left_ids and known not in recorded:
-                self.broke("5.1", f"{known} is at the exchange, and no record of it survived the crash")
-
-    def look(self, account: "SimAccount") -> None:
-        """Between any two events: limits by the exchange's own books, and what a finished halt must keep away."""
-        rows = [row for row in account.venue.orders(account.id) if row.status in OPEN]
-        bids = sum((row.orig_qty - row.executed_qty for row in rows if row.side == "BUY"), Decimal(0))
-        limit, raced = account.account.limits.max_position, account.venue.raced.get(account.id, Decimal(0))
-        if limit is not None and _held(account) + bids > limit + raced:
-            self.broke("5.4", f"{account.id}: {_held(account)} held and {bids} bid for, at most {limit}")
-        if account.swept is None or account.halt is None:
-            return
-        for row in rows:
-            stays = account.halt.level is HaltLevel.CancelOpening and row.side == "SELL"
-            if row.client_order_id in self.left_ids and not stays:
-                text = f"{row.client_order_id} ({row.side}) is open after the receipt of {account.halt.level}"
-                self.broke("5.5", text)
-
-
-def _held(account: "SimAccount") -> Decimal:
-    free, locked = account.venue.exchange.balances(account.id)[INSTRUMENT.base]
-    return free + locked
-
-
-def _may_leave(order: Order, halt: Halt, account: "SimAccount") -> bool:
-    """By the words of DESIGN, apart from the Gate's code: only what shrinks the long position of a spot account."""
-    if account.core is None or order.side is not Side.Sell:
-        return False
-    position = account.core.manager.books.positions.get((account.id, order.instrument))
-    if position is None or order.order_qty > position.qty:
-        return False
-    return halt.level.allows_reducing or (halt.level is HaltLevel.Flatten and order.operator == FLATTENER)
-
-
-# ---- of a settled account ---------------------------------------------------------------------------------------------
-
-
 def unexplained(account: "SimAccount", watch: Watch) -> list[str]:
     """5.1: every order is known to both sides, or known to us as one that the exchange never had; nothing is in doubt."""
-    assert account.core is not None
+    if account.core is None:
+        return [f"{account.id} did not come back"]
     ours, found = account.core.manager.books.orders, []
     there = {ClientOrderId(row.client_order_id): row for row in account.venue.orders(account.id)}
     for client_order_id, row in there.items():
@@ -129,6 +33,8 @@ def unexplained(account: "SimAccount", watch: Watch) -> list[str]:
         elif order.ord_status is not STATUS[row.status] or (is_ours and order.cum_qty != row.executed_qty):
             there_, here = f"{row.status} {row.executed_qty}", f"{order.ord_status} {order.cum_qty}"
             found.append(f"{client_order_id} is {there_} at the exchange, {here} to us")
+        elif order.order_qty != row.orig_qty:
+            found.append(f"{client_order_id} is of {row.orig_qty} at the exchange, of {order.order_qty} to us")
         elif order.is_external == is_ours:
             found.append(f"{client_order_id}: whose order it is was mistaken")
     for client_order_id, order in ours.items():
@@ -139,30 +45,41 @@ def unexplained(account: "SimAccount", watch: Watch) -> list[str]:
         for request in order.requests:
             if request.state in (RequestState.Pending, RequestState.Unknown):
                 found.append(f"{request.request_id} is still {request.state}")
+    if account.core.state is not AccountState.Ready:
+        found.append(f"{account.id} is still {account.core.state}")
     return found
 
 
 def sent_twice(account: "SimAccount", watch: Watch) -> list[str]:
-    """5.2: nothing that places arrives twice."""
+    """5.2: nothing that places arrives twice, and both legs of a replace are told as they came out."""
     arrivals = account.venue.arrivals.items()
-    return [f"{key} arrived {count} times" for key, count in arrivals if count > 1 and key in account.intents]
-
-
-def wrong_conclusions(account: "SimAccount", watch: Watch) -> list[str]:
-    """5.2: what was said to have never arrived never did."""
-    there = [ClientOrderId(row.client_order_id) for row in account.venue.orders(account.id)]
-    return [f"{key} was held to have never arrived, and it had" for key in there if key in watch.absent_ids]
+    found = [f"{key} arrived {count} times" for key, count in arrivals if count > 1 and key in watch.left_ids]
+    if account.core is None:
+        return found
+    orders = account.core.manager.books.orders
+    for order in orders.values():
+        for request in order.requests:
+            heir = orders.get(request.replaced_by) if request.replaced_by is not None else None
+            if heir is None or request.kind is not RequestKind.Replace:
+                continue
+            is_taken = request.state is RequestState.Acknowledged
+            if heir.ord_status is not OrdStatus.Rejected and is_taken == (heir.ord_status in NOT_THERE):
+                found.append(f"{request.request_id} is {request.state} and {heir.client_order_id} {heir.ord_status}")
+    return found
 
 
 def wrong_money(account: "SimAccount", watch: Watch) -> list[str]:
     """5.3: fills once; positions, ledger and balances as the exchange has them, to the last digit."""
-    assert account.core is not None
+    if account.core is None:
+        return []
     books, opened, found = account.core.manager.books, account.core.manager.trades_from, []
-    applied = Counter(event.fill.key for event in account.journal.replay() if isinstance(event, ev.OrderFilled))
-    traded = [fill.key for fill in account.venue.trades(account.id) if fill.transact_time >= opened]
+    recorded = [event for event in account.store.on_disk() if ev.account_of(event) == account.id]
+    applied = Counter(event.fill.key for event in recorded if isinstance(event, ev.OrderFilled))
+    fills = account.venue.fills[account.id]
+    due = [key for key, fill in fills.items() if fill.transact_time >= opened or fill.client_order_id in watch.left_ids]
     found += [f"fill {key} was applied {count} times" for key, count in applied.items() if count > 1]
-    found += [f"fill {key} was never applied" for key in traded if key not in applied]
-    found += [f"fill {key} was invented" for key in applied if key not in traded]
+    found += [f"fill {key} was never applied" for key in due if key not in applied]
+    found += [f"fill {key} was invented" for key in applied if key not in fills]
     for balance in account.venue.balances(account.id):
         counted = books.ledgers[account.id].get(balance.asset, Decimal(0))
         shown = books.accounts[account.id].balances.get(balance.asset)
@@ -171,23 +88,32 @@ def wrong_money(account: "SimAccount", watch: Watch) -> list[str]:
         if shown != balance:
             found.append(f"{balance.asset}: {balance} at the exchange, {shown} on our screen")
     position = books.positions[account.id, INSTRUMENT.id].qty
-    if position != _held(account):
-        found.append(f"position: {_held(account)} at the exchange, {position} to us")
+    if position != held_by(account):
+        found.append(f"position: {held_by(account)} at the exchange, {position} to us")
+    found += [
+        f"waits for a decision: {item.key}" for item in books.accounts[account.id].worklist if item.needs_decision
+    ]
     rows = books.alerts.values()
     found += [f"false alarm: {row.alert.text}" for row in rows if row.alert.rule in ("unexplained", "vanished")]
     return found
 
 
 def unswept(account: "SimAccount", watch: Watch) -> list[str]:
-    """5.5: a halt that cancels ends in a receipt."""
-    if account.halt is None or account.halt.level not in SWEEPING or account.swept is not None:
+    """5.5: a halt holds through every restart, and one that cancels ends in a receipt."""
+    halt = watch.halts.get(account.id)
+    if halt is None:
         return []
-    return [f"{account.id}: the halt of level {account.halt.level} has no receipt"]
+    if account.halt != halt:
+        return [f"{account.id}: the halt of level {halt.level} is forgotten"]
+    if halt.level not in SWEEPING or account.swept is not None:
+        return []
+    return [f"{account.id}: the halt of level {halt.level} has no receipt"]
 
 
 SETTLED = {
     "5.1": (unexplained,),
-    "5.2": (sent_twice, wrong_conclusions),
+    "5.2": (sent_twice,),
     "5.3": (wrong_money,),
     "5.5": (unswept,),
 }
+RULES = ("5.1", "5.2", "5.3", "5.4", "5.5", "5.13")

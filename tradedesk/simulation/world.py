@@ -7,18 +7,19 @@ from random import Random
 
 from tradedesk.clock import ManualClock
 from tradedesk.domain.accounts import Account, Halt, HaltLevel, Mode
-from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from tradedesk.domain.limits import Limits
-from tradedesk.domain.money import floor_to_lot, round_to_tick
-from tradedesk.domain.orders import Order
-from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, OrderType, Side, TimeInForce
-from tradedesk.paper.rows import AccountSpec, Kind, NewOrder, Refusal
+from tradedesk.domain.words import AccountId, ClientOrderId
+from tradedesk.paper.rows import AccountSpec
 from tradedesk.simulation import checks
 from tradedesk.simulation.account import SimAccount
-from tradedesk.simulation.checks import Watch
-from tradedesk.simulation.faults import Faults
+from tradedesk.simulation.faults import Faults, Odds
+from tradedesk.simulation.operators import Operators
+from tradedesk.simulation.rows import SPEC, VENUE
 from tradedesk.simulation.scheduler import MS, SECOND, Scheduler
-from tradedesk.simulation.venue import INSTRUMENT, OPEN, SPEC, VENUE, SimVenue
+from tradedesk.simulation.storage import Plan, SimStore
+from tradedesk.simulation.trace import Trace
+from tradedesk.simulation.venue import SimVenue
+from tradedesk.simulation.watch import Watch
 
 START = 1_764_000_000 * SECOND
 NAMES = ("acme", "birch", "cedar", "dogwood")
@@ -26,31 +27,35 @@ LIMITS = Limits(
     max_order_notional=Decimal(20_000),
     max_position=Decimal("1.2"),
     max_position_notional=Decimal(10**6),
-    max_open_orders=8,
+    max_open_orders=5,
 )
 COMMISSION = Decimal("0.001")
-TRADER = OperatorId("desk1")
-SETTLE_S = 40  # the longest doubt, a cancel repeated blindly, and two looks at the venue after them
+STEPS_S = (-3600, -60, -3, -0.8, -0.3, 0.3, 0.8, 3, 60, 3600)  # of the wall clock
+SETTLE_S = 30  # the longest doubt, a cancel repeated blindly, and two looks at the venue after them
+LOOK_S = 14  # with the market frozen
 
 
 class World:
-    """Everything in it follows from `seed`. `crash_every_s` is the mean time between two crashes of one account."""
+    """Everything in it follows from `seed` and `odds`.
+
+    `idle` leaves the operators and all that happens by itself away: whoever made it acts and breaks things.
+    """
 
     def __init__(
         self,
         seed: int,
+        odds: Odds,
         *,
-        drop: float = 0.1,
-        duplicate: float = 0.1,
-        slow: float = 0.1,
-        crash_every_s: float | None = None,
-        accounts: int = 2,
+        trace: Trace | None = None,
+        faults: Faults | None = None,
+        is_idle: bool = False,
     ) -> None:
+        self.odds = odds
         self.chance = Random(f"world {seed}")
-        self.watch = Watch()
         self.scheduler = Scheduler(ManualClock(START), Random(f"order {seed}"))
-        self.faults = Faults(Random(f"faults {seed}"), drop=drop, duplicate=duplicate, slow=slow)
-        names = [AccountId(name) for name in NAMES[:accounts]]
+        self.watch = Watch(self.scheduler.clock.monotonic, trace)
+        self.faults = faults or Faults(Random(f"faults {seed}"), odds)
+        names = [AccountId(name) for name in NAMES[: odds.accounts]]
         specs = [
             AccountSpec(
                 name=name, balances={"USDT": Decimal(60_000), "BTC": Decimal(1)}, maker=COMMISSION, taker=COMMISSION
@@ -59,30 +64,48 @@ class World:
         ]
         self.venue = SimVenue(specs, seed, self.scheduler, self.faults)
         self.venue.pump()
+        self.venue.looks = self._look
+        self.plan = Plan(Random(f"kills {seed}"), odds.kill_writes)
+        self.store = SimStore(self.scheduler, self.faults, self.plan, told=self._told, kill=self.kill)
         self._ids = 0
-        self._is_busy = True  # operators act and things break
-        self._crash_every_s = crash_every_s
+        self._is_busy = not is_idle  # operators act and things break
+        self._is_dead = False
+        self.operators = Operators(self.chance, self.scheduler, self.venue, self.new_id)
         self.accounts = [
-            SimAccount(_account(name), self.venue, self.scheduler, self.faults, self._new_id, self.watch)
+            SimAccount(
+                _account(name),
+                self.venue,
+                self.store,
+                self.scheduler,
+                self.faults,
+                self.new_id,
+                self.watch,
+                self.kill,
+            )
             for name in names
         ]
         self.scheduler.every(50 * MS, self._pump)
+        self._start()
         for account in self.accounts:
-            account.start()
-            self._often(0.6, partial(self._operate, account))
-            self._often(15, partial(self._interrupt, account))
-            self._often(12, partial(self._money_moves, account))
+            self._often(0.4, partial(self.operators.act, account))
+            self._often(12, partial(self.operators.money_moves, account))
             self._often(25, partial(self._amid_orders, account, self._halt))
-            if crash_every_s is not None:
-                self._often(crash_every_s, partial(self._amid_orders, account, self._crash))
+            self._often(15, partial(self._interrupt, account))
+            self._often(odds.crash_s, partial(self._amid_orders, account, self.crash))
+            self._often(odds.ban_s, partial(self._ban, account))
+        self._often(odds.kill_s, self.kill)
+        self._often(odds.disk_s, self._disk_fails)
+        self._often(odds.clock_s, lambda: self.step_clock(self.chance.choice(STEPS_S)))
+        self._often(odds.market_halt_s, self._market_halts)
 
     # -- running --------------------------------------------------------------------------------------------------------
 
     def run(self, seconds: float) -> None:
+        """Safety: whatever goes wrong, nothing that is watched may break."""
         self.scheduler.run(int(seconds * SECOND))
 
     def settle(self) -> None:
-        """End the faults and the operators, let everything come to rest, then stop the market and look twice more.
+        """Recovery: end the faults and the operators, let everything come to rest, then stop the market and look twice more.
 
         Some accounts end in a halt and some in a cancel-all, begun while things still go wrong: both must be carried out.
         """
@@ -92,13 +115,17 @@ class World:
                 case 0:
                     self._halt(account)
                 case 1:
-                    account.tell(CancelAll(account=account.id, operator=TRADER))
+                    self.operators.cancel_all(account)
         self.run(1)
+        self.watch.note("world", "the faults end")
         self.faults.end()
+        self.plan.end()
+        self._mend()
         self.venue.is_feed_down = False
         self.run(SETTLE_S)
+        self.watch.note("world", "the market stands still")
         self.venue.is_frozen = True
-        self.run(SETTLE_S / 2)
+        self.run(LOOK_S)
 
     def broken(self, rule: str) -> list[str]:
         """What did not hold of a rule of DESIGN section 5, on the way and now that all is settled."""
@@ -108,68 +135,114 @@ class World:
                 found += check(account, self.watch)
         return found
 
-    def unexplained_orders(self) -> list[str]:
-        return self.broken("5.1")
-
-    def sent_twice(self) -> list[str]:
-        return self.broken("5.2")
-
-    def wrong_money(self) -> list[str]:
-        return self.broken("5.3")
-
-    def over_limit(self) -> list[str]:
-        return self.broken("5.4")
-
-    def halt_leaks(self) -> list[str]:
-        return self.broken("5.5")
-
     def _pump(self) -> None:
         self.venue.pump()
         for account in self.accounts:
             self.watch.look(account)
 
-    def _often(self, mean_s: float, action: Callable[[], None]) -> None:
+    def _look(self, account_id: AccountId) -> None:
+        for account in self.accounts:
+            if account.id == account_id:
+                self.watch.look(account)
+
+    def _told(self) -> None:
+        """Records are on disk, or never will be: whoever waits for one goes on, in any order."""
+        for account in self.accounts:
+            self.scheduler.after(0, account.flush)
+
+    def _often(self, mean_s: float | None, action: Callable[[], None]) -> None:
         """Act at random moments, as long as the world is busy."""
+        if mean_s is None or not self._is_busy:
+            return
 
         def again() -> None:
             if self._is_busy:
-                action()
                 self._often(mean_s, action)
+                action()
 
         self.scheduler.after(int(self.chance.expovariate(1 / mean_s) * SECOND), again)
 
-    def _new_id(self) -> ClientOrderId:
+    def new_id(self) -> ClientOrderId:
         self._ids += 1
         return ClientOrderId(f"td-{self._ids}")
 
     def _amid_orders(self, account: SimAccount, action: Callable[[SimAccount], None]) -> None:
         """Act while orders are on their way through every layer (F77)."""
         for _ in range(4):
-            self._operate(account)
+            self.operators.act(account)
         self.scheduler.after(int(self.chance.uniform(0, 40) * MS), partial(action, account))
+
+    def _up_to(self, seconds: float) -> int:
+        return int(self.chance.uniform(0.05, seconds) * SECOND)
 
     # -- what breaks ----------------------------------------------------------------------------------------------------
 
-    def _crash(self, account: SimAccount) -> None:
+    def crash(self, account: SimAccount) -> None:
+        """The account's worker dies; the desk starts another, soon."""
         if account.core is None:
             return
-        if self.chance.random() < 0.2:  # the disk goes first, and for a while nobody can send
-            account.break_disk()
-            self.scheduler.after(self._up_to(3), lambda: self._end(account))
-        else:
-            self._end(account)
+        self.watch.note(account.id, "* the worker dies")
+        account.stop()
+        self.scheduler.after(self._up_to(3), partial(self._restart, account))
 
-    def _end(self, account: SimAccount) -> None:
-        if account.core is not None:
-            account.crash()
-            self.watch.crashed(account)
-            self.scheduler.after(self._up_to(4), account.start)
+    def _restart(self, account: SimAccount) -> None:
+        if not self._is_dead:
+            account.start()
+
+    def kill(self) -> None:
+        """The process dies, or the machine, with all that was not on disk. A new one starts, soon."""
+        if self._is_dead:
+            return
+        self._is_dead = True
+        is_power_cut = self.chance.random() < 0.5
+        self.watch.note("world", "power cut" if is_power_cut else "kill -9")
+        for account in self.accounts:
+            account.stop()
+        self.store.crash(is_power_cut=is_power_cut)
+        self.watch.crashed(self.accounts, self.store)
+        self.scheduler.after(self._up_to(4), self._start)
+
+    def _start(self) -> None:
+        self._is_dead = False
+        for account in self.accounts:
+            if not self._is_dead:  # killed over the first records of one of them
+                account.start()
+
+    def _disk_fails(self) -> None:
+        self.watch.note("world", "the disk fails")
+        self.store.fail("disk eio")
+        self.scheduler.after(self._up_to(4), self._mend)
+
+    def _mend(self) -> None:
+        self.watch.note("world", "the disk works")
+        self.store.mend()
+
+    def step_clock(self, seconds: float) -> None:
+        """The wall clock is set; durations are not touched, nor is the venue's clock."""
+        self.watch.note("world", f"the wall clock steps by {seconds} s")
+        clock = self.scheduler.clock
+        clock.set_wall(clock.now() + int(seconds * SECOND))
+
+    def _ban(self, account: SimAccount) -> None:
+        until, status = self.venue.now() + self._up_to(6), self.chance.choice((418, 429))
+        self.watch.note(account.id, f"* banned with {status}")
+        self.venue.banned[account.id] = (until, status)
+
+    def _market_halts(self) -> None:
+        self.watch.note("world", "the instrument is halted")
+        self.venue.exchange.set_status(SPEC.symbol, self.chance.choice(("HALT", "CANCEL_ONLY")), self.venue.now())
+        self.scheduler.after(self._up_to(5), self._market_goes_on)
+
+    def _market_goes_on(self) -> None:
+        self.watch.note("world", "the instrument trades again")
+        self.venue.exchange.set_status(SPEC.symbol, "TRADING", self.venue.now())
 
     def _interrupt(self, account: SimAccount) -> None:
         """The private stream goes away for a while, or the market's data does."""
         if self.chance.random() < 0.5:
+            self.watch.note(account.id, "* the private stream is down")
             account.stream_down()
-            self.scheduler.after(self._up_to(3), lambda: account.stream_up() if account.core is not None else None)
+            self.scheduler.after(self._up_to(3), account.stream_up)
         else:
             self.venue.is_feed_down = True
             self.scheduler.after(self._up_to(8), self._feed_up)
@@ -177,130 +250,27 @@ class World:
     def _feed_up(self) -> None:
         self.venue.is_feed_down = False
 
-    # -- what operators do ----------------------------------------------------------------------------------------------
+    # -- halts ----------------------------------------------------------------------------------------------------------
+
+    def halt(self, account: SimAccount, level: HaltLevel) -> None:
+        now = self.scheduler.clock.now()
+        self.watch.note(account.id, f"* halt of level {level}")
+        halt = Halt(account=account.id, level=level, by="risk1", reason="drill", at=now)
+        self.watch.halts[account.id] = halt
+        account.halted(halt)
+
+    def rearm(self, account: SimAccount) -> None:
+        self.watch.note(account.id, "* re-armed")
+        self.watch.halts.pop(account.id, None)
+        account.halted(None)
 
     def _halt(self, account: SimAccount) -> None:
-        now = self.scheduler.clock.now()
-        level = self.chance.choice(list(HaltLevel))
-        account.halted(Halt(account=account.id, level=level, by="risk1", reason="drill", at=now))
+        self.halt(account, self.chance.choice(list(HaltLevel)))
         self.scheduler.after(self._up_to(12), lambda: self._rearm(account))
 
     def _rearm(self, account: SimAccount) -> None:
         if account.halt is not None and self._is_busy:
-            account.halted(None)
-
-    def _operate(self, account: SimAccount) -> None:
-        if account.core is None:
-            return
-        working = [order for order in account.core.manager.live.values() if not order.is_external]
-        match self.chance.choices(range(7), (10, 3, 3, 5, 5, 1, 2))[0]:
-            case 0:
-                account.tell(self._order(account, OrderType.Limit, TimeInForce.GoodTillCancel))
-            case 1:
-                account.tell(self._order(account, OrderType.Limit, TimeInForce.ImmediateOrCancel))
-            case 2:
-                account.tell(self._order(account, OrderType.Market, TimeInForce.GoodTillCancel))
-            case 3 if working:
-                account.tell(self._amend(account, self.chance.choice(working)))
-            case 4 if working:
-                order = self.chance.choice(working)
-                account.tell(CancelOrder(account=account.id, client_order_id=order.client_order_id, operator=TRADER))
-            case 5:
-                account.tell(CancelAll(account=account.id, operator=TRADER))
-            case 6:
-                self._other_software(account)
-
-    def _order(self, account: SimAccount, kind: OrderType, tif: TimeInForce) -> PlaceOrder:
-        side = self.chance.choice(list(Side))
-        command = PlaceOrder(
-            account=account.id,
-            client_order_id=self._new_id(),
-            instrument=INSTRUMENT.id,
-            side=side,
-            order_type=kind,
-            time_in_force=tif,
-            order_qty=self._qty(),
-            price=None if kind is OrderType.Market else self._price(side),
-            reduce_only=self.chance.random() < 0.1,
-            operator=TRADER,
-            deadline=self._deadline(),
-        )
-        if self.chance.random() < 0.05:
-            self.scheduler.after(self._up_to(1), lambda: account.tell(command))  # delivered twice (F74)
-        return command
-
-    def _amend(self, account: SimAccount, order: Order) -> AmendOrder:
-        return AmendOrder(
-            account=account.id,
-            client_order_id=order.client_order_id,
-            new_client_order_id=self._new_id(),
-            order_qty=order.cum_qty + self._qty(),
-            price=self._price(order.side),
-            operator=TRADER,
-            deadline=self._deadline(),
-        )
-
-    def _other_software(self, account: SimAccount) -> None:
-        """Sells, and cancels its sells, on the same account: seen, counted, never touched (F42).
-
-        No bids, which no limit of ours could stop; nothing before the desk has opened its books, as an opening cannot
-        tell what trades while it is read.
-        """
-        if account.core is None or not account.core.manager.trades_from:
-            return
-        exchange, now = self.venue.exchange, self.venue.now()
-        theirs = [
-            row
-            for row in self.venue.orders(account.id)
-            if row.status in OPEN and row.client_order_id.startswith("web-")
-        ]
-        try:
-            if theirs and self.chance.random() < 0.5:
-                exchange.cancel(account.id, SPEC.symbol, now, order_id=theirs[0].order_id)
-            else:
-                order = NewOrder(
-                    symbol=SPEC.symbol,
-                    side="SELL",
-                    kind=Kind.LIMIT,
-                    quantity=self._qty() / 4 // SPEC.lot * SPEC.lot,
-                    price=self._price(Side.Sell),
-                    time_in_force="GTC",
-                    client_order_id=f"web-{self._new_id()}",
-                )
-                exchange.place(account.id, order, now)
-        except Refusal:
-            return  # their affair
-        self.venue.pump()
-
-    def _money_moves(self, account: SimAccount) -> None:
-        """A deposit, a withdrawal or interest: no fill explains it, the venue's ledger does."""
-        if account.core is None or not account.core.manager.trades_from:
-            return
-        # no deposit of BTC: it would take a position over a limit that only orders must keep
-        asset, amount = self.chance.choice((("USDT", "17.5"), ("USDT", "-4.25"), ("BTC", "-0.001")))
-        kinds = ("DEPOSIT",) if not amount.startswith("-") else ("WITHDRAW", "INTEREST")
-        try:
-            self.venue.exchange.move(account.id, asset, Decimal(amount), self.chance.choice(kinds), self.venue.now())
-        except Refusal:
-            return  # not enough is free
-        self.venue.pump()
-
-    def _qty(self) -> Decimal:
-        return floor_to_lot(
-            Decimal(self.chance.choice((5, 20, 80, 300, 600))) / 1000 * Decimal(self.chance.randint(1, 9)) / 9, SPEC.lot
-        )
-
-    def _price(self, side: Side) -> Decimal:
-        top = self.venue.exchange.book_ticker(SPEC.symbol)
-        touch = (top.bid if side is Side.Buy else top.ask) or Decimal(60_000)
-        away = Decimal(self.chance.choice((-200, -1, 0, 1, 20, 300, 3_000, 30_000, 60_000))) * SPEC.tick
-        return round_to_tick(touch - away * side.sign, SPEC.tick, side)
-
-    def _deadline(self) -> int:
-        return self.scheduler.clock.now() + self.chance.choice((SECOND // 10, 5 * SECOND))
-
-    def _up_to(self, seconds: float) -> int:
-        return int(self.chance.uniform(0.05, seconds) * SECOND)
+            self.rearm(account)
 
 
 def _account(name: AccountId) -> Account:
