@@ -25,7 +25,7 @@ from scripted_venue import (
 
 import tradedesk.venues
 from tradedesk.clock import SystemClock
-from tradedesk.domain.gate import Approved
+from tradedesk.domain.gate import FLATTENER, Approved
 from tradedesk.domain.outcomes import Acknowledged, NotSent, Refused, StreamState, Unproven
 from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.budgets import Turn
@@ -259,6 +259,20 @@ async def test_F57_the_venues_clock_is_measured_from_when_the_question_leaves_no
         offset = shared.adapter.clock_offset_ms
         assert offset is not None
         assert abs(offset) < 400
+
+
+async def test_what_a_halt_closes_goes_with_the_cancels() -> None:
+    """5.5: the reserve is theirs, too."""
+    small = (Limit(per=Per.Exit, unit=Unit.Weight, most=10, window_ns=600 * SECOND_NS),)
+    async with sharing(small) as shared:
+        shared.venue.behaviour = says(200, an_answer())
+        for _ in range(9):
+            assert isinstance(await shared.other.pass_({Unit.Weight: 1}, Priority.Cancel), Turn)
+        ours = fresh()
+        late = msgspec.structs.replace(ours.order, deadline=SystemClock().now() + SECOND_NS // 50)
+        assert isinstance(await shared.adapter.place(msgspec.structs.replace(ours, order=late)), NotSent)
+        closing = msgspec.structs.replace(ours.order, operator=FLATTENER)
+        assert isinstance(await shared.adapter.place(msgspec.structs.replace(ours, order=closing)), Acknowledged)
 
 
 async def test_an_answer_that_never_comes_leaves_what_it_cost_spent() -> None:

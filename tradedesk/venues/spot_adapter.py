@@ -12,7 +12,7 @@ import msgspec
 from tradedesk.access import egress
 from tradedesk.access.vault import Secret
 from tradedesk.clock import Clock
-from tradedesk.domain.gate import Approved, CancelTicket
+from tradedesk.domain.gate import FLATTENER, Approved, CancelTicket
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order
@@ -242,7 +242,7 @@ class SpotAdapter:
                     answer = await self._exchange.call(
                         method,
                         parameters,
-                        Priority.Order,
+                        Priority.Cancel if order.operator == FLATTENER else Priority.Order,
                         within_ns=order.deadline - self._clock.now(),
                         unwanted=lambda: self._last_check(approved),
                     )
