@@ -106,6 +106,7 @@ def test_any_text_is_a_script_or_a_sentence(text):
         ({"kind": "ext", "what": "cancel", "account": "a", "instrument": "X"}, "faults[0].order_id: is missing"),
         ({"kind": "move", "account": "a", "asset": "X", "amount": 0.5, "type": "FEE"}, "faults[0].amount: must be a text"),
         ({"kind": "move", "account": "a", "asset": "X", "amount": "0", "type": "FEE"}, "faults[0].amount: must not be 0"),
+        ({"kind": "move", "account": "a", "asset": "X", "amount": "1", "type": "deposit"}, "faults[0].type: must be DEPOSIT, WITHDRAW"),
         ({"kind": "restart", "state": "old"}, "faults[0].at: must be above 0: the old state is that of the posting"),
     ],
 )  # fmt: skip

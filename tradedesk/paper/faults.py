@@ -113,7 +113,12 @@ KINDS: dict[str, Kind] = {
         ("side", "quantity", "price", "client_order_id", "order_id"),
     ),
     "bust": Kind("once", "a trade undone", ("instrument", "trade_id")),
-    "move": Kind("once", "money comes or goes", ("account", "asset", "amount", "type"), ("reference",)),
+    "move": Kind(
+        "once",
+        "money comes, or with an amount below 0 goes: type DEPOSIT, WITHDRAW, TRANSFER, INTEREST, or the name of a dividend",
+        ("account", "asset", "amount", "type"),
+        ("reference",),
+    ),
     "funding": Kind("once", "USD-M: funding is charged now, at this rate if one is given", ("instrument",), ("rate",)),
     "mark": Kind("once", "USD-M: the mark price is held at this price", ("instrument", "price")),
     "key": Kind(
@@ -407,6 +412,8 @@ def _together(kind: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
         wrong.append(("price", "must be above 0"))
     if kind == "move" and values["amount"] == 0:
         wrong.append(("amount", "must not be 0"))
+    if kind == "move" and values["type"] != values["type"].upper():  # "deposit" would be told as a dividend's name
+        wrong.append(("type", "must be DEPOSIT, WITHDRAW, TRANSFER, INTEREST or a name in capitals"))
     if kind == "restart" and values["state"] == "old" and not values.get("at"):
         wrong.append(("at", "must be above 0: the old state is that of the posting"))
     return wrong
