@@ -162,7 +162,7 @@ ANSWERS = {ev.HaltSwept, ev.CancelSwept}  # told to somebody; no fold keeps anyt
 
 def test_the_law_is_tried_on_every_event_that_a_fold_keeps_something_of() -> None:
     """A new durable event belongs into the histories above."""
-    assert TRIED | ANSWERS == set(ev.DURABLE)
+    assert set(ev.DURABLE) == TRIED | ANSWERS
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -200,6 +200,8 @@ def books_of(account: AccountId, events: Sequence[Any], instruments: list[Instru
     books = Books(client(account), instruments, [*listed, *own], NOW)
     held = dict(vars(books))
     held["replica"], held["working"] = held["replica"].snapshot(0), dict(vars(held["working"]))
+    for name in ("_sums", "_families"):  # of an instrument without an order left there may be an empty place
+        held["working"][name] = {key: value for key, value in held["working"][name].items() if value}
     return held
 
 
