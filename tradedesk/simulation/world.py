@@ -30,6 +30,7 @@ LIMITS = Limits(
     max_open_orders=5,
 )
 COMMISSION = Decimal("0.001")
+OTHERS = AccountId("them")  # an account no desk knows: whoever it trades for trades with ours
 STEPS_S = (-3600, -60, -3, -0.8, -0.3, 0.3, 0.8, 3, 60, 3600)  # of the wall clock
 SETTLE_S = 30  # the longest doubt, a cancel repeated blindly, and two looks at the venue after them
 LOOK_S = 14  # with the market frozen
@@ -62,6 +63,8 @@ class World:
             )
             for name in names
         ]
+        rich = {"USDT": Decimal(10**9), "BTC": Decimal(10**5)}
+        specs.append(AccountSpec(name=OTHERS, balances=rich, maker=COMMISSION, taker=COMMISSION))
         self.venue = SimVenue(specs, seed, self.scheduler, self.faults)
         self.venue.pump()
         self.venue.looks = self._look
