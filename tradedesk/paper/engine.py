@@ -19,6 +19,7 @@ from tradedesk.paper.rows import (
     AccountSpec,
     ExchangeEvent,
     Execution,
+    Kind,
     ListChanged,
     NewOrder,
     OrderRow,
@@ -88,7 +89,8 @@ class Engine:
         check_counts(self.ledger, account, instrument, (order,), bought=ready.lots if order.side == "BUY" else 0)
         if ready.lock > self.ledger.free(account.spec.name, instrument.given(order.side == "BUY")):
             raise insufficient()
-        check_standing(instrument, order, ready)
+        if order.kind is not Kind.LIMIT:
+            check_standing(instrument, order, ready)
         return ready
 
     # -- placing ------------------------------------------------------------------------------------------------------
@@ -98,7 +100,8 @@ class Engine:
         order = self.admit(account, new, ready)
         given = order.instrument.given(order.is_buy)
         self.ledger.lock(account.spec.name, given, order.locked)
-        self.arm(order)
+        if order.trigger is not None:
+            self.arm(order)
         told = self.report("NEW", order)
         self.balances_changed(account, (given,))
         fills = self.set_working(order)
@@ -482,7 +485,7 @@ class Engine:
 
     def balances_changed(self, account: Account, assets: tuple[str, ...]) -> None:
         name = account.spec.name
-        units = {asset: self.ledger.units(name, asset) for asset in assets}
+        units = self.ledger.units(name, assets)
         self.events.append(AccountChanged(account=name, units=units, time=self.now))
 
     def list_changed(self, order_list: OrderList) -> None:

@@ -113,14 +113,17 @@ class Ledger:
             self._held[name] = {asset: list(pair) for asset, pair in assets.items()}
         self.outside, self.commissions = dict(outside), dict(commissions)
 
-    def units(self, account: str, asset: str) -> tuple[int, int]:
-        """(free, locked)."""
-        free, locked = self._held[account].get(asset, (0, 0))
-        return free, locked
+    def units(self, account: str, assets: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """By asset (free, locked)."""
+        held, units = self._held[account], {}
+        for asset in assets:
+            free, locked = held.get(asset, (0, 0))
+            units[asset] = (free, locked)
+        return units
 
     def row(self, account: str, asset: str) -> tuple[Decimal, Decimal]:
-        """The same as amounts."""
-        free, locked = self.units(account, asset)
+        """(free, locked)."""
+        free, locked = self._held[account].get(asset, (0, 0))
         return from_units(free), from_units(locked)
 
     def rows(self, account: str) -> dict[str, tuple[Decimal, Decimal]]:

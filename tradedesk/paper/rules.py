@@ -116,7 +116,7 @@ def check_filters(spec: Spec, grid: Grid, order: NewOrder, reference: Decimal | 
         raise Refusal(-1013, "This symbol does not allow the specified self-trade prevention mode.")
     price = _units(order.price, "price")
     quantity = _units(order.quantity, "quantity")
-    amount = _units(order.quote_quantity, "quoteOrderQty")
+    amount = 0 if order.quote_quantity is None else _units(order.quote_quantity, "quoteOrderQty")
     if order.price is not None:
         _check_price(spec, grid, order.price, price)
         if reference is not None:

@@ -68,9 +68,8 @@ class Outbox:
         """Queue one frame. Over the bound the whole connection is dropped: half a stream would look like a whole one."""
         if self.is_cut or self._ending is not None:
             return
-        is_ping = kind is not WSMsgType.TEXT
         faults = self._faults
-        if faults is not None and faults.rules.has("sockets") and faults.silences(self, is_ping=is_ping):
+        if faults is not None and faults.silences(self, is_ping=kind is not WSMsgType.TEXT):
             return
         if self._way is None:
             self._write(frame, kind)

@@ -27,12 +27,13 @@ _HOUR = 3_600 * 1_000_000_000  # ns
 def pairs(text: str) -> list[tuple[str, str]]:
     """The decoded parameters of a query string or form body, in their order. Raises Refusal -1101 on a double name."""
     found: list[tuple[str, str]] = []
+    is_plain = "%" not in text and "+" not in text
     for piece in text.split("&"):
         if piece:
             name, _, value = piece.partition("=")
-            found.append((unquote_plus(name), unquote_plus(value)))
-    names = [name for name, _ in found]
-    if len(set(names)) != len(names):
+            found.append((name, value) if is_plain else (unquote_plus(name), unquote_plus(value)))
+    if len(dict(found)) != len(found):
+        names = [name for name, _ in found]
         double = next(name for name in names if names.count(name) > 1)
         raise Refusal(-1101, f"Duplicate values for parameter '{double[:40]}'.")
     return found

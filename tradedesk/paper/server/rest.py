@@ -87,15 +87,7 @@ class RestDoor:
         asked = await _read(request)
         if commons.latency is not None:
             await asyncio.sleep(commons.half_way())
-        known = commons.keys.get(asked.key) if asked.key is not None else None
-        rule = commons.faults.request(
-            self.front.market,
-            "rest",
-            account=known.name if known else None,
-            method=asked.method,
-            path=asked.path,
-            values=asked.values,
-        )
+        rule = self._struck(asked) if commons.faults.rules.has("requests") else None
         response: web.StreamResponse
         if rule is None:
             response = self.answer(asked).response()
@@ -104,6 +96,19 @@ class RestDoor:
         if commons.latency is not None:
             await asyncio.sleep(commons.half_way())
         return response
+
+    def _struck(self, asked: Asked) -> Rule | None:
+        """The fault that strikes this request."""
+        commons = self.front.commons
+        known = commons.keys.get(asked.key) if asked.key is not None else None
+        return commons.faults.request(
+            self.front.market,
+            "rest",
+            account=known.name if known else None,
+            method=asked.method,
+            path=asked.path,
+            values=asked.values,
+        )
 
     def answer(self, asked: Asked, *, rule: Rule | None = None, lag: int = 0, is_answered: bool = True) -> Answered:
         """Do what was asked, and note it. With a `lag` (ns) reads are answered as of so long ago."""
@@ -118,9 +123,9 @@ class RestDoor:
             if route is None:
                 raise Refusal(-5000, f"Path {asked.path[:100]}, Method {asked.method} is invalid", 404)
             result = self._perform(route, asked, lag)
-            result = front.commons.faults.market_answer(
-                front.market, "rest", asked.method, asked.path, asked.values, result
-            )
+            faults = front.commons.faults
+            if faults.rules.has("events"):
+                result = faults.market_answer(front.market, "rest", asked.method, asked.path, asked.values, result)
         except Refusal as caught:
             refusal, status = caught, caught.http
             result = {**error(caught), "data": caught.both} if isinstance(caught, HalfDone) else error(caught)
@@ -194,7 +199,8 @@ async def _read(request: web.Request) -> Asked:
     body, values, unreadable = "", dict[str, str](), None
     try:
         body = await _body(request)
-        values = {**dict(pairs(body)), **dict(pairs(query))}  # a name in both: the query wins
+        values = dict(pairs(body)) if body else {}
+        values.update(pairs(query))  # a name in both: the query wins
     except Refusal as refusal:
         unreadable = refusal
     return Asked(

@@ -17,9 +17,10 @@ def place(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     order = order_form.order(parameters)
     kind = _answer_kind(parameters, order)
     parameters.finish()
-    spot.limits.check_orders(call.name, call.now)
-    row = spot.exchange.place(call.name, order, call.now)
-    spot.limits.add_order(call.name, call.now)
+    name, now = call.name, call.now
+    spot.limits.check_orders(name, now)
+    row = spot.exchange.place(name, order, now)
+    spot.limits.add_order(name, now)
     return orders_json.placed(row, kind, call.unit, _prevented(spot, call, row))
 
 
