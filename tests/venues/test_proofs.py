@@ -7,7 +7,10 @@ import msgspec
 from builders import an_instrument, an_order
 from hypothesis import given
 from hypothesis import strategies as st
+from order_builders import Rig
 
+from tradedesk.domain.orders import OrderState
+from tradedesk.domain.words import AccountId, VenueId
 from tradedesk.venues import spot
 from tradedesk.venues.outcomes import ANY, PROOF_OF_REFUSAL, Asked, Spoken, is_refusal, spoken
 
@@ -52,3 +55,21 @@ def test_an_untouched_order_is_replaced_only_while_it_is_untouched() -> None:
     assert spot.replace_parameters(new, untouched, an_instrument())["cancelRestrictions"] == "ONLY_NEW"
     touched = msgspec.structs.replace(untouched, cum_qty=Decimal("0.01"))
     assert "cancelRestrictions" not in spot.replace_parameters(new, touched, an_instrument())
+
+
+def test_F25_an_order_that_self_trade_prevention_ends_is_dead_and_says_why() -> None:
+    """As the venue tells it: x=TRADE_PREVENTION, X=EXPIRED_IN_MATCH, with what traded before."""
+    event = {
+        "e": "executionReport", "E": 1764000000123, "s": "BTCUSDT", "c": "c1", "S": "BUY", "o": "LIMIT", "f": "GTC",
+        "q": "1.00000000", "p": "60000.00000000", "C": "", "x": "TRADE_PREVENTION", "X": "EXPIRED_IN_MATCH", "r": "NONE",
+        "i": 28, "l": "0.00000000", "z": "0.00000000", "L": "0.00000000", "n": "0", "N": None, "T": 1764000000123, "t": -1,
+        "v": 3, "A": "1.00000000", "B": "1.00000000", "u": 1, "U": 29,
+    }  # fmt: skip
+    report = spot.read_execution_report(event, VenueId("binance"), AccountId("acme"))
+    rig = Rig()
+    rig.place("c1")
+    rig.tell(report)
+    assert (rig.state("c1"), rig.order("c1").reasons) == (OrderState.Expired, ("self-trade prevention",))
+    assert rig.order("c1").leaves_qty == 0
+    rig.tell(report)  # once more changes nothing
+    assert rig.alerts() == []
