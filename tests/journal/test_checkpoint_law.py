@@ -199,7 +199,11 @@ def books_of(account: AccountId, events: Sequence[Any], instruments: list[Instru
     own = [event for event in events if ev.account_of(event) == account]
     books = Books(client(account), instruments, [*listed, *own], NOW)
     held = dict(vars(books))
-    held["replica"], held["working"] = held["replica"].snapshot(0), dict(vars(held["working"]))
+    snapshot, held["working"] = held["replica"].snapshot(0), dict(vars(held["working"]))
+    by_instrument = sorted(
+        snapshot.positions, key=lambda position: position.instrument
+    )  # their order means nothing here
+    held["replica"] = msgspec.structs.replace(snapshot, positions=tuple(by_instrument))
     for name in ("_sums", "_families"):  # of an instrument without an order left there may be an empty place
         held["working"][name] = {key: value for key, value in held["working"][name].items() if value}
     return held
