@@ -4,15 +4,17 @@ from collections import deque
 from decimal import Decimal
 from random import Random
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from tradedesk.domain.money import round_to_tick
 from tradedesk.domain.orders import Order
 from tradedesk.domain.words import OrderType, Side, TimeInForce
+from tradedesk.orders.progress import Progress
 from tradedesk.paper.rows import Kind, NewOrder, Refusal
 from tradedesk.simulation import runs
 from tradedesk.simulation.faults import CALM, Fate, Faults, Odds
@@ -222,3 +224,17 @@ DeskMachine.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestDeskMachine = DeskMachine.TestCase
+
+
+def test_the_machine_finds_a_desk_that_applies_a_fill_as_often_as_it_is_told(monkeypatch):
+    """The machine can fail, too"""
+    fill_ = Progress.fill
+
+    def naive(self, fill):
+        self._books.fill_keys.discard(fill.key)
+        fill_(self, fill)
+
+    monkeypatch.setattr(Progress, "fill", naive)
+    quick = settings(DeskMachine.TestCase.settings, max_examples=100, phases=[Phase.generate], database=None)
+    with pytest.raises(AssertionError, match="applied twice"):
+        run_state_machine_as_test(DeskMachine, settings=quick)

@@ -119,7 +119,7 @@ class BalanceReport(Struct, frozen=True, kw_only=True):
 class VenueInfo(Struct, frozen=True, kw_only=True):
     """What a venue's adapter can do and how long doubt lasts. All in ms."""
 
-    receive_window_ms: int  # sent with every order: the venue drops what arrives later
+    receive_window_ms: int  # how long after it left the venue may still take an order, stamped ahead or not
     engine_timeout_ms: int  # how long the venue itself may sit on it
     query_lag_ms: int  # how far its queries may run behind
     has_native_amend: bool  # a limit order can be made smaller where it stands; anything else cancels and replaces

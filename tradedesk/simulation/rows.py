@@ -18,7 +18,7 @@ from tradedesk.domain.words import (
 from tradedesk.paper import rows
 from tradedesk.paper.rows import Kind, NewOrder, OrderRow, Refusal, Status, TradeRow
 from tradedesk.paper.synthetic import default_specs
-from tradedesk.simulation.faults import ENGINE_NS, LAG_NS, WINDOW_NS
+from tradedesk.simulation.faults import EARLY_NS, ENGINE_NS, LAG_NS, WINDOW_NS
 from tradedesk.simulation.scheduler import MS
 from tradedesk.venues.outcomes import Asked, Spoken, is_refusal
 
@@ -39,7 +39,7 @@ INSTRUMENT = Instrument(
     can_shrink=True,
 )
 INFO = VenueInfo(
-    receive_window_ms=WINDOW_NS // MS,
+    receive_window_ms=(WINDOW_NS + EARLY_NS) // MS,
     engine_timeout_ms=ENGINE_NS // MS,
     query_lag_ms=LAG_NS // MS,
     has_native_amend=True,

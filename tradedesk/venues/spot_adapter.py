@@ -52,6 +52,9 @@ from tradedesk.venues.turns import Door
 
 ENGINE_TIMEOUT_MS = 10_000  # the venue's own, after which it says -1007
 QUERY_LAG_MS = 2_000
+_STAMPED_AHEAD_MS = (
+    1_000  # the venue takes a stamp so far ahead of its clock, as ours may be once it was set (F57, F58)
+)
 PAGE = 1_000  # rows of myTrades, the most there are
 _DAY_MS = 24 * 3600 * 1000  # the longest span the venue lists trades over
 _STEADY_NS = 5 * 1_000_000_000  # a stream that lived this long starts the back-off anew
@@ -111,7 +114,7 @@ class SpotAdapter:
         if not self._markets.instruments:
             self._markets.put(await readable(load_instruments(self._exchange, self._venue, self._markets.symbols)))
         return VenueInfo(
-            receive_window_ms=RECEIVE_WINDOW_MS,
+            receive_window_ms=RECEIVE_WINDOW_MS + _STAMPED_AHEAD_MS,
             engine_timeout_ms=ENGINE_TIMEOUT_MS,
             query_lag_ms=QUERY_LAG_MS,
             has_native_amend=any(instrument.can_shrink for instrument in self._markets.instruments),
