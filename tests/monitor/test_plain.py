@@ -9,11 +9,13 @@ from decimal import Decimal
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.events import (
     BookFrame,
+    CancelSwept,
     Event,
     HaltSet,
     Heartbeat,
     LogWritten,
     MovementSeen,
+    OrderChanged,
     OrderMoved,
     OrderPlaced,
     Reconciled,
@@ -158,3 +160,18 @@ def test_a_pipe_that_is_closed_ends_it_quietly() -> None:
             raise BrokenPipeError
 
     assert run([], Closed(), as_json=True).is_closed
+
+
+def test_the_receipt_of_a_cancel_all_and_an_order_that_changed_are_one_sentence_each() -> None:
+    swept = CancelSwept(
+        at=AT, source="worker:acme", account=AccountId("acme"), instrument=None, side=None, by=OperatorId("ann"),
+        cancelled=3, ended=1, left=0, took_ms=40,
+    )  # fmt: skip
+    assert (said(swept) or "").endswith("cancel-all of acme by ann: 3 cancelled, 1 ended before")
+    replica = Replica()
+    replica.apply(OrderPlaced(at=AT, source="worker:acme", order=an_order()))
+    changed = OrderChanged(
+        at=AT, source="worker:acme", account=AccountId("acme"), client_order_id=ClientOrderId("c1"),
+        order_qty=Decimal("0.05"), known_as=ClientOrderId("x9"),
+    )  # fmt: skip
+    assert (said(changed, replica) or "").endswith("c1: 0.05 in all, called x9 by the venue")

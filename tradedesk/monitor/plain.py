@@ -107,6 +107,17 @@ def _words(event: ev.Event, replica: Replica) -> str | None:
             return f"HALT {event.account or 'the whole desk'} {event.level.value} by {event.by}: {event.reason}"
         case ev.HaltSwept():
             return f"halt of {event.account} done: {event.cancelled} cancelled, {event.left} left"
+        case ev.CancelSwept():
+            left = f", {event.left} STILL SHOWN BY THE VENUE" if event.left else ""
+            return f"cancel-all of {event.account} by {event.by}: {event.cancelled} cancelled, {event.ended} ended before{left}"
+        case ev.OrderChanged():
+            now = [
+                f"{plain(event.order_qty)} in all" if event.order_qty is not None else "",
+                f"called {event.known_as} by the venue" if event.known_as is not None else "",
+                f"made by {event.triggered_by}" if event.triggered_by is not None else "",
+            ]
+            what = ", ".join(part for part in now if part)
+            return f"changed {_known(event.client_order_id, event.account, replica)}: {what}"
         case ev.Rearmed():
             return f"rearmed {event.account or 'the whole desk'} by {event.by}: {event.reason}"
         case ev.AlertRaised():

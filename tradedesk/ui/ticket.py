@@ -315,7 +315,9 @@ class Ticket(Vertical):
         if fields.order_type is OrderType.Market:
             beside["price"] = f"at market  {beside['price']}"
         if self.amends is not None:
-            beside["how"] = f"filled {plain(self.amends.cum_qty)}; loses its place in line"
+            can_shrink = instrument is not None and instrument.can_shrink
+            place = "only less at its price keeps its place" if can_shrink else "loses its place in line"
+            beside["how"] = f"filled {plain(self.amends.cum_qty)}; {place}"
         return beside
 
     def _held(self, account: AccountId, instrument: Instrument) -> str:

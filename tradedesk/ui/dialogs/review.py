@@ -188,7 +188,7 @@ def review_lines(
     return lines
 
 
-def _what_happens(order: Order, command: AmendOrder, instrument: Instrument) -> str:
+def what_happens(order: Order, command: AmendOrder, instrument: Instrument) -> str:
     """How the venue will carry it out, by what is known now."""
     match how_to_amend(order, command.order_qty, command.price, can_shrink=instrument.can_shrink):
         case AmendBy.InPlace:
@@ -245,7 +245,7 @@ class AmendReview(Sends):
             row("filled", order.cum_qty, order.cum_qty, qty_digits),
             row("still open", order.leaves_qty, left, qty_digits),
             text_line("", width, colours.text, glyphs),
-            text_line(_what_happens(order, command, self._instrument), width, colours.warn, glyphs),
+            text_line(what_happens(order, command, self._instrument), width, colours.warn, glyphs),
         ]  # fmt: skip
         if self._is_more:
             lines.append(
