@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
-from desk_app import a_desk, press_at_once
+from desk_app import a_desk, press_at_once, settled
 from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, an_order, moved, working
+from textual import events
 
 from tradedesk.domain.commands import AmendOrder, CancelOrder, PlaceOrder
 from tradedesk.domain.orders import Happening
@@ -88,6 +89,47 @@ async def test_a_repeating_enter_opens_one_review_and_a_repeating_f2_sends_once_
         await desk.wait()
         await press_at_once(desk.app, "f2", "f2", "f2")
         assert len(desk.commands) == 1
+
+
+async def test_F76_twenty_enters_and_twenty_f2_send_one_order() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9")
+        await desk.ticket()
+        await press_at_once(desk.app, *["enter"] * 20)
+        await desk.wait()
+        await press_at_once(desk.app, *["enter"] * 20)
+        assert desk.commands == []
+        await press_at_once(desk.app, *["f2", "enter"] * 20)
+        assert len(desk.commands) == 1
+        await desk.wait()
+        await press_at_once(desk.app, *["f2", "enter"] * 20)  # the hand that is still on the key
+        assert len(desk.commands) == 1
+
+
+async def test_F76_what_is_pasted_fills_fields_and_sends_nothing() -> None:
+    """With line ends, keys and whole commands in it, into every place that takes text, armed."""
+    pasted = "0.1\n\r\ny\x1b[12~\x1bOQ:@all BTC buy 9 market\n"  # F2 as two terminals write it
+    async with a_desk() as desk:
+        await desk.press("f9")
+        for opening in (("n",), ("colon",), ("2", "slash"), ("n", "tab", "tab", "tab", "tab")):
+            await desk.press(*opening)
+            desk.app.post_message(events.Paste(pasted))
+            await settled(desk.app)
+            await desk.wait()
+            desk.app.post_message(events.Paste(pasted))
+            await settled(desk.app)
+            await desk.press("escape", "escape")
+        assert desk.commands == []
+
+
+async def test_F76_a_double_click_chooses_and_sends_nothing() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9")
+        await desk.review()
+        for place in ((20, 12), (60, 18), (60, 30), (10, 5)):
+            for _ in range(3):
+                await desk.pilot.click(offset=place, times=2)
+        assert desk.commands == []
 
 
 async def test_disarmed_nothing_is_sent_and_the_review_says_how() -> None:

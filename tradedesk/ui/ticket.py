@@ -191,7 +191,7 @@ class Ticket(Vertical):
         self.amends, self._hint = amends, hint
         self.is_open, self.is_held, self._is_told, self._notice = True, False, False, ""
         for field in (Field.Accounts, Field.Instrument, Field.Qty, Field.Price):
-            self._input(field).value = str(getattr(fields, field.value))
+            self._input(field).value = clean(str(getattr(fields, field.value)))
             self._input(field).select_on_focus = True
         self._choice(Field.Side).choose(fields.side)
         self._choice(Field.Type).choose(fields.order_type)

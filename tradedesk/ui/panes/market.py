@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from tradedesk.domain.instruments import FeedState, Instrument
 from tradedesk.domain.orders import DEAD, Order
 from tradedesk.domain.positions import Position
+from tradedesk.domain.text import clean
 from tradedesk.domain.words import InstrumentId, Side
 from tradedesk.ui import drawing, ladder
 from tradedesk.ui.drawing import Cell, Line, fit
@@ -278,20 +279,21 @@ class MarketPane(Pane):
             for (owner, instrument), position in replica.positions.items()
             if instrument == known.id and (account is None or owner == account)
         ]
-        name = account or f"all {len(replica.accounts)} accounts"
+        name = clean(account or f"all {len(replica.accounts)} accounts")
+        base, quote = clean(known.base), clean(known.quote)
         qty = sum((position.qty for position in held), Decimal(0))
         working = sum(1 for order in self._working(known.id) if account is None or order.account == account)
         mine = f"  {working} working" if working else ""
         if not qty:
-            return ((fit(f"{name}  no position in {known.base}{mine}", self.area.width, glyphs), colours.muted),)
+            return ((fit(f"{name}  no position in {base}{mine}", self.area.width, glyphs), colours.muted),)
         gain = self._gain(held)
         average = _average(held)
         digits = drawing.money_digits(known.tick)
-        currency = f" {known.quote}" if self.area.width >= TAPE_BESIDE_FROM else ""
+        currency = f" {quote}" if self.area.width >= TAPE_BESIDE_FROM else ""
         at = "" if average is None else f" @ {drawing.number(average, drawing.places(known.tick))}"
         return (
             (f"{name}  ", drawing.BOLD + colours.text),
-            (f"{drawing.signed(qty, drawing.places(known.lot))} {known.base}{at}", colours.text),
+            (f"{drawing.signed(qty, drawing.places(known.lot))} {base}{at}", colours.text),
             ("  uPnL ", colours.muted),
             (
                 f"{drawing.signed(gain, digits, glyphs)}{currency}",
