@@ -81,6 +81,14 @@ async def bank() -> AsyncIterator[Bank]:
 # -- the key and the account ----------------------------------------------------------------------------------------------
 
 
+async def test_the_accounts_of_a_master_show_one_trade_group_and_a_stranger_none(bank):
+    groups = [
+        (await bank.client(name).signed("GET", "account")).body.get("tradeGroupId") for name in ("boss", "left", "solo")
+    ]
+    assert isinstance(groups[0], int) and groups[0] == groups[1] != -1
+    assert groups[2] is None
+
+
 async def test_a_key_is_told_what_it_may_do(bank):
     told = (await bank.get("v1/account/apiRestrictions")).body
     assert {name: told[name] for name in ("ipRestrict", "enableReading", "enableWithdrawals", "enableFutures")} == {

@@ -16,7 +16,9 @@ def account(spot: SpotFront, call: Call, parameters: Parameters) -> object:
     if omits_zero:
         held = {asset: pair for asset, pair in held.items() if any(pair)}
     spec = spot.exchange.account_spec(call.name)
-    return orders_json.account(spec, spot.commons.uids[call.name], held, spot.updated(call.name), call.unit)
+    answer = orders_json.account(spec, spot.commons.uids[call.name], held, spot.updated(call.name), call.unit)
+    group = spot.exchange.trade_group(call.name)
+    return answer if group == -1 else answer | {"tradeGroupId": group}
 
 
 def commission(spot: SpotFront, call: Call, parameters: Parameters) -> object:
