@@ -85,7 +85,8 @@ async def test_the_accounts_of_a_master_show_one_trade_group_and_a_stranger_none
     groups = [
         (await bank.client(name).signed("GET", "account")).body.get("tradeGroupId") for name in ("boss", "left", "solo")
     ]
-    assert isinstance(groups[0], int) and groups[0] == groups[1] != -1
+    assert isinstance(groups[0], int)
+    assert groups[0] == groups[1] != -1
     assert groups[2] is None
 
 
