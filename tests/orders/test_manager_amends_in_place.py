@@ -22,7 +22,7 @@ from order_builders import (
 )
 
 from tradedesk.domain.orders import AmendBy, OrderState, OrdStatus, RequestKind, RequestState, how_to_amend
-from tradedesk.domain.outcomes import Acknowledged, NotSent, OrderReport
+from tradedesk.domain.outcomes import Acknowledged, NotSent, OrderReport, QueryAnswer
 from tradedesk.domain.words import RequestId
 from tradedesk.domain.worst_case import worst_case
 from tradedesk.orders.messages import Reconciliation
@@ -341,3 +341,17 @@ def test_a_smaller_quantity_under_another_id_of_the_venues_contradicts():
     rig.place(qty="5")
     rig.tell(a_report("c1", qty="2", cum="0", venue_order_id="other"))
     assert len(rig.quarantined) == 1
+
+
+def test_a_question_answered_with_another_order_of_ours_finds_the_one_asked_about_absent():
+    """F35: asked for by an id that the venue has given anew"""
+    rig = Rig()
+    rig.place("c1")
+    rig.place("c2")
+    told = a_report("c2", OrdStatus.New, cum="0", venue_order_id="v-c1", qty="1")
+    for _ in range(2):  # a first absence may be the lag of queries
+        rig.wait(5)
+        rig.manager._doubts.ask(rig.order("c1"))
+        rig.tell(QueryAnswer(client_order_id=rig.order("c1").client_order_id, report=told), after_ms=100)
+    assert "vanished" in rig.alerts()
+    assert rig.order("c2").known_as is None

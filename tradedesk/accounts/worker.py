@@ -391,8 +391,12 @@ class Worker:
             case ReconcileNow():
                 self._wanted_reconcile.set()
             case CancelAll():
-                self._take_all(core, self._commands)  # given before it, or just behind it: it is about them too (F44)
-                self._do(core.handle(post, now, self._clock.monotonic()))
+                try:
+                    self._take_all(
+                        core, self._commands
+                    )  # given before it, or just behind it: it is about them too (F44)
+                finally:
+                    self._do(core.handle(post, now, self._clock.monotonic()))
             case _:
                 self._do(core.handle(post, now, self._clock.monotonic()))
 

@@ -344,6 +344,11 @@ class OrderManager:
             return
         if answer.failed is None and answer.report is not None:
             self._progress.absorb(answer.report)
+            told = self._books.reported(answer.report)
+            if told is not None and told.client_order_id != order.client_order_id:
+                answer = QueryAnswer(
+                    client_order_id=order.client_order_id, report=None
+                )  # that id of the venue's is another's now
         if question is None:
             return  # we gave it up as lost, so it says nothing of when
         order = self._books.latest(order)
