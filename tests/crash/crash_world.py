@@ -25,7 +25,7 @@ from tradedesk.domain.commands import Reconcile
 from tradedesk.domain.words import AccountId
 from tradedesk.journal.segments import segments
 
-READY_S = 6.0  # faults may keep an account from it for longer, which is their right
+START_S = 60.0  # the first start, without faults; how long it takes is what later ones are measured by
 QUIET_S = 120.0  # doubts last 13 s, a cancel of which nothing is known is sent again after 10, 20, 40 s
 ROUND = 10  # kills between two times when all is quiet
 SEGMENT_RECORDS = 60  # so that new segments and their checkpoints are among what is killed and started from
@@ -54,6 +54,7 @@ class World:
         self.desk: subprocess.Popen[bytes] | None = None
         self._before: Told = told(home.journal)
         self._is_opened = False
+        self._start_s = 3.0  # until every account was ready; of the first start that came so far
         self.figures = {
             "kills": 0,
             "early": 0,
@@ -77,7 +78,7 @@ class World:
             self.exchange.trouble(troubles(self._chance, self.exchange.names, self.exchange.prices()))
         self.start()
         if self._chance.random() < EARLY:
-            self._live(self._chance.uniform(0.3, 3.0))
+            self._live(self._chance.uniform(0.1, 1.0) * self._start_s)
             self.figures["early"] += 1
         elif self.ready():
             self._trade(self._chance.uniform(0.05, 1.8))
@@ -165,15 +166,18 @@ class World:
     def ready(self) -> bool:
         """Wait until every account may trade; False if faults keep one from it for long."""
         watch = Watch(self.home)
+        began = time.monotonic()
+        patience = 2 + 2 * self._start_s if self._is_opened else START_S
         try:
-            ready = watch.until(lambda: self._must_live() or self._are_ready(watch), READY_S)
+            ready = watch.until(lambda: self._must_live() or self._are_ready(watch), patience)
             if watch.view.is_fed:
                 self._judge(after_a_start(self._before, watch.replica), "after a start")
             if not ready:
                 self._note(f"not ready: {self._waiting(watch)}")
         finally:
             watch.view.close()
-        self._is_opened = self._is_opened or ready
+        if ready and not self._is_opened:
+            self._is_opened, self._start_s = True, time.monotonic() - began
         return ready
 
     def _trade(self, seconds: float) -> None:
