@@ -292,8 +292,8 @@ def test_F42_a_foreign_order_is_shown_counted_and_left_alone(desk: FaultyDesk) -
     desk.until_order(theirs, OrderState.Canceled)
 
 
-def test_F47_a_foreign_stop_that_triggers_while_the_stream_is_down_counts_once(desk: FaultyDesk) -> None:
-    """On Binance spot a stop becomes the order it triggers: one id, so one order here."""
+def test_F47_a_foreign_stop_is_shown_and_counted_once(desk: FaultyDesk) -> None:
+    """On Binance spot a stop becomes the order that it triggers, under one id: one order here, before and after."""
     stop = (desk.ask() * 102 / 100).quantize(Decimal("0.01"))
     by_hand(
         desk, "POST", "/api/v3/order", symbol="BTCUSDT", side="BUY", type="STOP_LOSS_LIMIT", timeInForce="GTC",

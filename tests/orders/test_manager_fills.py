@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,9 +26,11 @@ from order_builders import (
     unproven,
 )
 
+from tradedesk.domain import events as ev
 from tradedesk.domain.money import Money
 from tradedesk.domain.orders import Fill, OrderState, OrdStatus, RequestState
-from tradedesk.domain.words import Side
+from tradedesk.domain.words import ClientOrderId, Side
+from tradedesk.domain.worst_case import worst_case
 from tradedesk.orders.messages import FillsAnswer, Reconciliation, Tick
 
 
@@ -321,3 +324,21 @@ def test_arrival_order_and_repetition_change_nothing_in_the_end(news):
     assert rig.quarantined == []
     rig.wait(2)
     assert not rig.tell(Tick())
+
+
+def test_F47_a_stop_that_became_another_order_while_we_were_away_is_linked_and_counts_once():
+    """Where the venue makes a child of it: the event links the two, and exposure counts the larger."""
+    rig = Rig()
+    stop = a_report("their-stop", qty="2", cum="0", side=Side.Buy, venue_order_id="70")
+    child = msgspec.structs.replace(
+        a_report("their-child", qty="2", cum="0", side=Side.Buy, venue_order_id="71"),
+        triggered_by=ClientOrderId("their-stop"),
+    )
+    rig.tell(stop, child)
+    assert rig.order("their-child").triggered_by == "their-stop"
+    assert worst_case(d(0), rig.manager.live.values()).high == d(2)
+    assert rig.restarted().order("their-child").triggered_by == "their-stop"
+    rig.tell(msgspec.structs.replace(stop, ord_status=OrdStatus.Expired), child)
+    assert worst_case(d(0), rig.manager.live.values()).high == d(2)
+    linked = [event for event in rig.events if isinstance(event, ev.OrderChanged)]
+    assert len(linked) == 1
