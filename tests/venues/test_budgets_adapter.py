@@ -202,6 +202,31 @@ async def test_F27_during_a_ban_nothing_is_sent_not_even_a_cancel_a_question_or_
         assert (len(shared.venue.seen), shared.venue.sockets) == (before, 0)
 
 
+async def test_F27_what_had_its_turn_before_the_ban_and_was_still_connecting_does_not_leave() -> None:
+    async with sharing() as shared:
+        await shared.adapter.close()
+        shared.adapter._open()  # with no connection that is warm
+        connector = shared.adapter._exchange.session.connector
+        connecting, go_on, connect = asyncio.Event(), asyncio.Event(), connector._create_connection
+
+        async def slowly(*given: object) -> object:
+            connecting.set()
+            await go_on.wait()
+            return await connect(*given)
+
+        connector._create_connection = slowly
+        waits = asyncio.create_task(shared.adapter.place(fresh()))
+        await asyncio.wait_for(connecting.wait(), WITHIN_S)
+        turn = await shared.other.pass_({Unit.Weight: 1}, Priority.Look)
+        assert isinstance(turn, Turn)
+        shared.other.answered(turn, 418, -1003, {"retry-after": "300"})
+        go_on.set()
+        answer = await asyncio.wait_for(waits, WITHIN_S)
+        assert isinstance(answer, NotSent)
+        assert answer.reason == shared.adapter.held_up()
+        assert shared.venue.seen == []
+
+
 async def test_F27_a_socket_that_is_turned_away_with_a_ban_stops_the_exit_too() -> None:
     async with sharing() as shared:
 

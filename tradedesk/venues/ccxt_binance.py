@@ -328,9 +328,22 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         turn = await door.pass_(price_of(method, parameters), priority, within_ns=within_ns, unwanted=unwanted)
         if isinstance(turn, NoTurn):
             raise egress.NotSent(turn.reason)
+        own_check = egress.last_check.get()
+
+        def check() -> (
+            None
+        ):  # what came between the turn and the bytes: the last word stays with the sender's own check
+            reason = door.stopped(turn)
+            if reason is not None:
+                raise egress.NotSent(reason)
+            if own_check is not None:
+                own_check()
+
+        token = egress.last_check.set(check)
         try:
             return await getattr(self, method)(dict(parameters))
         finally:
+            egress.last_check.reset(token)
             if heard.status is not None:
                 code = None if heard.said is None else heard.said.code
                 door.answered(turn, heard.status, code, heard.headers)

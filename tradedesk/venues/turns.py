@@ -123,8 +123,7 @@ class Door:
         if give_up_at is None:
             return None
         if told is not None and told >= give_up_at:
-            seconds = -(-(told - now) // SECOND_NS)
-            return f"the venue told exit {turn.client.exit} to wait for {seconds} s, which is too long for it"
+            return f"{_told_to_wait(turn, told, now)}, which is too long for it"
         if now >= give_up_at:
             return f"it waited too long for the rate budget of exit {turn.client.exit}"
         return None
@@ -135,6 +134,15 @@ class Door:
             self._budget.looked(self._client)
             granted = self._budget.pump(self._clock.monotonic())
         _wake(granted)
+
+    def stopped(self, turn: Turn) -> str | None:
+        """Why a request that had its turn must not leave any more, the venue having said stop meanwhile; None if it may."""
+        now = self._clock.monotonic()
+        with self._lock:
+            ban, told = self._budget.ban(self._client.exit, now), self._budget.closed_until(turn, now)
+        if ban is not None:
+            return ban.text
+        return None if told is None else _told_to_wait(turn, told, now)
 
     def left(self, turn: Turn) -> None:
         """Nothing was sent, or nobody waits any more: give back what it took."""
@@ -177,6 +185,10 @@ def retry_after_ns(headers: Mapping[str, str]) -> int | None:
     """What Retry-After says, as a duration; None if it says nothing that can be read."""
     said = headers.get("retry-after", "")
     return int(said) * SECOND_NS if said.isascii() and said.isdecimal() and len(said) < 9 else None
+
+
+def _told_to_wait(turn: Turn, until: int, now: int) -> str:
+    return f"the venue told exit {turn.client.exit} to wait for {-(-(until - now) // SECOND_NS)} s"
 
 
 def _wake(turns: list[Turn]) -> None:
