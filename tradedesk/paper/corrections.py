@@ -8,7 +8,7 @@ from tradedesk.paper.engine import Engine
 from tradedesk.paper.ids import made_id
 from tradedesk.paper.ledger import from_units, to_units
 from tradedesk.paper.lists import companions
-from tradedesk.paper.orders import Account, Order
+from tradedesk.paper.orders import Account, Order, forget_oldest
 from tradedesk.paper.rows import Amended, Amendment, BalanceMoved, Movement, Refusal, Spec, TradeRow
 from tradedesk.paper.rules import Grid, check_amend, check_client_id
 from tradedesk.paper.vetting import OPEN, insufficient, need_of
@@ -167,6 +167,7 @@ def move(engine: Engine, account: Account, asset: str, amount: Decimal, kind: st
     )  # fmt: skip
     engine.next.movement += 1
     account.movements.append(movement)
+    forget_oldest(account.movements)
     engine.events.append(BalanceMoved(movement=movement))
     engine.balances_changed(account, (asset,))
     return movement

@@ -8,6 +8,7 @@ reached and legs whose working order was filled, first come first served; what t
 from collections import deque
 from collections.abc import Sequence
 
+from tradedesk.paper import orders
 from tradedesk.paper.book import Book, Match, Resting
 from tradedesk.paper.commissions import in_bnb
 from tradedesk.paper.ledger import Ledger, from_units
@@ -118,6 +119,9 @@ class Engine:
             order.is_plain = False
         self.orders[order.id] = order
         account.add(order)
+        if len(account.orders[new.symbol]) > orders.MOST_ORDERS:
+            for gone in account.forget(new.symbol):
+                del self.orders[gone.id]
         return order
 
     def arm(self, order: Order) -> None:
@@ -225,6 +229,7 @@ class Engine:
         self.next.prevented += 1
         for account in {order.account.spec.name: order.account, maker.account.spec.name: maker.account}.values():
             account.prevented.append(prevented)
+            orders.forget_oldest(account.prevented)
         if theirs == maker.leaves:
             instrument.book.withdraw(maker.id)
         elif theirs:
@@ -439,7 +444,9 @@ class Engine:
             is_maker=is_maker,
             order_list_id=order.order_list.id if order.order_list is not None else -1,
         )
-        account.trades.setdefault(spec.symbol, []).append(trade)
+        trades = account.trades.setdefault(spec.symbol, [])
+        trades.append(trade)
+        orders.forget_oldest(trades)
         self.report("TRADE", order, fill=trade)
         assets = (spec.base, spec.quote)
         self.balances_changed(

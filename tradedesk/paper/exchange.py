@@ -4,8 +4,9 @@ No socket, no clock, no global randomness: `now` (ns since the epoch) comes with
 one counts as the latest seen), the seed with the market. Same seed and same calls, same fills. Ids begin at the
 millisecond of the start, so that a restarted exchange does not use an id again.
 
-What is kept: books of the flow are bounded by the market, tape and candles by their own limits; what clients did (orders,
-lists, trades, movements, amendments, prevented matches) stays for the life of the exchange. Events wait until `drain`: whoever calls must drain after every call.
+What is kept: books of the flow are bounded by the market, tape and candles by their own limits; of what clients did (orders,
+lists, trades, movements, amendments, prevented matches) the newest, some ten thousand of each kind (orders.py), and all that is
+open. Events wait until `drain`: whoever calls must drain after every call.
 
 This is the door: it sets the time, lets the flow act, and hands over. What happens then stands in engine.py (orders and
 trades), flow.py (everyone else), lists.py (order lists) and corrections.py (amends, busts, movements, rules that change);

@@ -5,6 +5,7 @@ Plain objects that change; what changes them, and when, is engine.py's to decide
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
@@ -87,6 +88,16 @@ class Instrument:
         return tuple((price * tick, lots * lot) for price, lots in levels)
 
 
+MOST_ORDERS = 50_000  # kept of an account and symbol; beyond it the oldest are forgotten, a tenth at a time
+MOST_ROWS = 100_000  # likewise trades of an account and symbol, its prevented matches, its movements
+
+
+def forget_oldest(rows: list[Any]) -> None:
+    """Keep a list of an account within its bound."""
+    if len(rows) > MOST_ROWS:
+        del rows[: MOST_ROWS // 10]
+
+
 class Group:
     """Accounts that must not trade with each other, and how many orders they have open per symbol."""
 
@@ -131,6 +142,25 @@ class Account:
             self.open[order.id] = order
             self.open_in[symbol] = self.open_in.get(symbol, 0) + 1
             self.group.open_in[symbol] = self.group.open_in.get(symbol, 0) + 1
+
+    def forget(self, symbol: str) -> "list[Order]":
+        """Drop the oldest tenth of the symbol's orders, with what is known of them; what is open stays, whole lists go."""
+        gone: dict[int, Order] = {}
+        for order in self.orders[symbol][: MOST_ORDERS // 10]:
+            together = (order,) if order.order_list is None else order.order_list.orders
+            if not any(one.is_open for one in together) and (order.order_list is None or not order.order_list.is_open):
+                gone |= {one.id: one for one in together}
+        self.orders[symbol] = [order for order in self.orders[symbol] if order.id not in gone]
+        for order in gone.values():
+            if self.by_client_id.get((symbol, order.client_id)) is order:
+                del self.by_client_id[(symbol, order.client_id)]
+            self.amendments.pop(order.id, None)
+            order_list = order.order_list
+            if order_list is not None:
+                self.lists.pop(order_list.id, None)
+                if self.list_by_client_id.get(order_list.client_id) is order_list:
+                    del self.list_by_client_id[order_list.client_id]
+        return list(gone.values())
 
     def add_list(self, order_list: "OrderList") -> None:
         """A list that the exchange took."""
