@@ -110,9 +110,9 @@ class Budget:
 
     # -- who shares what --------------------------------------------------------------------------------------------------
 
-    def client(self, exit_: str, account: str | None, *, master: str | None = None) -> Client:
+    def client(self, exit_: str, account: str | None) -> Client:
         """A user of the venue by this exit. Those who share one share its budget; none of them may have more than half."""
-        names = {Per.Exit: exit_, Per.Account: account, Per.Master: master}
+        names = {Per.Exit: exit_, Per.Account: account}
         pools = []
         for limit in self._limits:
             name = names.get(limit.per)

@@ -29,12 +29,10 @@ _CEILING = {  # how full, in percent, a pool may be made for it; above 90 it is 
 
 
 class Per(Enum):
-    """Whose use a venue adds up."""
+    """Whose use a venue adds up. Another scope (a master's sub-accounts, an instrument) is a row here and a name in `client`."""
 
     Exit = auto()
     Account = auto()  # its uid
-    Master = auto()
-    Instrument = auto()
     Share = auto()  # ours, not the venue's: what one client may take of an exit that it shares
 
 
