@@ -243,7 +243,7 @@ def test_a_lost_stream_stops_new_orders_until_the_account_was_compared_again(sta
     rests(worker, heard, "c2")
 
 
-def test_a_stream_that_went_silent_is_taken_for_dead(started: Start) -> None:
+def test_F13_a_stream_that_went_silent_is_taken_for_dead(started: Start) -> None:
     """F13"""
     venue, heard = ScriptedVenue(), Heard()
     ready(started(a_worker(venue, heard)), heard)

@@ -138,7 +138,9 @@ def test_F01_nothing_is_ever_sent_twice(played: Played) -> None:
 
 
 @pytest.mark.parametrize("name", ARRIVES)
-def test_F02_an_order_that_arrived_is_adopted_and_was_never_called_rejected(played: Played, name: str) -> None:
+def test_F02_F03_F04_F05_F06_F19_F20_an_order_that_arrived_is_adopted_and_was_never_called_rejected(
+    played: Played, name: str
+) -> None:
     """F02 to F06, F19, F20"""
     order = played.orders[name]
     assert order.ord_status is OrdStatus.New
@@ -148,7 +150,7 @@ def test_F02_an_order_that_arrived_is_adopted_and_was_never_called_rejected(play
 
 
 @pytest.mark.parametrize("name", ABSENT)
-def test_F01_an_order_that_never_arrived_is_unknown_until_nothing_can_arrive_any_more(
+def test_F01_F05_F19_an_order_that_never_arrived_is_unknown_until_nothing_can_arrive_any_more(
     played: Played, name: str
 ) -> None:
     """F01, F05"""

@@ -13,6 +13,7 @@ from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.commands import Reconcile
 from tradedesk.domain.orders import OrderState, OrdStatus
 from tradedesk.domain.words import AccountId, OperatorId, Side
+from tradedesk.venues import ccxt_binance
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
 ME = OperatorId("")
@@ -109,3 +110,26 @@ def test_F35_after_a_restart_of_the_venue_everything_is_compared_and_nothing_cou
         desk.control.submit(Reconcile(account=ACME, operator=ME))
         desk.cancel(key)
         assert desk.view.replica.positions[ACME, BTC].qty == held
+
+
+def test_F13_a_stream_that_is_open_and_mute_is_left_and_what_it_missed_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ccxt_binance, "PING_EVERY_MS", 500)  # the same, twenty times as fast
+    with faulty_desk(tmp_path) as desk:
+        key = desk.place(Side.Buy, "0.01", below(desk))
+        order = desk.until_order(key, OrderState.New)
+        mark = desk.mark()
+        desk.paper.fault("freeze", account=ACME, pings=False, for_=3)
+        desk.paper.fault(
+            "ext",
+            what="fill",
+            account=ACME,
+            instrument="BTCUSDT",
+            order_id=int(order.venue_order_id or 0),
+            quantity="0.004",
+        )
+        desk.until(lambda: AccountState.Reconciling in states(desk, mark), "the silence was noticed")
+        desk.until_order(key, OrderState.PartiallyFilled)
+        desk.until(lambda: account_state(desk) is AccountState.Ready, "it is ready again")
+        desk.cancel(key)
