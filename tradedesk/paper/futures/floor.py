@@ -7,6 +7,7 @@ from heapq import heappush
 from typing import NamedTuple
 
 from tradedesk.paper.book import Book
+from tradedesk.paper.futures import state
 from tradedesk.paper.futures.contracts import Contract
 from tradedesk.paper.futures.positions import Position
 from tradedesk.paper.futures.rows import (
@@ -103,6 +104,8 @@ class Floor:
         self.orders[order.id] = order
         account.by_client_id[(symbol, order.client_id)] = order
         account.orders.setdefault(symbol, []).append(order)
+        if len(account.orders[symbol]) > state.KEPT_ORDERS:
+            self._forget_orders(account, symbol)
         if order.is_open:
             account.open[order.id] = order
             if order.sent.good_till_date:
@@ -112,11 +115,37 @@ class Floor:
         """The same of an algo order."""
         account = algo.account
         account.algos[algo.id] = algo
+        if len(account.algos) > state.KEPT_ORDERS:
+            for old in [one for one in account.algos.values() if one.id not in account.open_algos and one is not algo][
+                : state.KEPT_ORDERS // 10
+            ]:
+                self._forget_algo(old)
         account.algo_by_client_id[algo.client_id] = algo
         if algo.status is AlgoStatus.NEW:
             account.open_algos[algo.id] = algo
             if algo.sent.good_till_date:
                 self.at(algo.sent.good_till_date, "algo", account.name, algo.id)
+
+    def _forget_orders(self, account: Account, symbol: str) -> None:
+        """Drop the oldest tenth of the symbol's orders, but for those that are open; with the algo orders they came from."""
+        oldest = account.orders[symbol][: state.KEPT_ORDERS // 10]
+        gone = {order.id for order in oldest if order.id not in account.open}
+        account.orders[symbol] = [order for order in account.orders[symbol] if order.id not in gone]
+        for order_id in gone:
+            order = self.orders.pop(order_id)
+            if account.by_client_id.get((symbol, order.client_id)) is order:
+                del account.by_client_id[(symbol, order.client_id)]
+            if order.algo is not None:
+                self._forget_algo(order.algo)
+
+    @staticmethod
+    def _forget_algo(algo: Algo) -> None:
+        account = algo.account
+        account.algos.pop(algo.id, None)
+        if account.algo_by_client_id.get(algo.client_id) is algo:
+            del account.algo_by_client_id[algo.client_id]
+        if algo.order is not None:
+            algo.order.algo = None
 
     def new_id(self) -> int:
         self.next_id += 1

@@ -2,6 +2,7 @@
 
 from collections import deque
 from decimal import Decimal
+from typing import Any
 
 from tradedesk.paper.book import Book
 from tradedesk.paper.futures.contracts import Contract
@@ -29,6 +30,15 @@ from tradedesk.paper.tape import Tape
 _ZERO = Decimal(0)
 _GRAIN = Decimal("1E-8")
 KEPT_INCOME = 100_000  # rows of each account
+KEPT_ORDERS = 50_000  # of each account and contract, and algo orders of each account; the oldest go, a tenth at a time
+
+
+def forget_oldest(rows: list[Any]) -> None:
+    """Keep a list of an account within the bound of its records."""
+    if len(rows) > KEPT_INCOME:
+        del rows[: KEPT_INCOME // 10]
+
+
 DEFAULT_LEVERAGE = 20
 
 

@@ -17,7 +17,7 @@ from tradedesk.paper.futures.margin import initial
 from tradedesk.paper.futures.positions import Position
 from tradedesk.paper.futures.risk import check_margin
 from tradedesk.paper.futures.rows import AlgoStatus, Amendment, Modify, NewOrder, Status, TradeRow, Type
-from tradedesk.paper.futures.state import Account, Algo, Instrument, Order
+from tradedesk.paper.futures.state import Account, Algo, Instrument, Order, forget_oldest
 from tradedesk.paper.futures.vetting import Ready, market_bound, matched_price, vet
 from tradedesk.paper.ledger import from_units
 from tradedesk.paper.rows import Refusal
@@ -214,7 +214,9 @@ def fill(floor: Floor, order: Order, price: int, size: int, trade_id: int, *, is
         is_buyer=order.is_buy,
         is_maker=is_maker,
     )
-    account.trades.setdefault(spec.symbol, []).append(row)
+    trades = account.trades.setdefault(spec.symbol, [])
+    trades.append(row)
+    forget_oldest(trades)
     floor.report("CALCULATED" if order.is_forced else "TRADE", order, row)
     floor.account_changed(account, "ORDER", (asset,), ((instrument, position),))
     if not order.leaves and order.algo is not None:
@@ -354,7 +356,9 @@ def modify(floor: Floor, account: Account, change: Modify) -> Order:
     reserve(order, -order.reserved)
     spec = instrument.spec
     order.amended += 1
-    account.amendments.setdefault(spec.symbol, []).append(
+    amendments = account.amendments.setdefault(spec.symbol, [])
+    forget_oldest(amendments)
+    amendments.append(
         Amendment(
             amendment_id=floor.new_id(),
             symbol=spec.symbol,
