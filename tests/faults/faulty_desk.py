@@ -128,8 +128,8 @@ class FaultyDesk:
         return (
             bool(rows)
             and all(row.state is AccountState.Ready for row in rows)
-            and self.is_live(BTC)
-            and self.is_live(ETH)
+            and len(self.view.replica.instruments) == len(self.view.replica.markets)
+            and all(self.is_live(instrument) for instrument in self.view.replica.markets)
         )
 
     def agrees_with_the_exchange(self, instrument: str = "BTCUSDT") -> bool:

@@ -58,7 +58,8 @@ def test_F50_a_gap_is_shown_refuses_what_needs_a_price_and_heals(desk: FaultyDes
     no_answer = desk.paper.fault("say", answer=503, method="depth")
     desk.paper.fault("book", what="gap", instrument="BTCUSDT", count=1)
     desk.until(lambda: FeedState.Gapped in desk.states(mark), "the gap is shown")
-    assert "updates are missing" in desk.since(mark, ev.FeedChanged)[0].reason
+    (told,) = [event for event in desk.since(mark, ev.FeedChanged) if event.instrument == BTC]
+    assert "updates are missing" in told.reason
     is_refused_but_reduces(desk, FeedState.Gapped)
     assert desk.states(mark) == [FeedState.Gapped]  # as long as no snapshot can be had
     assert desk.states(mark, ETH) == []  # the neighbour does not notice
