@@ -1,7 +1,8 @@
 """The public feed of a venue for the commands that record or follow it: which one, and by which address it leaves."""
 
 import random
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -46,15 +47,31 @@ def feed_of(
             raise FeedError(f"--url: {error}") from None
     from tradedesk.venues.unified_feed import UnifiedFeed, streamable
 
+    if url is not None and exchange == "binanceusdm":
+        return UnifiedFeed(
+            exchange=exchange, exit_=exit_, symbols=symbols, clock=clock, chance=chance, urls=partial(_futures_at, url)
+        )
     if url is not None:
         raise FeedError(
-            "--url: goes with --exchange binance only, whose protocol a paper exchange speaks; leave it out"
+            "--url: goes with --exchange binance or binanceusdm only, whose protocols a paper exchange speaks; leave it out"
         )
     if not streamable(exchange):
         raise FeedError(
             f"--exchange: {exchange[:40]!r} is no venue whose books and trades ccxt can stream; use one that is"
         )
     return UnifiedFeed(exchange=exchange, exit_=exit_, symbols=symbols, clock=clock, chance=chance)
+
+
+def _futures_at(url: str, urls: Any) -> Any:
+    """ccxt's table of addresses with those of USD-M futures at `url`, the others nowhere: one that is missed is a real host."""
+    if isinstance(urls, dict):
+        return {name: _futures_at(url, each) for name, each in urls.items()}
+    scheme, _, rest = str(urls).partition("://")
+    host, _, path = rest.partition("/")
+    if not host.startswith(("fapi.", "fstream.", "ws-fapi.")):
+        return "http://not-in-use.invalid"
+    site = url.rstrip("/")
+    return f"{'ws' + site.removeprefix('http') if scheme == 'wss' else site}/{path}"
 
 
 def _source_for(url: str | None) -> str:

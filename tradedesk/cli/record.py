@@ -152,14 +152,19 @@ class Recorder:
 
     async def _record(self, instruments: "tuple[Instrument, ...]", seconds: float | None) -> None:
         from tradedesk.marketdata.tap import Tap
-        from tradedesk.recording.records import SPOT, Header, Listed, RecordingError
+        from tradedesk.recording.records import SPOT, USDM, Header, Listed, RecordingError
         from tradedesk.recording.writing import Writer
 
         self._symbols = tuple(instrument.venue_symbol for instrument in instruments)
         self._patience_s = BEGIN_WITHIN_S + len(instruments)
         listed = tuple(Listed(symbol=i.venue_symbol, base=i.base, quote=i.quote, tick=i.tick, lot=i.lot) for i in instruments)  # fmt: skip
         self._began = self._clock.now()
-        header = Header(venue=self._venue, kind=SPOT, started_at=self._began, instruments=listed)
+        kinds = {
+            USDM if ":" in instrument.symbol else SPOT for instrument in instruments
+        }  # BTC/USDT:USDT settles in USDT
+        if len(kinds) > 1:
+            raise FeedError("--instrument: spot and futures go into recordings of their own; name one kind")
+        header = Header(venue=self._venue, kind=kinds.pop(), started_at=self._began, instruments=listed)
         writer = Writer(self._path, header)
 
         def write(record: "Record") -> bool:
