@@ -27,7 +27,7 @@ LIMITS = Limits(
     max_order_notional=Decimal(20_000),
     max_position=Decimal("1.2"),
     max_position_notional=Decimal(10**6),
-    max_open_orders=5,
+    max_open_orders=3,
 )
 COMMISSION = Decimal("0.001")
 OTHERS = AccountId("them")  # an account no desk knows: whoever it trades for trades with ours
@@ -110,7 +110,8 @@ class World:
     def settle(self) -> None:
         """Recovery: end the faults and the operators, let everything come to rest, then stop the market and look twice more.
 
-        Some accounts end in a halt and some in a cancel-all, begun while things still go wrong: both must be carried out.
+        Some accounts end in a halt and some in a cancel-all, begun while things still go wrong: both must be carried out,
+        though the worker may die over them.
         """
         self._is_busy = False
         for account in self.accounts:
@@ -119,6 +120,8 @@ class World:
                     self._halt(account)
                 case 1:
                     self.operators.cancel_all(account)
+            if self.odds.crash_s is not None and self.chance.random() < 0.7:
+                self.scheduler.after(int(self.chance.uniform(0, 25) * MS), partial(self.crash, account))
         self.run(1)
         self.watch.note("world", "the faults end")
         self.faults.end()
@@ -227,7 +230,7 @@ class World:
         clock.set_wall(clock.now() + int(seconds * SECOND))
 
     def _ban(self, account: SimAccount) -> None:
-        until, status = self.venue.now() + self._up_to(6), self.chance.choice((418, 429))
+        until, status = self.venue.now() + self._up_to(10), self.chance.choice((418, 429))
         self.watch.note(account.id, f"* banned with {status}")
         self.venue.banned[account.id] = (until, status)
 
