@@ -98,7 +98,7 @@ def test_F59_orders_on_their_way_when_the_desk_is_stopped_do_not_leave_when_it_g
     try:
         first = process.place(control, low)
         process.until(lambda: process.state_of(first) is OrderState.New, "an order")
-        process.paper.fault("say", answer=429, retry_after=5, count=1, account="acme", method="place")
+        process.paper.fault("say", answer=429, retry_after=15, count=1, account="acme", method="place")
         struck = process.place(control, low)
         process.until(lambda: process.state_of(struck) is OrderState.Rejected, "told to wait")
         queued = [process.place(control, low) for _ in range(5)]  # they wait for the budget of their exit

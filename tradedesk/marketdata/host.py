@@ -24,7 +24,7 @@ FRAME_S = 0.1
 FRAMES_PER_CANDLES = 5
 RELIST_S = 300.0  # ticks, lots and trading states change while we run (F29, F30)
 SILENT_NS = 30 * 1_000_000_000  # no news of any market: the stream may be open and dead (F13)
-STOOD_STILL_NS = 10 * 1_000_000_000  # without a frame of ours: the desk was stopped, or the machine slept (F59)
+STOOD_STILL_NS = 15 * 1_000_000_000  # without a frame of ours: the desk was stopped, or the machine slept (F59)
 BOOK_EVERY_NS = 2 * 1_000_000_000  # between snapshots of one market: each costs 50 of 6,000 a minute
 STOP_WITHIN_S = 5.0
 
