@@ -145,7 +145,7 @@ class Engine:
                 for match in book.match(order.is_buy, limit, order.lots - order.filled - order.prevented):
                     fills.append(self._client_takes(order, match))
         if order.is_open:
-            if order.is_market:
+            if limit is None:  # a market order
                 self.expire(order, "INSUFFICIENT_LIQUIDITY")
             elif order.tif == "IOC":
                 self.expire(order, "UNFILLED_IOC_QUANTITY_EXPIRED")

@@ -127,13 +127,13 @@ class Commons:
         self.latency = latency
         self._latency_draws = Random(f"{seed}:latency")
         self._clock = clock
-        self._now = 0
+        self.latest = 0  # the newest present that was asked for (ns)
         self.started = self.now()
         self.futures_wallet: FuturesWallet | None = None  # set where the futures market is served too
 
     def now(self) -> int:
         """The present (ns); never goes back, whatever the clock does."""
-        now = self._now = max(self._now, self._clock.now())
+        now = self.latest = max(self.latest, self._clock.now())
         return now
 
     def monotonic(self) -> int:

@@ -116,9 +116,13 @@ class Window:
 
     def counted(self, kind: str, key: str, now: int) -> dict[str, object]:
         """The row with what `key` has used of it."""
-        row = self.row(kind)
-        row["count"] = self.count(key, now)
-        return row
+        return {
+            "rateLimitType": kind,
+            "interval": self.interval,
+            "intervalNum": self.number,
+            "limit": self.limit,
+            "count": self.count(key, now),
+        }
 
 
 class Ban(Struct, frozen=True, kw_only=True):

@@ -47,6 +47,10 @@ def invalid(name: str) -> Refusal:
     return Refusal(-1130, f"Data sent for parameter '{name}' is not valid.")
 
 
+def _empty(name: str) -> Refusal:
+    return Refusal(-1105, f"Parameter '{name}' was empty.")
+
+
 @lru_cache(maxsize=16_384)  # clients write the same few prices and quantities again and again
 def _number(text: str) -> Decimal | None:
     """What it says; None if it is no plain number."""
@@ -78,7 +82,7 @@ class Parameters:
         if value:
             self._read.add(name)
         elif value is not None:
-            raise Refusal(-1105, f"Parameter '{name}' was empty.")
+            raise _empty(name)
         return value
 
     def has_any(self, names: frozenset[str]) -> bool:
@@ -86,14 +90,17 @@ class Parameters:
         return not names.isdisjoint(self._values)
 
     def must(self, name: str) -> str:
-        value = self.text(name)
-        if value is None:
-            raise missing(name)
+        value = self._values.get(name)
+        if not value:
+            raise missing(name) if value is None else _empty(name)
+        self._read.add(name)
         return value
 
     def choice(self, name: str, allowed: Iterable[str]) -> str | None:
-        value = self.text(name)
-        if value is not None and value not in allowed:
+        if name not in self._values:
+            return None
+        value = self.must(name)
+        if value not in allowed:
             raise invalid(name)
         return value
 
@@ -156,6 +163,8 @@ class Parameters:
         return None if value is None else to_ns(value) - self.shift
 
     def client_order_id(self, name: str) -> str | None:
+        if name not in self._values:
+            return None
         text = self.text(name)
         if text is not None and not _COMPILED[CLIENT_ORDER_ID].match(text):
             raise _illegal(name, CLIENT_ORDER_ID)

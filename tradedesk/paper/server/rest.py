@@ -22,6 +22,8 @@ from tradedesk.paper.server.signature import check_signature, check_time, key_of
 
 log = logging.getLogger("tradedesk.paper")
 
+_CLIENT_IDS = dict.fromkeys(("newClientOrderId", "origClientOrderId", "cancelOrigClientOrderId"))
+
 
 def peer_of(request: web.Request) -> str:
     """The source address of the connection."""
@@ -231,7 +233,6 @@ async def _body(request: web.Request) -> str:
 
 def client_order_id(values: dict[str, str]) -> str | None:
     """Which order a request names by the client's id, for the log of requests."""
-    for name in ("newClientOrderId", "origClientOrderId", "cancelOrigClientOrderId"):
-        if name in values:
-            return values[name][:64]
-    return None
+    if _CLIENT_IDS.keys().isdisjoint(values):
+        return None
+    return next(values[name][:64] for name in _CLIENT_IDS if name in values)

@@ -346,7 +346,7 @@ class ApiDoor:
 
     def _limits(self, peer: str, method: str, key: str | None) -> list[Json]:
         front = self.front
-        now = front.commons.now()
+        now = front.commons.latest  # just noted
         rows = [front.limits.weight_row(peer, now)]
         route = self._table.get(method)
         known = front.commons.keys.get(key) if key is not None else None
