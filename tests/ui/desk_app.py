@@ -8,6 +8,7 @@ from pathlib import Path
 
 from desk_builders import ANN, NOW, a_view, feed_of
 from textual import events
+from textual.app import App
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
@@ -30,7 +31,7 @@ CHARACTERS = {
 }  # fmt: skip
 
 
-async def settled(app: TradedeskApp) -> None:
+async def settled(app: App[None]) -> None:
     """Wait until every widget has done what it was told and nothing new comes of drawing it.
 
     It looks at queues and not at a clock: neither slow on a fast machine nor early on a slow one.

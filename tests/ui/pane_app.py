@@ -2,6 +2,7 @@
 
 import asyncio
 
+from desk_app import settled
 from desk_builders import NOW, feed_of
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
@@ -43,6 +44,7 @@ class PaneApp(App[None]):
         """Wait until the pane was laid out and drawn once, however busy the machine is."""
         await asyncio.wait_for(self._is_drawn.wait(), WITHIN_S)
         await pilot.pause()
+        await settled(self)  # a scroll bar that came with the first lines has them drawn once more
 
     def on_pane_selected(self, message: Pane.Selected) -> None:
         self.selections.append(message.selection)
