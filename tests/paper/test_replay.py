@@ -280,6 +280,80 @@ def test_a_later_snapshot_that_is_as_the_book_changes_nothing_for_a_client(tmp_p
     assert exchange.depth("BTCUSDT").bids[-1] == (d(59980), d(5))
 
 
+def test_levels_beyond_every_snapshot_so_far_are_no_difference_when_one_tells_of_them_first(tmp_path):
+    """Rows of a recording: an update told of one level beyond the end of the first snapshot, a later snapshot of its kin."""
+    tape = Tape("61461.20:0.5 61452.10:0.00236", "62208.50:0.2 62209.30:0.3")
+    tape.update(100, bids="61440.33:0.00018", asks="62226.83:0.04")
+    says = {
+        "bids": levels("61461.20:0.5 61452.10:0.00236 61441.94:0.18413 61440.74:0.03595 61440.33:0.00018 61381.25:0.7"),
+        "asks": levels("62208.50:0.2 62209.30:0.3 62220.00:0.6 62226.83:0.04"),
+    }
+    tape.records.append(Snapshot(symbol="BTCUSDT", at=R0 + 150 * MS, last_id=103, **says))
+    tape.update(200, bids="1:1")
+    exchange, replay = tape.open(tmp_path)
+    exchange.advance(T0 + SECOND)
+    assert replay.differences == 0
+    assert exchange.depth("BTCUSDT").bids == (*says["bids"], (d(1), d(1)))
+    assert exchange.depth("BTCUSDT").asks == says["asks"]
+
+
+def test_levels_that_a_snapshot_or_an_update_told_of_are_differences_when_a_later_one_says_otherwise(tmp_path):
+    tape = Tape().update(5, bids="59900:1 59800:1")
+
+    def snapshot(ms, last_id, bids):
+        asks = levels("60010:4 60020:9")
+        tape.records.append(Snapshot(symbol="BTCUSDT", at=R0 + ms * MS, last_id=last_id, bids=levels(bids), asks=asks))
+
+    snapshot(6, 103, "60000:5 59990:7 59950:2 59900:3")  # only an update had told of 59900, and otherwise
+    tape.update(10, asks="1000000:1")
+    snapshot(11, 106, "60000:5 59990:7 59970:1 59900:3")  # 59950 was known since the snapshot before, 59970 as empty
+    tape.update(15, asks="1000000:0")
+    exchange, replay = tape.open(tmp_path)
+    exchange.advance(T0 + 9 * MS)
+    assert replay.differences == 1
+    exchange.advance(T0 + 15 * MS)
+    assert replay.differences == 3
+    assert exchange.depth("BTCUSDT").bids == levels("60000:5 59990:7 59970:1 59900:3 59800:1")
+
+
+def test_a_snapshot_that_comes_later_than_two_updates_mends_nothing(tmp_path):
+    tape = Tape().update(5, bids="60000:6").update(10, asks="60010:3")
+    asks = levels("60010:4 60020:9")
+    old = Snapshot(symbol="BTCUSDT", at=R0 + 11 * MS, last_id=102, bids=levels("60000:5.5 59990:7"), asks=asks)
+    tape.records.append(old)
+    tape.update(15, asks="60030:1")
+    exchange, replay = tape.open(tmp_path)
+    exchange.advance(T0 + 15 * MS)
+    assert replay.differences == 0
+    assert exchange.depth("BTCUSDT").bids == levels("60000:6 59990:7")
+
+
+@pytest.mark.parametrize("after_a_gap", [False, True])
+def test_a_trade_that_the_first_snapshot_tells_of_already_is_not_taken_from_the_book_twice(tmp_path, after_a_gap):
+    """The snapshot overtook the trade and the update behind it, which then tells nothing new and is passed over."""
+    tape = Tape()
+    if after_a_gap:
+        tape.records.append(Gap(at=R0, symbol="BTCUSDT", reason="the stream went down"))
+        tape.records.append(structs.replace(tape.records[0], at=R0 + MS))
+    tape.trade(10, "60000", "3", seller=True)
+    tape.records.append(
+        DepthUpdate(symbol="BTCUSDT", at=R0 + 20 * MS, first_id=98, last_id=100, bids=levels("60000:5"), asks=())
+    )
+    tape.update(120, asks="60020:8")
+    stands = {"bids": levels("60000:5 59990:7"), "asks": levels("60010:4 60020:8")}
+    tape.records.append(Snapshot(symbol="BTCUSDT", at=R0 + 130 * MS, last_id=103, **stands))
+    tape.trade(140, "60000", "1", seller=True)
+    exchange, replay = tape.open(tmp_path)
+    order = exchange.place("acme", limit("BUY", "1", "60000"), T0)
+    exchange.advance(T0 + 20 * MS)
+    assert exchange.depth("BTCUSDT", 1).bids == levels("60000:6")
+    exchange.advance(T0 + 130 * MS)
+    assert replay.differences == 0
+    exchange.advance(T0 + 140 * MS)
+    assert filled(exchange, order) == 0  # of the five before it, four were traded
+    assert exchange.depth("BTCUSDT", 1).bids == levels("60000:5")
+
+
 def test_futures_updates_are_joined_by_the_id_before_them(tmp_path):
     tape = Tape()
     tape.records += [

@@ -69,7 +69,9 @@ class Followed:
         self.spec = spec
         self.differences = 0
         self._last_id: int | None = None  # None: the book is not known
-        self._told_at = 0  # the venue's time up to which the book tells of everything; 0 where it does not say
+        self._before = 0  # the id of the book before the last update
+        self._told_at: int | None = 0  # venue's time up to which the book tells all, 0 if unsaid; None: a snapshot's
+        self._known_to: dict[bool, int] = {}  # by side, the farthest price up to which snapshots told of every level
         self._changed: frozenset[tuple[bool, int]] = frozenset()  # the levels of the last update
         self._ahead: set[tuple[bool, int]] = set()  # levels that traded since the last update: no longer as that said
         self._awaited: Snapshot | None = None  # one that is ahead of the updates
@@ -107,7 +109,7 @@ class Followed:
         price, lots = self._ticks(trade.price), self._lots(trade.quantity)
         if not lots:
             return
-        is_told = trade.venue_at is not None and trade.venue_at <= self._told_at
+        is_told = self._is_told(trade)
         stands = book.flow_lots_at(trade.buyer_is_maker, price) if is_told and book is not None else 0
         yield Traded(self.spec.symbol, at, not trade.buyer_is_maker, price, lots)
         if not is_told:
@@ -115,14 +117,22 @@ class Followed:
         if stands:  # the book had it already: it only moves clients ahead
             yield self._set(at, trade.buyer_is_maker, price, stands)
 
+    def _is_told(self, trade: TradeSeen) -> bool:
+        """Whether the book has it already; in doubt it has. What it has not the next update tells; what is taken from it
+        twice no update need ever mend. A trade may come behind a snapshot that has it, for they come by two connections.
+        """
+        if self._told_at is None:
+            return True
+        return trade.venue_at is not None and trade.venue_at <= self._told_at
+
     # -- snapshots ----------------------------------------------------------------------------------------------------
     def _snapshot(self, snapshot: Snapshot, at: int, book: Book | None) -> Iterator[Action]:
         if self._last_id is None:
             yield from self._begin(snapshot, at, book)
-        elif book is not None and snapshot.last_id <= self._last_id:
-            yield from self._compared(snapshot, at, book)
-        elif book is not None:
+        elif book is not None and snapshot.last_id > self._last_id:
             self._awaited = snapshot
+        elif book is not None and snapshot.last_id >= self._before:  # one that came later than that is of another book
+            yield from self._compared(snapshot, at, book)
 
     def _begin(self, snapshot: Snapshot, at: int, book: Book | None) -> Iterator[Action]:
         self._taken.clear()
@@ -132,31 +142,42 @@ class Followed:
                 self._set(at, is_buy, price, 0) for is_buy, price in _flow(book) if (is_buy, price) not in shown
             )
         yield from self._levels(at, snapshot.bids, snapshot.asks)
-        self._last_id = snapshot.last_id
+        self._before = self._last_id = snapshot.last_id
+        self._told_at = None
+        ends = {is_buy: self._end(snapshot, is_buy) for is_buy in (True, False)}
+        self._known_to = {is_buy: end for is_buy, end in ends.items() if end is not None}
+        self._ahead.clear()
         early = list(self._early)
         self._early.clear()
         for update in early:
             yield from self._update(update, at, book)
 
+    def _end(self, snapshot: Snapshot, is_buy: bool) -> int | None:
+        """The farthest price of one side; what lies beyond it the snapshot does not tell. None: it tells nothing."""
+        prices = [self._ticks(price) for price, _ in (snapshot.bids if is_buy else snapshot.asks)]
+        return (min if is_buy else max)(prices, default=None)
+
     def _compared(self, snapshot: Snapshot, at: int, book: Book) -> Iterator[Action]:
         """Mend what is not as the snapshot says. Of a level that the update around its id changed it says nothing, nor of one that
-        traded since."""
+        traded since. A level beyond the ends of all snapshots before, where no update put anything, is new: no difference.
+        """
         unsure = self._ahead | (self._changed if snapshot.last_id != self._last_id else set())
         for is_buy, levels in ((True, snapshot.bids), (False, snapshot.asks)):
-            says = {self._ticks(price): self._lots(quantity) for price, quantity in levels}
-            if not says:
+            end = self._end(snapshot, is_buy)
+            if end is None:
                 continue
-            end = min(says) if is_buy else max(says)  # beyond it the snapshot knows nothing
+            says = {self._ticks(price): self._lots(quantity) for price, quantity in levels}
             stands = {price for _, price in _flow(book, is_buy) if (price >= end if is_buy else price <= end)}
-            worst = (min if is_buy else max)(stands, default=end)
+            known_to = self._known_to.get(is_buy)
             for price in sorted(stands | says.keys()):
                 if (is_buy, price) in unsure:
                     continue
                 lots = max(0, says.get(price, 0) - self._taken.get((is_buy, price), 0))
-                if book.flow_lots_at(is_buy, price) != lots:
-                    is_deeper = price < worst if is_buy else price > worst  # than anything known so far: no difference
-                    self.differences += not is_deeper
+                if (stood := book.flow_lots_at(is_buy, price)) != lots:
+                    is_beyond = known_to is None or (price < known_to if is_buy else price > known_to)
+                    self.differences += not is_beyond or stood > 0
                     yield self._set(at, is_buy, price, lots)
+            self._known_to[is_buy] = end if known_to is None else (min if is_buy else max)(end, known_to)
 
     # -- updates ------------------------------------------------------------------------------------------------------
     def _update(self, update: DepthUpdate, at: int, book: Book | None) -> Iterator[Action]:
@@ -171,7 +192,7 @@ class Followed:
             self.lose()
             self._early.append(update)
             raise Unjoined(f"updates {last + 1} to {update.first_id - 1} are missing")
-        self._last_id = update.last_id
+        self._before, self._last_id = last, update.last_id
         self._told_at = update.venue_at or 0
         self._ahead.clear()
         self._changed = frozenset((is_buy, self._ticks(price)) for is_buy, price in _prices(update))
