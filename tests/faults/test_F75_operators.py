@@ -1,4 +1,4 @@
-"""F75, F77, F78, F89 on a whole desk and a real paper exchange: fat fingers, a halt in the middle of fifty orders, a stalled reader."""
+"""F75, F77, F89 on a whole desk and a real paper exchange: fat fingers, a halt in the middle of fifty orders, a stalled reader."""
 
 import socket
 from collections.abc import Iterator
