@@ -16,7 +16,9 @@ class Clock(Protocol):
         ...
 
 
-_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", None)  # Linux: goes on while the machine sleeps, which its other one does not
+_SINCE_BOOT = getattr(
+    time, "CLOCK_BOOTTIME", None
+)  # Linux: goes on while the machine sleeps, which its other one does not
 
 
 class SystemClock:

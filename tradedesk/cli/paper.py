@@ -55,7 +55,10 @@ def paper(
     accounts: Annotated[
         int | None, typer.Option(min=1, max=5_000, help="How many accounts to make; 3 unless told.")
     ] = None,
-    accounts_file: Annotated[Path | None, typer.Option(help="TOML file with [[accounts]] tables instead: name, api_key, secret, balances, ...")] = None,
+    accounts_file: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with [[accounts]] tables instead: name, api_key, secret, balances, ..."),
+    ] = None,
     any_address: Annotated[
         bool, typer.Option("--any-address", help="Keys may be used from anywhere, not from their own address only.")
     ] = False,

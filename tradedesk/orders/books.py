@@ -43,7 +43,9 @@ class Books:
         self.movement_keys: set[tuple[str, str, str]] = set()
         self._by_venue_id: dict[tuple[InstrumentId, VenueOrderId], ClientOrderId] = {}  # of those that live
         self._renamed: dict[ClientOrderId, ClientOrderId] = {}  # the id the venue has an order under -> our own (F24)
-        self._held: dict[str, Decimal] = {}  # opening and movements, without fills, of assets that were held at the opening
+        self._held: dict[
+            str, Decimal
+        ] = {}  # opening and movements, without fills, of assets that were held at the opening
         self.trades_from = 0  # venue clock, ns: fills before this belong to the opening
         self.is_opened = False
         self._source = f"worker:{account.id}"
@@ -365,7 +367,9 @@ class Books:
         self.replica.apply(ev.InstrumentListed(at=self.now, source=self._source, instrument=instrument))
         key, amount = (self.account, instrument.id), self._held.get(instrument.base)
         if key not in self.replica.positions and amount is not None:
-            self.replica.positions[key] = Position(account=self.account, instrument=instrument.id, qty=amount, cost=None)
+            self.replica.positions[key] = Position(
+                account=self.account, instrument=instrument.id, qty=amount, cost=None
+            )
 
     def _note(self, client_order_id: ClientOrderId) -> None:
         order = self.replica.orders.get(client_order_id)
