@@ -1,6 +1,7 @@
 """A paper process for the futures clients of others, and the addresses that their users would set."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,10 @@ def redirected(urls: Any, paper: dict[str, Any]) -> Any:
     host, _, path = rest.partition("/")
     market = paper["futures"] if host.startswith(("fapi", "fstream", "ws-fapi")) else paper
     return f"{market['ws'] if scheme == 'wss' else market['rest']}/{path}"
+
+
+def until(happened: Callable[[], Any], within_s: float = 10.0) -> None:
+    """Ask again until it has happened."""
+    deadline = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"

@@ -10,7 +10,7 @@ import ccxt.async_support
 import ccxt.pro
 import pytest
 from paper_process import account
-from peer_futures import futures_process, redirected
+from peer_futures import futures_process, redirected, until
 
 SYMBOL = "BTC/USDT:USDT"
 Connect = Callable[..., Awaitable[Any]]
@@ -67,7 +67,7 @@ def test_markets_and_market_data_load(sync: Any) -> None:
     book = sync.fetch_order_book(SYMBOL, 20)
     assert len(book["bids"]) == len(book["asks"]) == 20
     assert book["bids"][0][0] < book["asks"][0][0]
-    assert sync.fetch_trades(SYMBOL)
+    until(lambda: sync.fetch_trades(SYMBOL))  # everyone else has just begun to trade
     for candles in (sync.fetch_ohlcv, sync.fetch_mark_ohlcv, sync.fetch_index_ohlcv):
         assert len(candles(SYMBOL, "1m", limit=30)) == 30
     assert sync.fetch_tickers()[SYMBOL]["last"] > 0

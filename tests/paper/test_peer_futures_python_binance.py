@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from paper_process import account
-from peer_futures import futures_process
+from peer_futures import futures_process, until
 
 binance = pytest.importorskip("binance", reason="python-binance (the extra `peers`) is not installed")
 BinanceAPIException = binance.exceptions.BinanceAPIException
@@ -68,7 +68,7 @@ def test_it_loads_the_market(client: Any) -> None:
     assert SYMBOL in [row["symbol"] for row in info["symbols"]]
     book = client.futures_order_book(symbol=SYMBOL, limit=20)
     assert Decimal(book["bids"][0][0]) < Decimal(book["asks"][0][0])
-    assert client.futures_recent_trades(symbol=SYMBOL)
+    until(lambda: client.futures_recent_trades(symbol=SYMBOL))  # everyone else has just begun to trade
     assert client.futures_historical_trades(symbol=SYMBOL, limit=5)
     assert client.futures_aggregate_trades(symbol=SYMBOL)
     assert len(client.futures_klines(symbol=SYMBOL, interval="1m", limit=20)) == 20

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
@@ -117,6 +118,7 @@ class Worker:
         self._news: Inbox[PrivateNews] = Inbox(NEWS, self._wake)
         self._commands: Inbox[Post] = Inbox(COMMANDS, self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._context = contextvars.Context()
         self._stopping = threading.Event()
         self._beat_at: int | None = None  # monotonic ns of its loop's last sign of life; None while no loop runs
         self._replaced: str | None = None  # why another worker took its place
@@ -242,6 +244,7 @@ class Worker:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
         self._beat_at = self._clock.monotonic()
         self._tasks = set()
         self._spawn(self._beating())
@@ -466,7 +469,8 @@ class Worker:
         return self._core.last_check(approved, self._clock.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str = "work") -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        # in the context of the start, not of whoever found the need: from within a send, an order's last check would go along
+        task = asyncio.get_running_loop().create_task(work, name=name, context=self._context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task

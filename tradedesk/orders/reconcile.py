@@ -19,6 +19,7 @@ from tradedesk.orders.progress import Progress
 
 MS, SECOND = 10**6, 10**9  # ns
 MOST_FAILURES = 6  # to read the ledger, some seconds apart; then a person decides without it
+UNREAD = "the venue's ledger cannot be read"
 LEDGER_OVERLAP = 24 * 3_600 * 10**9  # ns: a deposit may be in the ledger long before it is in the balance
 
 
@@ -189,7 +190,7 @@ def difference(asset: str, ours: Decimal, gap: Decimal, needs_decision: bool, un
     if not needs_decision:
         cause, repair = "something that is no fill", "the venue's ledger is read"
     elif unread is not None:
-        cause, repair = f"not known: the venue's ledger cannot be read ({unread})", "book it as it stands"
+        cause, repair = f"not known: {UNREAD} ({unread})", "book it as it stands"
     else:
         cause, repair = "nothing in the venue's ledger or our fills explains it", "book it as it stands"
     return WorkItem(

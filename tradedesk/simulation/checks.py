@@ -8,6 +8,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState, HaltLevel
 from tradedesk.domain.orders import OrdStatus, RequestKind, RequestState
 from tradedesk.domain.words import ClientOrderId
+from tradedesk.orders.reconcile import UNREAD
 from tradedesk.simulation.rows import INSTRUMENT, OPEN, STATUS
 from tradedesk.simulation.watch import Watch, held_by
 
@@ -94,7 +95,14 @@ def wrong_money(account: "SimAccount", watch: Watch) -> list[str]:
         f"waits for a decision: {item.key}" for item in books.accounts[account.id].worklist if item.needs_decision
     ]
     rows = books.alerts.values()
-    found += [f"false alarm: {row.alert.text}" for row in rows if row.alert.rule in ("unexplained", "vanished")]
+    found += [
+        f"false alarm: {row.alert.text}"
+        for row in rows
+        if row.alert.rule in ("unexplained", "vanished")
+        and (
+            row.is_active or UNREAD not in row.alert.text
+        )  # that a ledger could not be read was true while it could not
+    ]
     return found
 
 
