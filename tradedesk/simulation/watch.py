@@ -19,6 +19,7 @@ from tradedesk.domain.orders import Happening, Order, OrdStatus, Request, Reques
 from tradedesk.domain.positions import asset_changes
 from tradedesk.domain.words import AccountId, ClientOrderId, OrderType, RequestId, Side
 from tradedesk.journal.store import Durable
+from tradedesk.orders.sweep import SWEEPING
 from tradedesk.simulation.rows import INSTRUMENT, OPEN, STATUS
 from tradedesk.simulation.trace import Trace, described
 
@@ -218,7 +219,8 @@ class Watch:
         """Limits by the exchange's own books, what a finished halt must keep away, the account's ledger, and what may grow."""
         rows = account.venue.open_orders(account.id)
         self._limits(account, rows)
-        if account.swept is not None and (halt := self.halts.get(account.id)) is not None:
+        halt = self.halts.get(account.id)
+        if account.swept is not None and halt is not None and halt.level in SWEEPING:  # the others cancel nothing
             for row in rows:
                 stays = halt.level is HaltLevel.CancelOpening and row.side == "SELL"
                 if row.client_order_id in self.left_ids and not stays:
