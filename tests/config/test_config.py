@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from tradedesk import config
 from tradedesk.config import ConfigError, DeskSettings, OperatorSettings, Settings, VenueSettings
+from tradedesk.config.reading import settings_of
+from tradedesk.config.tables import Table
 from tradedesk.domain.accounts import Account, Mode
 from tradedesk.domain.instruments import instrument_id
 from tradedesk.domain.limits import InstrumentLimits, Limits, effective
@@ -286,7 +288,7 @@ _KEYS = ("desk", "venues", "accounts", "operators", "keys", "acme", "binance", "
 @given(st.recursive(_VALUES, lambda inner: st.dictionaries(st.sampled_from(_KEYS), inner, max_size=5), max_leaves=12))
 def test_any_content_is_read_or_refused_with_sentences(values):
     found: list[str] = []
-    config._settings(config._Table(values if isinstance(values, dict) else {}, (), found, "desk.toml"))
+    settings_of(Table(values if isinstance(values, dict) else {}, (), found, "desk.toml"))
     assert all(sentence.startswith("desk.toml: ") and sentence == clean(sentence) for sentence in found)
     assert found  # no name, at least
 

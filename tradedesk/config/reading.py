@@ -1,0 +1,247 @@
+"""desk.toml read and checked: every name in it that points somewhere points at something."""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tradedesk.config.settings import (
+    EVERY_ACCOUNT,
+    ROLES,
+    ConfigError,
+    DeskSettings,
+    OperatorSettings,
+    Settings,
+    VenueSettings,
+)
+from tradedesk.config.tables import NAME, Table, nearest, shown
+from tradedesk.domain.accounts import Account, Mode
+from tradedesk.domain.instruments import instrument_id
+from tradedesk.domain.limits import InstrumentLimits, Limits
+from tradedesk.domain.text import clean
+from tradedesk.domain.words import AccountId, InstrumentId, OperatorId, VenueId
+
+MAX_BYTES = 1_000_000  # of desk.toml; a thousand accounts are a third of it
+
+_Key = TypeVar("_Key", bound=str)
+_SYMBOL = re.compile(r"[^\s/:]{1,24}/[^\s/:]{1,24}")
+_CURRENCY = re.compile(r"[A-Z0-9]{2,12}", re.ASCII)
+
+
+def load(path: Path) -> Settings:
+    """The settings in the file `path`. Raises ConfigError with every mistake in it."""
+    try:
+        size = path.stat().st_size
+        raw = path.read_bytes() if size <= MAX_BYTES else b""
+    except FileNotFoundError:
+        raise ConfigError(
+            [f"{path}: there is no such file; `tradedesk demo` needs none, or name another with --config FILE"]
+        ) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}); name a file that you may read"]) from None
+    if size > MAX_BYTES:
+        raise ConfigError([f"{path}: is {size} bytes long; a desk.toml has at most {MAX_BYTES}"])
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError([f"{path.name}: line {line} is not UTF-8; save the file as UTF-8"]) from None
+    return parse(text, path.name)
+
+
+def parse(text: str, file: str = "desk.toml") -> Settings:
+    """The settings written in `text`; `file` is its name in mistakes. Raises ConfigError with every mistake."""
+    try:
+        values = tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError([f"{file}: is nested too deep; write it flat, as in the README's example"]) from None
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
+        raise ConfigError([f"{file}: {clean(str(error))}; mend that line, TOML is described at toml.io"]) from None
+    mistakes: list[str] = []
+    top = Table(values, (), mistakes, file)
+    settings = settings_of(top)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return settings
+
+
+def settings_of(top: Table) -> Settings:
+    desk = top.table("desk")
+    name, currency = desk.text("name", "main"), desk.text("reporting_currency", "USDT")
+    if name is not None and not NAME.fullmatch(name):
+        desk.wrong("name", f"{shown(name)} cannot be a name; use at most 32 letters, digits, - and _")
+    if currency is not None and not _CURRENCY.fullmatch(currency):
+        desk.wrong("reporting_currency", f"{shown(currency)} is no currency; use e.g. USDT")
+    desk.finish()
+    venues = {VenueId(key): _venue(VenueId(key), table) for key, table in top.table("venues").named("a venue").items()}
+    account_tables = top.table("accounts").named("an account")
+    accounts = {AccountId(key): _account(AccountId(key), table, venues) for key, table in account_tables.items()}
+    _check_exclusive(account_tables, accounts)
+    operator_tables = top.table("operators").named("an operator")
+    operators = {OperatorId(key): _operator(OperatorId(key), table, accounts) for key, table in operator_tables.items()}
+    for first, second in _shared({key: operator.uid for key, operator in operators.items()}):
+        uid = operators[second].uid
+        operator_tables[second].wrong("uid", f"{uid} is that of operators.{first} too; use another, or leave it out")
+    keys = top.table("keys")
+    remapped = {action: keys.text(action, "f9") or "" for action in keys.names()}
+    top.finish()
+    return Settings(
+        desk=DeskSettings(name=name or "", reporting_currency=currency or ""),
+        venues=venues,
+        accounts=accounts,
+        operators=operators,
+        keys=remapped,
+    )
+
+
+def _venue(id_: VenueId, table: Table) -> VenueSettings:
+    exchange = table.text("exchange", "binance")
+    url = table.text("url", "http://127.0.0.1:8765", required=False)
+    if url is not None and not _is_site(url):  # never shown: it may hold a password
+        table.wrong(
+            "url", "is not the address of a site; use e.g. http://127.0.0.1:8765, without path, user or password"
+        )
+    egress = _source(table, "egress", "127.0.0.1", required=False)
+    instruments = table.texts("instruments", '["BTC/USDT", "ETH/USDT"]')
+    ids: dict[InstrumentId, str] = {}
+    for symbol in instruments:
+        known = ids.setdefault(instrument_id(id_, symbol), symbol)
+        if not _SYMBOL.fullmatch(symbol) or symbol != symbol.upper():
+            table.wrong("instruments", f"{shown(symbol)} is no instrument; use base/quote in capitals, e.g. BTC/USDT")
+        elif known != symbol:
+            table.wrong("instruments", f"{symbol} and {known} would be one instrument; remove one")
+    table.finish()
+    return VenueSettings(id=id_, exchange=exchange or "", url=url, egress=egress, instruments=instruments)
+
+
+def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings]) -> Account:
+    venue_name = table.text("venue", "binance")
+    venue = venues.get(VenueId(venue_name)) if venue_name is not None else None
+    if venue_name is not None and venue is None:
+        table.wrong("venue", f"there is no [venues.{venue_name}]; {nearest(venue_name, venues)}")
+    secret, owner = table.text("secret", id_), table.text("owner", id_)
+    egress = _source(table, "egress", "127.0.0.2", required=True)
+    groups = table.texts("groups", '["all"]', required=False)
+    family = table.text("family", "home", required=False)
+    mode_name = table.text("mode", "paper")
+    mode = Mode(mode_name) if mode_name in (Mode.Paper, Mode.Live) else None
+    if mode_name is not None and mode is None:
+        table.wrong("mode", f"{shown(mode_name)} is no mode; use paper or live")
+    if venue is not None and mode is Mode.Paper and venue.url is None:
+        table.wrong("mode", f"paper needs venues.{venue.id}.url; set it to the paper exchange's, or use mode live")
+    if venue is not None and mode is Mode.Live and venue.url is not None:
+        table.wrong("mode", f"live forbids venues.{venue.id}.url; remove that url, or use mode paper")
+    limits = _limits(table.table("limits"), venue)
+    table.finish()
+    return Account(
+        id=id_,
+        venue=VenueId(venue_name or ""),
+        owner=owner or "",
+        groups=groups,
+        mode=mode or Mode.Paper,
+        egress=egress or "",
+        secret=secret or "",
+        limits=limits,
+        family=family,
+    )
+
+
+def _limits(table: Table, venue: VenueSettings | None) -> Limits:
+    found = _figures(table, Limits)
+    instruments: dict[InstrumentId, InstrumentLimits] = {}
+    inner = table.table("instruments")
+    for symbol, own in inner.tables().items():
+        if venue is not None and symbol not in venue.instruments:
+            inner.wrong(symbol, f"is none of venues.{venue.id}.instruments; {nearest(symbol, venue.instruments)}")
+        figures = _figures(own, InstrumentLimits)
+        own.finish()
+        if venue is not None:
+            instruments[instrument_id(venue.id, symbol)] = InstrumentLimits(**figures)  # type: ignore[arg-type]
+    table.finish()
+    return Limits(**found, instruments=instruments)  # type: ignore[arg-type]
+
+
+def _figures(table: Table, kind: type[Limits] | type[InstrumentLimits]) -> dict[str, Decimal | int]:
+    """The limits that stand in the table, by the names they have in the domain; the others keep their defaults."""
+    found: dict[str, Decimal | int | None] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.type is int:
+            found[field.name] = table.count(field.name, 1 if field.name.endswith("_ms") else 0, str(field.default))
+        elif field.name != "instruments":
+            found[field.name] = table.amount(field.name)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _operator(name: OperatorId, table: Table, accounts: dict[AccountId, Account]) -> OperatorSettings:
+    roles = table.texts("roles", '["trader"]')
+    for role in roles:
+        if role not in ROLES:
+            table.wrong("roles", f"{shown(role)} is no role; {nearest(role, ROLES)}")
+    theirs = table.texts("accounts", '["acme"]')
+    for account in theirs:
+        if account != EVERY_ACCOUNT and account not in accounts:
+            table.wrong("accounts", f"there is no [accounts.{account}]; {nearest(account, accounts)}")
+    uid = table.count("uid", 0, "1000")
+    table.finish()
+    return OperatorSettings(name=name, roles=roles, accounts=theirs, uid=uid)
+
+
+def _check_exclusive(tables: dict[str, Table], accounts: dict[AccountId, Account]) -> None:
+    """No exit and no key serves two clients unseen; a family says openly that its accounts share an exit."""
+    for first, second in _shared({key: account.egress or None for key, account in accounts.items()}):
+        one, other = accounts[first], accounts[second]
+        if one.family is None or one.family != other.family:
+            tables[second].wrong(
+                "egress",
+                f"{other.egress} is the exit of accounts.{first} too; use an address of its own, "
+                "or give both the same family",
+            )
+    for first, second in _shared({key: account.secret or None for key, account in accounts.items()}):
+        tables[second].wrong(
+            "secret", f"{shown(accounts[second].secret)} is that of accounts.{first} too; use an entry of its own"
+        )
+
+
+def _shared(values: Mapping[_Key, object]) -> list[tuple[_Key, _Key]]:
+    """Who has the same value as somebody before: (the first, who comes later). None is nobody's."""
+    first: dict[object, _Key] = {}
+    return [
+        (holder, key)
+        for key, value in values.items()
+        if value is not None and (holder := first.setdefault(value, key)) != key
+    ]
+
+
+def _source(table: Table, key: str, example: str, *, required: bool) -> str | None:
+    """A source address as `ipaddress` writes it. Whether this machine has it is seen when the desk starts."""
+    text = table.text(key, example, required=required)
+    if text is None:
+        return None
+    if "://" in text:  # never shown: it may hold a password
+        table.wrong(key, f"a proxy as exit comes later; use a source address of this machine, e.g. {example}")
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        table.wrong(key, f"{shown(text)} is not an IP address; use a source address of this machine, e.g. {example}")
+        return None
+    if address.is_unspecified or address.is_multicast:
+        table.wrong(key, f"{address} names no exit of its own; use one source address of this machine, e.g. {example}")
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _is_site(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    is_bare = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and is_bare

@@ -1,0 +1,66 @@
+"""Settings written as desk.toml."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct
+
+from tradedesk.config.settings import Settings
+from tradedesk.config.tables import NAME
+from tradedesk.domain.instruments import instrument_id
+from tradedesk.domain.money import plain
+
+
+def render(settings: Settings) -> str:
+    """The desk.toml that `parse` reads as `settings`. What has its default is left out."""
+    desk = {"name": settings.desk.name, "reporting_currency": settings.desk.reporting_currency}
+    tables = [_table(("desk",), desk)]
+    for venue in settings.venues.values():
+        tables.append(_table(("venues", venue.id), _set_fields(venue, leave_out=("id",))))
+    for account in settings.accounts.values():
+        where = ("accounts", account.id)
+        tables.append(_table(where, _set_fields(account, leave_out=("id", "limits"))))
+        limits = _set_fields(account.limits, leave_out=("instruments",))
+        if limits:
+            tables.append(_table((*where, "limits"), limits))
+        for symbol in settings.venues[account.venue].instruments:
+            own = account.limits.instruments.get(instrument_id(account.venue, symbol))
+            if own is not None:
+                tables.append(_table((*where, "limits", "instruments", symbol), _set_fields(own)))
+    for operator in settings.operators.values():
+        tables.append(_table(("operators", operator.name), _set_fields(operator, leave_out=("name",))))
+    if settings.keys:
+        tables.append(_table(("keys",), settings.keys))
+    return "\n".join(tables)
+
+
+def _set_fields(value: Struct, leave_out: tuple[str, ...] = ()) -> dict[str, object]:
+    """The fields that differ from their default."""
+    return {
+        field.name: getattr(value, field.name)
+        for field in msgspec.structs.fields(type(value))
+        if field.name not in leave_out and getattr(value, field.name) != field.default
+    }
+
+
+def _table(where: tuple[str, ...], values: Mapping[str, object]) -> str:
+    lines = [f"[{'.'.join(_toml_key(part) for part in where)}]"]
+    return "\n".join([*lines, *(f"{_toml_key(key)} = {_toml(value)}" for key, value in values.items()), ""])
+
+
+def _toml_key(key: str) -> str:
+    return key if NAME.fullmatch(key) else _toml(key)
+
+
+def _toml(value: object) -> str:
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False)  # a TOML string too: no text here has control characters
+        case Decimal():
+            return _toml(plain(value))
+        case tuple():
+            return f"[{', '.join(_toml(item) for item in value)}]"
+        case _:
+            return str(value)
