@@ -302,6 +302,7 @@ def a_venue_state(
     open_orders: Iterable[OrderReport] = (),
     fills: Iterable[Fill] = (),
     taken_at: int = NOW,
+    venue_time: int | None = None,
     **balances: str,
 ) -> VenueState:
     held = {"BTC": "2", "USDT": "500000"} | balances
@@ -311,6 +312,7 @@ def a_venue_state(
         fills=tuple(fills),
         balances=tuple(Balance(asset=asset, free=d(amount), locked=d(0)) for asset, amount in held.items()),
         taken_at=taken_at,
+        venue_time=taken_at if venue_time is None else venue_time,
     )
 
 

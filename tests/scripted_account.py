@@ -177,7 +177,8 @@ class ScriptedAdapter:
             open_orders=tuple(self._venue.open_orders.values()),
             fills=tuple(self._venue.fills),
             balances=balances,
-            taken_at=SystemClock().now(),
+            taken_at=(now := SystemClock().now()),
+            venue_time=now,
         )
 
     async def movements(self, since_ns: int) -> tuple[Movement, ...]:

@@ -2,6 +2,7 @@
 
 from order_builders import (
     BTC,
+    MS,
     NOW,
     SECOND,
     Rig,
@@ -55,8 +56,19 @@ def test_the_first_look_opens_the_account_once_at_the_marks_of_that_moment():
 def test_fills_are_told_from_the_opening_by_the_clock_of_the_venue():
     """F57: fills carry the venue's time, the look ours"""
     rig = Rig([])
-    rig.tell(Reconciliation(state=a_venue_state(taken_at=NOW), marks={}, clock_offset=-SECOND))
+    rig.tell(Reconciliation(state=a_venue_state(taken_at=NOW, venue_time=NOW - SECOND), marks={}))
     assert rig.manager.trades_from == NOW - SECOND
+
+
+def test_a_trade_right_after_the_opening_counts_though_the_clocks_were_measured_amiss():
+    """5.3: the opening's balances are older than it by the venue's clock, whatever offset was measured before"""
+    rig = Rig([])
+    offset = SECOND  # measured too large, by 60 ms
+    state = a_venue_state(taken_at=NOW, venue_time=NOW + 940 * MS)
+    rig.tell(Reconciliation(state=state, marks={}, clock_offset=offset))
+    after = a_fill("foreign", at=NOW + 970 * MS)
+    rig.tell(a_report("foreign", OrdStatus.Filled, fill=after, cum="1", side=Side.Buy, qty="1"))
+    assert rig.position() == d(3)
 
 
 def test_a_fill_told_before_the_first_look_neither_replaces_the_opening_nor_is_lost():
@@ -236,6 +248,16 @@ def test_two_looks_so_near_that_they_may_miss_the_same_fill_are_one_look_and_ano
     before = rig.asked_state
     rig.wait(LAG_S + 2)
     assert rig.asked_state == before + 1
+
+
+def test_a_look_that_began_soon_after_a_slow_one_ended_may_miss_the_fill_that_showed_in_its_balances():
+    """The first look reads the balances last: a fill of that moment shows in them, and not in fills listed within the lag"""
+    rig = Rig()
+    began = rig.now
+    rig.wait(LAG_S + 2)
+    look(rig, a_venue_state(taken_at=began, BTC="2.5"))
+    rig.wait(LAG_S / 2)
+    assert look(rig, a_venue_state(taken_at=rig.now, BTC="2.5")).differences == ()
 
 
 def test_a_gap_that_changes_between_two_looks_is_not_yet_a_difference():

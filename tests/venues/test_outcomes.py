@@ -41,7 +41,7 @@ from tradedesk.domain.words import ClientOrderId, OrderType, TimeInForce, VenueO
 from tradedesk.log import Record, subscribe
 from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.outcomes import PROOF_OF_REFUSAL, Asked
-from tradedesk.venues.questions import clock_offset_ms
+from tradedesk.venues.questions import venue_clock
 from tradedesk.venues.spot_adapter import SpotAdapter
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one venue and one adapter for all: making them costs most
@@ -547,7 +547,7 @@ async def test_F57_a_clock_told_too_slowly_is_not_believed(adapter: SpotAdapter)
             self.calls += 1
             return self.calls * 60 * 10**9
 
-    assert await clock_offset_ms(adapter._exchange, Hung()) is None
-    offset = await clock_offset_ms(adapter._exchange, SystemClock())
-    assert offset is not None
-    assert abs(offset) < 1_000
+    assert (await venue_clock(adapter._exchange, Hung())).offset_ms is None
+    found = await venue_clock(adapter._exchange, SystemClock())
+    assert found.offset_ms is not None
+    assert abs(found.offset_ms) < 1_000

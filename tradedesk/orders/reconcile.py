@@ -40,7 +40,7 @@ class Reconciler:
         self._lag = info.query_lag_ms * MS  # looks nearer to each other than this may miss the same fill
         self._suspected: dict[str, Decimal] = {}  # asset -> unexplained amount at the last look
         self._asked: dict[str, Decimal] = {}  # what of it the ledger was asked about
-        self._since: dict[str, int] = {}  # asset -> when a look first showed that amount, monotonic ns
+        self._since: dict[str, int] = {}  # asset -> when the look that first showed that amount was over, monotonic ns
         self._again_at: int | None = None  # when to look again, monotonic ns
         self._unread: str | None = None  # why the ledger could not be read the last time
         self._failures = 0  # in a row
@@ -52,7 +52,7 @@ class Reconciler:
         """Take over what was missed, ask about what is gone, and say what differs."""
         state = self._state = message.state
         self._offset = message.clock_offset
-        self._looked_at = state.taken_at + message.clock_offset
+        self._looked_at = state.venue_time
         if not self._books.is_opened:
             held = openings(state, self._books.replica.instruments.values())
             self._books.opened(held, message.marks, trades_from=self._looked_at)
@@ -72,12 +72,13 @@ class Reconciler:
         self._books.balances_read(state.balances, is_complete=True)
         self._notes = [f"{missed} fills had not been seen; applied from the venue's records"] if missed else []
         before, self._suspected = self._suspected, self._unexplained(state)
-        began = message.elapsed
         self._since = {
-            asset: self._since.get(asset, began) if before.get(asset) == gap else began
+            asset: self._since.get(asset, self._books.elapsed) if before.get(asset) == gap else self._books.elapsed
             for asset, gap in self._suspected.items()
         }
-        lasting = {asset: gap for asset, gap in self._suspected.items() if began - self._since[asset] > self._lag}
+        lasting = {
+            asset: gap for asset, gap in self._suspected.items() if message.elapsed - self._since[asset] > self._lag
+        }
         self._again_at = None
         self._report(lasting, decided=frozenset())
         self._asked = lasting

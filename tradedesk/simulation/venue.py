@@ -186,16 +186,21 @@ class SimVenue:
                     self._doubted.add(account)
                 self._scheduler.after(delay(), lambda: answer(None))
                 return
-            found = self._open_orders(account)
-            self._scheduler.after(delay(), lambda: fills(found))
+            found, told = self._open_orders(account), self._start + self._clock.monotonic()
+            self._scheduler.after(delay(), lambda: fills(found, told))
 
-        def fills(orders: tuple[OrderReport, ...]) -> None:
+        def fills(orders: tuple[OrderReport, ...], told: int) -> None:
             found = () if since is None else self._fills(account, since=since)
-            self._scheduler.after(delay(), lambda: balances(orders, found))
+            self._scheduler.after(delay(), lambda: balances(orders, found, told))
 
-        def balances(orders: tuple[OrderReport, ...], fills: tuple[Fill, ...]) -> None:
+        def balances(orders: tuple[OrderReport, ...], fills: tuple[Fill, ...], told: int) -> None:
             state = VenueState(
-                account=account, open_orders=orders, fills=fills, balances=self.balances(account), taken_at=taken_at
+                account=account,
+                open_orders=orders,
+                fills=fills,
+                balances=self.balances(account),
+                taken_at=taken_at,
+                venue_time=told,
             )
             self._scheduler.after(delay(), lambda: answer(state))
 

@@ -76,11 +76,18 @@ async def readable(question: Awaitable[T]) -> T:
     raise VenueFailed(cause)
 
 
-async def clock_offset_ms(exchange: GuardedBinance, clock: Clock, priority: Priority = Priority.Look) -> int | None:
-    """The venue's clock less ours, taking its answer to be from the middle of the exchange. Raises VenueFailed.
+class VenueClock(Struct, frozen=True, kw_only=True):
+    """The venue's clock, as it told it. `offset_ms` is what it has more than ours, taken to be told half-way.
 
     None if the answer took so long that this says nothing: a venue that hung for a minute would be put half of it off.
     """
+
+    time_ms: int
+    offset_ms: int | None
+
+
+async def venue_clock(exchange: GuardedBinance, clock: Clock, priority: Priority = Priority.Look) -> VenueClock:
+    """Ask the venue what time it is. Raises VenueFailed."""
     before, started = clock.now(), clock.monotonic()
 
     def leaves() -> None:  # waiting for a turn, and connecting, are no part of the exchange
@@ -89,10 +96,9 @@ async def clock_offset_ms(exchange: GuardedBinance, clock: Clock, priority: Prio
 
     answer = await told(exchange, "publicGetTime", {}, priority, leaves)
     took, after = clock.monotonic() - started, clock.now()
-    if took > LONGEST_TIME_ANSWER_NS:
-        return None
-    server = spot.integer_field(spot.row_of(answer, "the time"), "serverTime")
-    return server - (before + after) // 2 // spot.NS_PER_MS
+    told_ms = spot.integer_field(spot.row_of(answer, "the time"), "serverTime")
+    offset = told_ms - (before + after) // 2 // spot.NS_PER_MS if took <= LONGEST_TIME_ANSWER_NS else None
+    return VenueClock(time_ms=told_ms, offset_ms=offset)
 
 
 async def load_instruments(

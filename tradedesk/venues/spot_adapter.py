@@ -46,7 +46,7 @@ from tradedesk.venues.ccxt_binance import (
 )
 from tradedesk.venues.outcomes import ARCHIVED, Asked, Spoken, is_refusal, spoken
 from tradedesk.venues.pools import Priority
-from tradedesk.venues.questions import NoAnswer, ask, clock_offset_ms, load_instruments, no_answer, readable, told
+from tradedesk.venues.questions import NoAnswer, ask, load_instruments, no_answer, readable, told, venue_clock
 from tradedesk.venues.spot_prices import API_SOCKET
 from tradedesk.venues.turns import Door
 
@@ -162,15 +162,16 @@ class SpotAdapter:
             raise VenueFailed("the account's exit is not open")
         return self._ccxt
 
-    async def _measure_clock(self, priority: Priority = Priority.Look) -> None:
-        offset = await clock_offset_ms(self._exchange, self._clock, priority)
-        if offset is None:
-            if self._offset_ms is None:
-                raise VenueFailed("it answers too slowly for its clock to be measured")
-            return  # what was measured before is nearer the truth
-        self._offset_ms = offset
-        self._exchange.set_clock_offset(offset)
-        self._doubts_clock = False
+    async def _measure_clock(self, priority: Priority = Priority.Look) -> int:
+        """Learn how far apart the clocks are; returns the venue's time as it told it, ns."""
+        found = await venue_clock(self._exchange, self._clock, priority)
+        if found.offset_ms is not None:
+            self._offset_ms = found.offset_ms
+            self._exchange.set_clock_offset(found.offset_ms)
+            self._doubts_clock = False
+        elif self._offset_ms is None:  # else what was measured before is nearer the truth
+            raise VenueFailed("it answers too slowly for its clock to be measured")
+        return found.time_ms * spot.NS_PER_MS
 
     # -- orders -----------------------------------------------------------------------------------------------------------
 
@@ -378,7 +379,7 @@ class SpotAdapter:
 
     async def _venue_state(self, since_ns: int | None) -> VenueState:
         taken_at = self._clock.now()
-        await self._measure_clock()
+        venue_time = await self._measure_clock()
         rows = spot.rows_of(await told(self._exchange, "privateGetOpenOrders", {}), "openOrders")
         open_orders = tuple(spot.read_order(row, self._venue) for row in rows)
         for report in open_orders:
@@ -396,6 +397,7 @@ class SpotAdapter:
             fills=tuple(sorted(fills, key=lambda fill: (fill.transact_time, fill.instrument, int(fill.trade_id)))),
             balances=balances,
             taken_at=taken_at,
+            venue_time=venue_time,
         )
 
     async def _fills_since(self, instrument: Instrument, since_ns: int) -> list[Fill]:
