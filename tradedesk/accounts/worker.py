@@ -16,6 +16,7 @@ from tradedesk.access.lease import Lease, LeaseError
 from tradedesk.accounts.core import Core, Outgoing, Quotes
 from tradedesk.accounts.looking import marks_of, whole_state
 from tradedesk.accounts.performer import Performer, where
+from tradedesk.accounts.stream import PrivateStream
 from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
@@ -50,7 +51,6 @@ from tradedesk.venues.adapter import Adapter, LastCheck, PrivateNews, VenueFaile
 TICK_S = 0.1
 HEALTH_S = 1.0
 RECONCILE_S = 60.0  # a stream may be alive and have lost an event (F14)
-SILENCE_NS = 60 * 1_000_000_000  # three of the venue's ping intervals without anything: the stream is dead (F13)
 COMMANDS = 1_000  # waiting; more are refused, and the operator is told
 URGENT = 1_000
 NEWS = 50_000  # answers and reports waiting; an overflow means a gap, and a gap is reconciled
@@ -129,13 +129,12 @@ class Worker:
         self._performer: Performer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted_reconcile = asyncio.Event()
-        self._is_stream_up = False
         self._failure: BaseException | None = None
         self._nudged = asyncio.Event()
         self._heeded: Halt | None = None  # the halt that was acted on
         self._blocked: str | None = None  # why a person must look; outlives a start of the worker, not of the desk
         self._is_key_refused = False  # then nothing more is asked of the venue (F28)
-        self._stream: asyncio.Task[None] | None = None
+        self._stream: PrivateStream | None = None
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 
@@ -250,8 +249,7 @@ class Worker:
         self._spawn(self._beating())
         self._wanted_reconcile = asyncio.Event()
         self._nudged = asyncio.Event()
-        self._is_stream_up = False
-        self._core = self._performer = None
+        self._core = self._performer = self._stream = None
         if self._damage is not None:
             self._say(AccountState.Blocked, f"its journal is damaged: {self._damage}")
             await self._until_stopped()
@@ -261,8 +259,7 @@ class Worker:
             info = await self._connect(adapter)
             if info is None:
                 return
-            self._open_books(info, adapter)
-            self._stream = self._spawn(self._private(adapter))
+            self._open_books(info, adapter).start()
             self._spawn(self._reconciling(adapter))
             self._spawn(self._ticking())
             self._spawn(self._telling(adapter))
@@ -273,7 +270,7 @@ class Worker:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._core = self._performer = None
+            self._core = self._performer = self._stream = None
             await adapter.close()
         if self._failure is not None:
             raise self._failure
@@ -306,7 +303,8 @@ class Worker:
             attempt += 1
         return None
 
-    def _open_books(self, info: VenueInfo, adapter: Adapter) -> None:
+    def _open_books(self, info: VenueInfo, adapter: Adapter) -> PrivateStream:
+        """The account as the journal knows it, ready to take messages; its private stream is returned, not yet started."""
         now = self._clock.now()
         source = f"worker:{self.account.id}"
         for instrument in info.instruments:  # before anything that must be folded with their help
@@ -332,6 +330,16 @@ class Worker:
         self._core.set_state(AccountState.Reconciling, "comparing with the venue", now)
         self._heeded = None
         self._heed_halt(self._core, now)
+        self._stream = PrivateStream(
+            self._core,
+            adapter,
+            spawn=self._spawn,
+            news=self._post_news,
+            look=self._wanted_reconcile.set,
+            failed=self._refused,
+            clock=self._clock,
+        )
+        return self._stream
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -408,27 +416,23 @@ class Worker:
             self._wanted_reconcile.set()  # what moved stands in the venue's ledger
         elif not isinstance(news, StreamState):
             self._do(core.handle(news, self._clock.now(), self._clock.monotonic()))
-        elif news.is_up:
-            self._is_stream_up = True
-            self._wanted_reconcile.set()  # what happened while it was down is read from the venue (F15)
-        else:
-            self._lose_stream(news.cause)
-
-    def _lose_stream(self, cause: str) -> None:
-        self._is_stream_up = False
-        if self._core is not None and self._core.state is AccountState.Ready:
-            self._core.set_state(AccountState.Reconciling, f"private stream: {cause}", self._clock.now())
-        self._wanted_reconcile.set()
-
-    def _restart_stream(self, cause: str) -> None:
-        """Of a stream that is open and cannot be believed: close it, so that the new one says when it is up."""
-        self._lose_stream(cause)
-        if self._stream is not None and self._adapter is not None:
-            self._stream.cancel()
-            self._stream = self._spawn(self._private(self._adapter))
+        elif self._stream is not None:
+            self._stream.hear(news)
 
     def _post_news(self, news: PrivateNews) -> None:
         self._news.offer(news)
+
+    def _is_stream_up(self) -> bool:
+        return self._stream is not None and self._stream.is_up
+
+    def _restart_stream(self, cause: str) -> None:
+        if self._stream is not None:
+            self._stream.restart(cause)
+
+    def _refused(self, error: VenueFailed) -> None:
+        """The venue said no for good; of a refused key nothing more is asked."""
+        self._is_key_refused = self._is_key_refused or error.is_auth
+        self._block(_why(error))
 
     def _block(self, reason: str) -> None:
         self._blocked = reason
@@ -482,13 +486,6 @@ class Worker:
 
     # -- what runs all the time ---------------------------------------------------------------------------------------
 
-    async def _private(self, adapter: Adapter) -> None:
-        try:
-            await adapter.run_private(self._post_news)
-        except VenueFailed as error:
-            self._is_key_refused = error.is_auth
-            self._block(_why(error))
-
     async def _reconciling(self, adapter: Adapter) -> None:
         """Compare with the venue: once the stream is up, after each gap, on a timer, and when asked."""
         attempt = 0
@@ -505,8 +502,7 @@ class Worker:
                 state = await whole_state(core, adapter, self._log)
             except VenueFailed as error:
                 if error.is_auth:
-                    self._is_key_refused = True
-                    self._block(_why(error))
+                    self._refused(error)
                     continue
                 core.set_state(AccountState.Offline, error.cause, self._clock.now())
                 self._log.warning("reconcile_failed", account=self.account.id, cause=error.cause)
@@ -520,7 +516,7 @@ class Worker:
             offset = (adapter.clock_offset_ms or 0) * 10**6
             look = Reconciliation(state=state, marks=marks, clock_offset=offset, began=began)
             self._do(core.handle(look, now, self._clock.monotonic()))
-            if core.state in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up:
+            if core.state in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up():
                 core.set_state(AccountState.Ready, "", now)
 
     async def _beating(self) -> None:
@@ -560,15 +556,13 @@ class Worker:
             if held_up is not None and self._core is not None and self._core.state is AccountState.Ready:
                 self._core.set_state(AccountState.Offline, held_up, self._clock.now())
                 self._wanted_reconcile.set()  # whose tries end the hold-up by themselves (F27)
-            age = adapter.stream_age_ns()
-            if self._is_stream_up and age is not None and age > SILENCE_NS:
-                self._restart_stream(f"silent for {age // 10**9} s")
+            age = self._stream.watch() if self._stream is not None else None
             self._publish(
                 ev.AccountHealth(
                     at=self._clock.now(),
                     source=f"worker:{self.account.id}",
                     account=self.account.id,
-                    is_stream_up=self._is_stream_up,
+                    is_stream_up=self._is_stream_up(),
                     stream_age_ms=None if age is None else age // 10**6,
                     ack_ms=self._performer.ack_ms if self._performer is not None else None,
                     clock_offset_ms=adapter.clock_offset_ms,
