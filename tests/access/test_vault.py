@@ -245,8 +245,8 @@ def test_F83_a_key_derivation_below_the_floor_or_beyond_reason_is_not_run(path, 
 
 
 def test_F67_a_newer_version_and_a_foreign_file_are_told_apart(path):
-    forge(path, lambda content: content.update(version=2))
-    with pytest.raises(VaultError, match="vault version 2"):
+    forge(path, lambda content: content.update(version=3))
+    with pytest.raises(VaultError, match="vault version 3"):
         open_vault(path, PASSPHRASE)
     path.write_text("{}")
     with pytest.raises(VaultError, match="damaged or is no vault"):

@@ -1,9 +1,10 @@
 """The vault file: a keyring backend of our own for machines that have no system keyring.
 
-One record per account, each sealed (AES-256-GCM) for its account, venue and counter, and a sealed table of all of
-them: a record cannot be read, swapped, dropped or rolled back alone. The whole file can be put back to an older one;
-only a copy kept elsewhere could tell. The key comes from the passphrase by Argon2id, once per unlocking. A checksum
-tells damage from a wrong passphrase. Everything here blocks; call it on a thread that may wait.
+One record per account, each sealed (AES-256-GCM) under a key of its own for its account, venue and counter, and a sealed
+table of all of them: a record cannot be read, swapped, dropped or rolled back alone. The whole file can be put back to an
+older one; only a copy kept elsewhere could tell. The master key comes from the passphrase by Argon2id, once per
+unlocking, and the record keys from the master by HKDF, so that one record's key opens that record and nothing else. A
+checksum tells damage from a wrong passphrase. Everything here blocks; call it on a thread that may wait.
 """
 
 import fcntl
@@ -18,7 +19,9 @@ from typing import NoReturn
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keyring.backend import KeyringBackend
 from keyring.compat import properties
 from keyring.errors import PasswordDeleteError
@@ -73,43 +76,62 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     content: msgspec.Raw
 
 
-_FORMAT, _VERSION = "tradedesk-vault", 1
+_FORMAT, _VERSION = "tradedesk-vault", 2
 _CHECK_TEXT = b"tradedesk vault opened"
 
 
 class UnlockedKey:
-    """The derived key of one vault file, until `lock`. Shows nothing of itself."""
+    """The master key of one vault file, until `lock`. Shows nothing of itself."""
 
-    __slots__ = ("_cipher", "kdf")
+    __slots__ = ("_master", "kdf")
 
     def __init__(self, key: bytes, kdf: Kdf) -> None:
-        self._cipher: AESGCM | None = AESGCM(key)
+        self._master: bytearray | None = bytearray(key)
         self.kdf = kdf
 
+    @property
+    def is_locked(self) -> bool:
+        return self._master is None
+
     def lock(self) -> None:
-        self._cipher = None
+        """Overwrite the key and drop it. What the interpreter and libraries copied of it is theirs to free."""
+        if self._master is not None:
+            self._master[:] = bytes(len(self._master))
+        self._master = None
 
-    def seal(self, text: bytes, context: bytes) -> _Sealed:
+    def for_record(self, service: str, username: str) -> bytes:
+        """The key of one record, which leads neither to the master nor to another record's."""
+        return self._derived(("record", service, username))
+
+    def seal(self, text: bytes, context: bytes, purpose: tuple[str, ...]) -> _Sealed:
         nonce = os.urandom(12)
-        return _Sealed(nonce=nonce, text=self._open_cipher().encrypt(nonce, text, context))
+        return _Sealed(nonce=nonce, text=AESGCM(self._derived(purpose)).encrypt(nonce, text, context))
 
-    def open(self, sealed: _Sealed, context: bytes) -> bytes | None:
+    def open(self, sealed: _Sealed, context: bytes, purpose: tuple[str, ...]) -> bytes | None:
         """What was sealed in this very context with this key, else None."""
-        try:
-            return self._open_cipher().decrypt(sealed.nonce, sealed.text, context)
-        except (InvalidTag, ValueError):  # ValueError: a nonce of another length
-            return None
+        return _opened(self._derived(purpose), sealed, context)
 
-    def _open_cipher(self) -> AESGCM:
-        if self._cipher is None:
+    def _derived(self, purpose: tuple[str, ...]) -> bytes:
+        if self._master is None:
             raise VaultError("the vault was locked; open it again with its passphrase")
-        return self._cipher
+        info = msgspec.json.encode((_FORMAT, _VERSION, *purpose))
+        return HKDF(algorithm=SHA256(), length=32, salt=self.kdf.salt, info=info).derive(bytes(self._master))
 
     def __repr__(self) -> str:
         return "<UnlockedKey>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a vault key is not copied or stored")
+
+
+def _opened(key: bytes, sealed: _Sealed, context: bytes) -> bytes | None:
+    try:
+        return AESGCM(key).decrypt(sealed.nonce, sealed.text, context)
+    except (InvalidTag, ValueError):  # ValueError: a nonce of another length
+        return None
+
+
+_CHECK, _TABLE = ("check",), ("table",)
 
 
 def new_kdf() -> Kdf:
@@ -138,7 +160,7 @@ def unlock(path: Path, passphrase: str) -> UnlockedKey:
     """Derive the key of the vault file. Raises VaultError, which tells a wrong passphrase from a damaged file."""
     content = _read(path)
     key = derive_key(passphrase, content.kdf)
-    if key.open(content.check, _header(content.kdf)) != _CHECK_TEXT:
+    if key.open(content.check, _header(content.kdf), _CHECK) != _CHECK_TEXT:
         raise VaultError(f"{path}: wrong passphrase; the file itself is whole")
     return key
 
@@ -165,7 +187,8 @@ class EncryptedFile(KeyringBackend):
         with writing(_lock_of(self._path)):
             rows = self._rows()
             counter = 1 + max((row.counter for row in rows), default=0)
-            sealed = self._key.seal(password.encode(), _context(self._key.kdf, service, username, counter))
+            context = _context(self._key.kdf, service, username, counter)
+            sealed = self._key.seal(password.encode(), context, ("record", service, username))
             others = tuple(row for row in rows if (row.service, row.username) != (service, username))
             new = _Row(service=service, username=username, counter=counter, sealed=sealed)
             write_rows(self._path, self._key, (*others, new))
@@ -178,23 +201,71 @@ class EncryptedFile(KeyringBackend):
                 raise PasswordDeleteError(f"{self._path} has no entry {username!r} of {service!r}")
             write_rows(self._path, self._key, others)
 
+    @property
+    def is_locked(self) -> bool:
+        return self._key.is_locked
+
     def lock(self) -> None:
-        """Drop the key; nothing can be read or written from now on."""
+        """Drop the key; nothing can be read or written until `unlock`."""
         self._key.lock()
+
+    def unlock(self, passphrase: str) -> None:
+        """Derive the key anew. Raises VaultError."""
+        self._key = unlock(self._path, passphrase)
+
+    def handover(self, service: str, username: str) -> "FileRecord":
+        """What another process needs to open this one record, as it is now. Raises VaultError."""
+        for row in self._rows():
+            if (row.service, row.username) == (service, username):
+                return FileRecord(
+                    path=str(self._path),
+                    service=service,
+                    username=username,
+                    counter=row.counter,
+                    key=self._key.for_record(service, username),
+                )
+        raise VaultError(f"{self._path} has no entry {username!r} of {service!r}")
 
     def _rows(self) -> tuple[_Row, ...]:
         content = _read(self._path)
         if content.kdf != self._key.kdf:
             raise VaultError(f"{self._path} has been given another passphrase; open it again")
-        if self._key.open(content.table, _table_context(content.kdf)) != _table(content.rows):
+        if self._key.open(content.table, _table_context(content.kdf), _TABLE) != _table(content.rows):
             raise VaultError(f"{self._path} was changed by something else than tradedesk; {_RESTORE}")
         return content.rows
 
     def _open(self, row: _Row) -> str:
-        text = self._key.open(row.sealed, _context(self._key.kdf, row.service, row.username, row.counter))
-        if text is None:
-            raise VaultError(f"{self._path}: the record of {row.username!r} was changed; {_RESTORE}")
-        return text.decode()
+        return _text_of(self._path, row, self._key.for_record(row.service, row.username), self._key.kdf)
+
+
+class FileRecord(Struct, frozen=True, kw_only=True, tag="file"):
+    """Where one record of a vault file is, and the key that opens it and no other. As secret as the record is."""
+
+    path: str
+    service: str
+    username: str
+    counter: int  # of the record meant: neither an older nor a newer one is taken for it
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"<FileRecord {self.username}>"
+
+
+def open_record(record: FileRecord) -> str:
+    """What the record holds. Raises VaultError if it is not there any more as it was handed over."""
+    path = Path(record.path)
+    content = _read(path)
+    for row in content.rows:
+        if (row.service, row.username, row.counter) == (record.service, record.username, record.counter):
+            return _text_of(path, row, record.key, content.kdf)
+    raise VaultError(f"{path}: the record of {record.username!r} was replaced or removed; start the desk again")
+
+
+def _text_of(path: Path, row: _Row, key: bytes, kdf: Kdf) -> str:
+    text = _opened(key, row.sealed, _context(kdf, row.service, row.username, row.counter))
+    if text is None:
+        raise VaultError(f"{path}: the record of {row.username!r} was changed; {_RESTORE}")
+    return text.decode()
 
 
 _RESTORE = "restore it from a backup, or delete it and add the accounts again"
@@ -223,8 +294,8 @@ def write_rows(path: Path, key: UnlockedKey, rows: tuple[_Row, ...]) -> None:
             format=_FORMAT,
             version=_VERSION,
             kdf=key.kdf,
-            check=key.seal(_CHECK_TEXT, _header(key.kdf)),
-            table=key.seal(_table(rows), _table_context(key.kdf)),
+            check=key.seal(_CHECK_TEXT, _header(key.kdf), _CHECK),
+            table=key.seal(_table(rows), _table_context(key.kdf), _TABLE),
             rows=rows,
         )
     )
@@ -268,7 +339,10 @@ def _read(path: Path) -> _Content:
     if content.format != _FORMAT:
         raise damaged
     if content.version != _VERSION:
-        raise VaultError(f"{path} is of vault version {content.version}, this program reads {_VERSION}; update it")
+        raise VaultError(
+            f"{path} is of vault version {content.version}, this program reads {_VERSION}; "
+            "use the program that made it, or delete it and add the accounts again"
+        )
     return _within_bounds(path, content)
 
 
@@ -283,9 +357,15 @@ def _within_bounds(path: Path, content: _Content) -> _Content:
 
 
 def read_passphrase_file(path: Path) -> str:
-    """The passphrase in a file of mode 0600, without the line end. Raises VaultError."""
+    """The passphrase in a file of mode 0600, without the line end. Raises VaultError.
+
+    A service manager's credential ($CREDENTIALS_DIRECTORY) may belong to root and be open to us by an access list, which
+    shows as a group's right to read.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    is_credential = folder is not None and path.parent == Path(folder)
     try:
-        text = _read_private(path, _MAX_PASSPHRASE_FILE).decode()
+        text = _read_private(path, _MAX_PASSPHRASE_FILE, is_credential=is_credential).decode()
     except UnicodeDecodeError:
         text = ""
     words = text.rstrip("\r\n")
@@ -294,7 +374,7 @@ def read_passphrase_file(path: Path) -> str:
     return words
 
 
-def _read_private(path: Path, limit: int) -> bytes:
+def _read_private(path: Path, limit: int, *, is_credential: bool = False) -> bytes:
     """Raises VaultError unless `path` is a file of ours that nobody else may read, of at most `limit` bytes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)  # a pipe of that name must not hang us
@@ -306,9 +386,10 @@ def _read_private(path: Path, limit: int) -> bytes:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise VaultError(f"{path} is not a file")
-        if found.st_uid != os.geteuid():
+        owners = (os.geteuid(), 0) if is_credential else (os.geteuid(),)
+        if found.st_uid not in owners:
             raise VaultError(f"{path} belongs to user id {found.st_uid}, you are {os.geteuid()}; it must be your own")
-        if found.st_mode & 0o077:
+        if found.st_mode & (0o037 if is_credential else 0o077):
             mode = stat.S_IMODE(found.st_mode)
             raise VaultError(f"{path} may be read or written by others (mode {mode:04o}); run: chmod 600 {path}")
         with open(descriptor, "rb", closefd=False) as file:

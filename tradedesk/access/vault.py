@@ -3,18 +3,10 @@
 Everything here blocks; call it on a thread that may wait.
 """
 
-import hashlib
-import hmac
 import secrets
-from enum import StrEnum
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from keyring.backend import KeyringBackend
 from keyring.core import load_keyring
 from keyring.errors import KeyringError
@@ -22,14 +14,28 @@ from msgspec import Struct
 
 from tradedesk.access.encrypted_file import (
     EncryptedFile,
+    FileRecord,
     VaultError,
     create_file,
+    open_record,
     read_passphrase_file,
     unlock,
     writing,
 )
+from tradedesk.access.secret import KeyKind, Secret, kept_text, key_fingerprint, secret_in
 
-__all__ = ["ALLOWED_KEYRINGS", "Entry", "KeyKind", "Secret", "Vault", "VaultError", "key_fingerprint", "open_vault"]
+__all__ = [
+    "ALLOWED_KEYRINGS",
+    "Entry",
+    "Handover",
+    "KeyKind",
+    "Secret",
+    "Vault",
+    "VaultError",
+    "key_fingerprint",
+    "open_vault",
+    "secret_at",
+]
 
 ALLOWED_KEYRINGS = (
     "keyring.backends.macOS.Keyring",
@@ -37,66 +43,49 @@ ALLOWED_KEYRINGS = (
     "keyring.backends.SecretService.Keyring",
     "keyring.backends.kwallet.DBusKeyring",
 )
-_FINGERPRINT_KEY = b"tradedesk api key fingerprint 1"  # the same everywhere: two desks must see that a key is the same
 
 
-class KeyKind(StrEnum):
-    Hmac = "hmac"
-    Ed25519 = "ed25519"
-    Rsa = "rsa"
+class KeyringRecord(Struct, frozen=True, kw_only=True, tag="keyring"):
+    """Where a system keyring has one record; the system decides who may read it."""
+
+    backend: str  # of ALLOWED_KEYRINGS
+    service: str
+    username: str
 
 
-class Secret:
-    """The credentials of one account. Shows nothing of itself, and cannot be pickled, copied or written as JSON."""
-
-    __slots__ = ("api_key", "kind", "secret")
-
-    def __init__(self, api_key: str, secret: str, kind: KeyKind = KeyKind.Hmac) -> None:
-        """`secret` is the shared secret (hmac) or the unencrypted private key in PEM. Raises ValueError, quoting neither."""
-        _check_token("the API key", api_key)
-        if kind is KeyKind.Hmac:
-            _check_token("the secret", secret)
-        else:
-            _check_pem(secret, kind)
-        self.api_key = api_key
-        self.secret = secret
-        self.kind = kind
-
-    def __repr__(self) -> str:
-        return f"<Secret {self.kind.value}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret leaves the vault for its own account's adapter only; it is not copied or stored")
+Handover = FileRecord | KeyringRecord
+"""What a process of its own needs to read one account's secret, so that the desk need not read it."""
 
 
-def _check_token(what: str, text: str) -> None:
-    if not text:
-        raise ValueError(f"{what} is empty")
-    if not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError(f"{what} holds a space or another character that no key has; paste it again")
+def secret_at(handover: Handover) -> Secret:
+    """The secret that was handed over. Raises VaultError."""
+    match handover:
+        case FileRecord():
+            text: str | None = open_record(handover)
+        case KeyringRecord():
+            text = _read_keyring(handover)
+    found = None if text is None else secret_in(text)
+    if found is None:
+        raise VaultError(f"the record of {handover.username!r} is unreadable; remove it and add it again")
+    return found
 
 
-def _check_pem(text: str, kind: KeyKind) -> None:
-    wanted = Ed25519PrivateKey if kind is KeyKind.Ed25519 else RSAPrivateKey
+def _read_keyring(record: KeyringRecord) -> str | None:
+    if record.backend not in ALLOWED_KEYRINGS:
+        raise VaultError(f"keyring backend {record.backend} is not on the allow-list")
     try:
-        found = load_pem_private_key(text.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
-        found = None
-    if not isinstance(found, wanted):
-        raise ValueError(f"the secret is not an unencrypted {kind.value} private key in PEM form")
+        return load_keyring(record.backend).get_password(record.service, record.username)
+    except Exception as error:  # each backend fails in its own way
+        cause = type(error).__name__
+    raise VaultError(f"the system keyring cannot be read ({cause}); unlock it and try again")
 
 
-def key_fingerprint(api_key: str) -> str:
-    """32 hex digits that are the same wherever this key is used; they do not lead back to it."""
-    return hmac.new(_FINGERPRINT_KEY, api_key.encode(), hashlib.sha256).hexdigest()[:32]
+class _Listed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A line of the list of entries: the API key too, so that keys can be told apart without a secret being read."""
 
-
-class _Kept(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a backend is given as the password of an entry."""
-
-    api_key: str
-    secret: str
-    kind: KeyKind
+    name: str
+    venue: str
+    api_key: str = ""
 
 
 class Entry(Struct, frozen=True, order=True):
@@ -116,57 +105,124 @@ class Vault:
         self._lock_file = lock_file
         self._scope = scope
 
+    # -- locking --------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_locked(self) -> bool:
+        return isinstance(self._backend, EncryptedFile) and self._backend.is_locked
+
+    def lock(self) -> None:
+        """Drop the key that was derived: until `unlock` nothing can be read or written. A system keyring locks itself."""
+        if isinstance(self._backend, EncryptedFile):
+            self._backend.lock()
+
+    def unlock(self, passphrase: str | Path) -> None:
+        """Derive the key anew, from the passphrase or the file (0600) that holds it; half a second. Raises VaultError."""
+        if isinstance(self._backend, EncryptedFile):
+            self._backend.unlock(_words(passphrase))
+
+    # -- secrets of accounts --------------------------------------------------------------------------------------------
+
     def put(self, name: str, venue: str, secret: Secret) -> None:
         """Keep `secret`, in place of what the entry held."""
         if not name or not venue:
             raise VaultError(f"{self.where}: an entry needs a name and a venue")
-        kept = msgspec.json.encode(_Kept(secret.api_key, secret.secret, secret.kind)).decode()
         with writing(self._lock_file):
-            self._set(self._service(venue), name, kept)
-            self._write_names({*self.names(), Entry(name, venue)})
+            self._set(self._service(venue), name, kept_text(secret))
+            others = [row for row in self._listed() if (row.name, row.venue) != (name, venue)]
+            self._write_list([*others, _Listed(name, venue, secret.api_key)])
 
     def get(self, name: str, venue: str) -> Secret:
         kept = self._get(self._service(venue), name)
         if kept is None:
-            elsewhere = [entry.venue for entry in self.names() if entry.name == name]
-            hint = f"it is kept for {', '.join(elsewhere)}" if elsewhere else "add it with `tradedesk accounts add`"
-            raise VaultError(f"{self.where} has no secret {name!r} for venue {venue!r}; {hint}")
-        try:
-            found = msgspec.json.decode(kept, type=_Kept)
-            return Secret(found.api_key, found.secret, found.kind)
-        except (msgspec.DecodeError, ValueError):
-            pass  # raised below: the context of an error in here could show the secret
-        raise VaultError(f"{self.where}: entry {name!r} of venue {venue!r} is unreadable; remove it and add it again")
+            raise self._missing(name, venue)
+        found = secret_in(kept)
+        if found is None:
+            raise VaultError(
+                f"{self.where}: entry {name!r} of venue {venue!r} is unreadable; remove it and add it again"
+            )
+        return found
 
     def remove(self, name: str, venue: str) -> None:
         """Forget the entry. Removing one that is half gone finishes the work."""
         with writing(self._lock_file):
-            entry, known = Entry(name, venue), set(self.names())
+            known = self._listed()
+            others = [row for row in known if (row.name, row.venue) != (name, venue)]
             if self._get(self._service(venue), name) is not None:
                 self._delete(self._service(venue), name)
-            elif entry not in known:
+            elif len(others) == len(known):
                 raise VaultError(f"{self.where} has no secret {name!r} for venue {venue!r} to remove")
-            self._write_names(known - {entry})
+            self._write_list(others)
 
     def names(self) -> tuple[Entry, ...]:
         """All entries, in order."""
-        listed = self._get(self._scope, "entries")
-        if listed is None:
-            return ()
-        try:
-            return tuple(sorted(msgspec.json.decode(listed, type=list[Entry])))
-        except msgspec.DecodeError:
-            raise VaultError(f"{self.where}: the list of entries is unreadable; add the accounts again") from None
+        return tuple(sorted(Entry(row.name, row.venue) for row in self._listed()))
+
+    def api_key(self, name: str, venue: str) -> str:
+        """The entry's API key; its secret stays sealed."""
+        for row in self._listed():
+            if (row.name, row.venue) == (name, venue) and row.api_key:
+                return row.api_key
+        return self.get(name, venue).api_key  # listed before the list knew keys, or not there at all
 
     def fingerprint(self, name: str, venue: str) -> str:
         """`key_fingerprint` of the entry's API key: tells the same key in two accounts, or two desks."""
-        return key_fingerprint(self.get(name, venue).api_key)
+        return key_fingerprint(self.api_key(name, venue))
+
+    def handover(self, name: str, venue: str) -> Handover:
+        """What lets another process read this entry, and no other; the secret itself is not read here."""
+        service = self._service(venue)
+        if Entry(name, venue) not in self.names():
+            raise self._missing(name, venue)
+        if isinstance(self._backend, EncryptedFile):
+            return self._backend.handover(service, name)
+        kind = type(self._backend)
+        return KeyringRecord(backend=f"{kind.__module__}.{kind.__qualname__}", service=service, username=name)
+
+    # -- other texts that must show nowhere: the password of a proxy ------------------------------------------------------
+
+    def put_text(self, name: str, scope: str, text: str) -> None:
+        """Keep `text` under its name, in place of what was there; no account's entry is ever meant."""
+        if not name or not scope:
+            raise VaultError(f"{self.where}: a text needs a name and a scope")
+        with writing(self._lock_file):
+            self._set(self._text_service(scope), name, text)
+
+    def text(self, name: str, scope: str) -> str | None:
+        return self._get(self._text_service(scope), name)
+
+    def remove_text(self, name: str, scope: str) -> None:
+        """Forget the text; one that is not there is forgotten already."""
+        with writing(self._lock_file):
+            if self._get(self._text_service(scope), name) is not None:
+                self._delete(self._text_service(scope), name)
+
+    # -- the backend ----------------------------------------------------------------------------------------------------
+
+    def _missing(self, name: str, venue: str) -> VaultError:
+        elsewhere = [entry.venue for entry in self.names() if entry.name == name]
+        hint = f"it is kept for {', '.join(elsewhere)}" if elsewhere else "add it with `tradedesk accounts add`"
+        return VaultError(f"{self.where} has no secret {name!r} for venue {venue!r}; {hint}")
+
+    def _listed(self) -> list[_Listed]:
+        listed = self._get(self._scope, "entries")
+        if listed is None:
+            return []
+        try:
+            return msgspec.json.decode(listed, type=list[_Listed])
+        except msgspec.DecodeError:
+            pass  # raised below: the context of an error in here could show what is listed
+        raise VaultError(f"{self.where}: the list of entries is unreadable; add the accounts again")
+
+    def _write_list(self, rows: list[_Listed]) -> None:
+        in_order = sorted(rows, key=lambda row: (row.name, row.venue))
+        self._set(self._scope, "entries", msgspec.json.encode(in_order).decode())
 
     def _service(self, venue: str) -> str:
         return f"{self._scope}:{venue}"
 
-    def _write_names(self, entries: set[Entry]) -> None:
-        self._set(self._scope, "entries", msgspec.json.encode(sorted(entries)).decode())
+    def _text_service(self, scope: str) -> str:
+        return f"{self._scope}:text:{scope}"  # no venue's name has a colon
 
     def _get(self, service: str, username: str) -> str | None:
         try:
@@ -204,9 +260,13 @@ def open_vault(file: Path, passphrase: str | Path | None, *, create: bool = Fals
         return Vault(backend, _describe(backend), lock_file, scope)
     if passphrase is None:
         raise VaultError(f"{file} is locked; give its passphrase, or --passphrase-file FILE")
-    words = read_passphrase_file(passphrase) if isinstance(passphrase, Path) else passphrase
+    words = _words(passphrase)
     key = create_file(file, words) if create and not file.exists() else unlock(file, words)
     return Vault(EncryptedFile(file, key), str(file), lock_file, scope)
+
+
+def _words(passphrase: str | Path) -> str:
+    return read_passphrase_file(passphrase) if isinstance(passphrase, Path) else passphrase
 
 
 def system_keyring() -> KeyringBackend | None:
