@@ -22,6 +22,7 @@ from tradedesk.domain.accounts import Account, AccountState, Halt, Mode
 from tradedesk.domain.commands import PlaceOrder
 from tradedesk.domain.gate import Approved, CancelTicket
 from tradedesk.domain.instruments import FeedState, Instrument, Quote
+from tradedesk.domain.keys import KeyReport, KeyRights
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order, OrdStatus, RequestState
@@ -49,6 +50,38 @@ WITHIN_S = 10.0  # longer than anything here takes; reached only by a test that 
 MINUTE_NS = 60 * 10**9
 
 
+def a_key_report(
+    fingerprint: str = "",
+    *,
+    uid: str | None = "42",
+    can_account_trade: bool = True,
+    can_read: bool = True,
+    can_trade: bool = True,
+    can_withdraw: bool = False,
+    can_transfer: bool = False,
+    is_address_bound: bool = True,
+    addresses: tuple[str, ...] | None = None,
+    expires_at: int | None = None,
+    is_told: bool = True,
+) -> KeyReport:
+    """Of a key that is fit, unless told otherwise; `is_told` is whether the venue tells rights at all."""
+    rights = KeyRights(
+        can_read=can_read,
+        can_trade=can_trade,
+        can_withdraw=can_withdraw,
+        can_transfer=can_transfer,
+        is_address_bound=is_address_bound,
+        addresses=addresses,
+        expires_at=expires_at,
+    )
+    return KeyReport(
+        fingerprint=fingerprint or "0123456789ab",
+        uid=uid,
+        can_account_trade=can_account_trade,
+        rights=rights if is_told else None,
+    )
+
+
 class ScriptedVenue:
     """What the venue holds of one account, what was asked of it, and what it is told to do wrong."""
 
@@ -69,6 +102,8 @@ class ScriptedVenue:
         self.blocks: threading.Event | None = None  # a place waits for it with the whole loop: a thread that hangs
         self.has_stream = True
         self.ban: str | None = None  # of its exit
+        self.key = a_key_report()
+        self.key_failures: list[Exception] = []  # raised one by one by the next looks at the key
         self._called = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sink: Callable[[PrivateNews], None] | None = None
@@ -184,6 +219,12 @@ class ScriptedAdapter:
     async def movements(self, since_ns: int) -> tuple[Movement, ...]:
         await self._venue.note("movements")
         return tuple(self._venue.ledger)
+
+    async def key_report(self) -> KeyReport:
+        await self._venue.note("key_report")
+        if self._venue.key_failures:
+            raise self._venue.key_failures.pop(0)
+        return self._venue.key
 
     async def run_private(self, sink: Callable[[PrivateNews], None]) -> None:
         self._venue.joined(asyncio.get_running_loop(), sink)

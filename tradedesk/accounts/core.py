@@ -62,6 +62,11 @@ class Core:
         self.manager = manager
         self.state = AccountState.Offline
         self.reason = ""  # why it is not Ready
+        self.condition = AccountState.Offline  # how it stands with its venue, whatever else keeps it from trading
+        self._why = ""  # it is not Ready, as far as the venue goes
+        self._bars: dict[
+            str, tuple[AccountState, str]
+        ] = {}  # what has to be proved first -> as what it stands until then
         self._store = store
         self._publish = publish
         self._quotes = quotes
@@ -97,7 +102,28 @@ class Core:
 
     def set_state(self, state: AccountState, reason: str, now: int) -> None:
         """Change how the account stands, and say so. Blocked ends only by a start of the desk: a person must have looked."""
-        if self.state is AccountState.Blocked or (self.state, self.reason) == (state, reason):
+        if self.condition is AccountState.Blocked:
+            return
+        self.condition, self._why = state, reason
+        self._tell_state(now)
+
+    def bar(self, what: str, state: AccountState, reason: str, now: int) -> None:
+        """Until `admit`: the account stands as `state` whenever it would be Ready, and sends no new order."""
+        self._bars[what] = (state, reason)
+        self._tell_state(now)
+
+    def admit(self, what: str, now: int) -> None:
+        """`what` was proved, and keeps the account from trading no longer."""
+        if self._bars.pop(what, None) is not None:
+            self._tell_state(now)
+
+    def _tell_state(self, now: int) -> None:
+        state, reason = self.condition, self._why
+        if state is AccountState.Ready and self._bars:
+            found = [state for state, _ in self._bars.values()]
+            state = AccountState.Blocked if AccountState.Blocked in found else found[0]
+            reason = "; ".join(why for its, why in self._bars.values() if its is state)
+        if (self.state, self.reason) == (state, reason):
             return
         self.state, self.reason = state, reason
         self._record(
@@ -105,6 +131,11 @@ class Core:
                 at=now, source=f"worker:{self.account.id}", account=self.account.id, state=state, reason=reason
             )
         )
+
+    def note(self, event: ev.DurableEvent) -> None:
+        """Record and publish what does not concern the order manager; the books hold it."""
+        self.manager.books.apply(event)
+        self._record(event)
 
     def record_of(self, client_order_id: ClientOrderId) -> Durable | JournalError | None:
         """The handle of the newest record about an order; sending waits for it (5.1)."""

@@ -10,7 +10,7 @@ from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.outcomes import Answer, MovementsAnswer, NotSent, QueryAnswer, Unproven
 from tradedesk.domain.words import AccountId
 from tradedesk.journal.store import JournalError
-from tradedesk.log import Log
+from tradedesk.log import Log, where
 from tradedesk.orders.messages import Ask, AskFills, AskMovements, FillsAnswer, Message, SendCancel
 from tradedesk.venues.adapter import Adapter, VenueFailed
 
@@ -108,12 +108,3 @@ class Performer:
         except Exception as error:
             answer = MovementsAnswer(movements=(), failed=type(error).__name__)
         self._answer(answer)
-
-
-def where(error: BaseException) -> str:
-    """The class of an error and the line it came from: enough to find it, nothing of what it carried."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace is not None else ""
-    return type(error).__name__ + place

@@ -51,7 +51,7 @@ class PrivateStream:
 
     def lose(self, cause: str) -> None:
         self.is_up = False
-        if self._core.state is AccountState.Ready:
+        if self._core.condition is AccountState.Ready:
             self._core.set_state(AccountState.Reconciling, f"private stream: {cause}", self._clock.now())
         self._look()
 

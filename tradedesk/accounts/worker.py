@@ -13,24 +13,25 @@ import uvloop
 from msgspec import Struct
 
 from tradedesk.access.lease import Lease, LeaseError
+from tradedesk.accounts.admission import Admission
 from tradedesk.accounts.core import Core, Outgoing, Quotes
 from tradedesk.accounts.looking import marks_of, whole_state
-from tradedesk.accounts.performer import Performer, where
+from tradedesk.accounts.performer import Performer
 from tradedesk.accounts.stream import PrivateStream
 from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
-from tradedesk.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder, Settle
+from tradedesk.domain.commands import AcceptKeyRisk, AmendOrder, CancelAll, CancelOrder, PlaceOrder, Settle
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.outcomes import (
     MoneyMoved,
     StreamState,
     VenueInfo,
 )
-from tradedesk.domain.words import ClientOrderId, RequestId
+from tradedesk.domain.words import AccountId, ClientOrderId, RequestId
 from tradedesk.journal.store import Durable, JournalError, Store
-from tradedesk.log import Log
+from tradedesk.log import Log, where
 from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
     Ask,
@@ -71,7 +72,18 @@ class ReconcileNow(Struct, frozen=True, kw_only=True):
     """An operator asked for it."""
 
 
-Post = PlaceOrder | AmendOrder | CancelOrder | CancelAll | Settle | Preview | ReconcileNow | HaltNow | HaltEnded
+Post = (
+    PlaceOrder
+    | AmendOrder
+    | CancelOrder
+    | CancelAll
+    | Settle
+    | AcceptKeyRisk
+    | Preview
+    | ReconcileNow
+    | HaltNow
+    | HaltEnded
+)
 URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded)
 
 
@@ -98,6 +110,7 @@ class Worker:
         log: Log,
         damage: str | None = None,
         lease: Lease | None = None,
+        claim: Callable[[str], AccountId | None] = lambda uid: None,
     ) -> None:
         self.account = account
         self._build_adapter = adapter
@@ -112,6 +125,7 @@ class Worker:
         self._log = log
         self._damage = damage
         self._lease = lease
+        self._claim = claim  # a uid of the venue: names the other account of this desk that it belongs to
         self.watches: str | None = None  # why this desk only watches the account: another one drives it
         self._urgent: Inbox[Post] = Inbox(URGENT, self._wake)
         self._answers: Inbox[Message] = Inbox(NEWS, self._wake)  # never dropped: each has its request in flight
@@ -135,6 +149,7 @@ class Worker:
         self._blocked: str | None = None  # why a person must look; outlives a start of the worker, not of the desk
         self._is_key_refused = False  # then nothing more is asked of the venue (F28)
         self._stream: PrivateStream | None = None
+        self._admission: Admission | None = None
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 
@@ -249,7 +264,7 @@ class Worker:
         self._spawn(self._beating())
         self._wanted_reconcile = asyncio.Event()
         self._nudged = asyncio.Event()
-        self._core = self._performer = self._stream = None
+        self._core = self._performer = self._stream = self._admission = None
         if self._damage is not None:
             self._say(AccountState.Blocked, f"its journal is damaged: {self._damage}")
             await self._until_stopped()
@@ -259,7 +274,7 @@ class Worker:
             info = await self._connect(adapter)
             if info is None:
                 return
-            self._open_books(info, adapter).start()
+            self._open_books(info, adapter)
             self._spawn(self._reconciling(adapter))
             self._spawn(self._ticking())
             self._spawn(self._telling(adapter))
@@ -270,7 +285,7 @@ class Worker:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._core = self._performer = self._stream = None
+            self._core = self._performer = self._stream = self._admission = None
             await adapter.close()
         if self._failure is not None:
             raise self._failure
@@ -303,8 +318,8 @@ class Worker:
             attempt += 1
         return None
 
-    def _open_books(self, info: VenueInfo, adapter: Adapter) -> PrivateStream:
-        """The account as the journal knows it, ready to take messages; its private stream is returned, not yet started."""
+    def _open_books(self, info: VenueInfo, adapter: Adapter) -> None:
+        """The account as the journal knows it, ready to take messages; its private stream and its admission begin."""
         now = self._clock.now()
         source = f"worker:{self.account.id}"
         for instrument in info.instruments:  # before anything that must be folded with their help
@@ -321,6 +336,15 @@ class Worker:
             clock=self._clock,
             log=self._log,
             watches=self.watches,
+        )
+        self._admission = Admission(
+            self._core,
+            adapter,
+            claim=self._claim,
+            refused=self._refused,
+            clock=self._clock,
+            chance=self._random,
+            log=self._log,
         )
         self._core.recover(now, self._clock.monotonic())
         if self.watches is not None:
@@ -339,7 +363,8 @@ class Worker:
             failed=self._refused,
             clock=self._clock,
         )
-        return self._stream
+        self._stream.start()
+        self._spawn(self._admission.run())
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -401,6 +426,8 @@ class Worker:
                 )
             case ReconcileNow():
                 self._wanted_reconcile.set()
+            case AcceptKeyRisk():
+                self._accept_key(post, now)
             case CancelAll():
                 try:
                     self._take_all(
@@ -411,12 +438,27 @@ class Worker:
             case _:
                 self._do(core.handle(post, now, self._clock.monotonic()))
 
+    def _accept_key(self, command: AcceptKeyRisk, now: int) -> None:
+        refusal = None if self._admission is None else self._admission.accept(command)
+        if refusal is not None:
+            self._publish(
+                ev.SubmissionRefused(
+                    at=now,
+                    source=f"worker:{self.account.id}",
+                    operator=command.operator,
+                    what=type(command).__name__,
+                    reason=refusal,
+                )
+            )
+
     def _hear(self, core: Core, news: PrivateNews) -> None:
         if isinstance(news, MoneyMoved):
             self._wanted_reconcile.set()  # what moved stands in the venue's ledger
         elif not isinstance(news, StreamState):
             self._do(core.handle(news, self._clock.now(), self._clock.monotonic()))
-        elif self._stream is not None:
+        elif self._stream is not None and self._admission is not None:
+            if news.is_up:
+                self._admission.renew()
             self._stream.hear(news)
 
     def _post_news(self, news: PrivateNews) -> None:
@@ -516,7 +558,7 @@ class Worker:
             offset = (adapter.clock_offset_ms or 0) * 10**6
             look = Reconciliation(state=state, marks=marks, clock_offset=offset, began=began)
             self._do(core.handle(look, now, self._clock.monotonic()))
-            if core.state in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up():
+            if core.condition in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up():
                 core.set_state(AccountState.Ready, "", now)
 
     async def _beating(self) -> None:
@@ -553,7 +595,7 @@ class Worker:
         """Once a second: how the account's connection does. A stream silent for too long is taken for dead."""
         while True:
             held_up = adapter.held_up()
-            if held_up is not None and self._core is not None and self._core.state is AccountState.Ready:
+            if held_up is not None and self._core is not None and self._core.condition is AccountState.Ready:
                 self._core.set_state(AccountState.Offline, held_up, self._clock.now())
                 self._wanted_reconcile.set()  # whose tries end the hold-up by themselves (F27)
             age = self._stream.watch() if self._stream is not None else None

@@ -105,9 +105,44 @@ class Settle(Struct, frozen=True, kw_only=True, tag=True):
     operator: OperatorId
 
 
+class AcceptKeyRisk(Struct, frozen=True, kw_only=True, tag=True):
+    """Let the account trade with a key that can withdraw or transfer: the risk role's recorded decision, for this key."""
+
+    account: AccountId
+    fingerprint: str  # of the key, as its report has it
+    reason: str
+    operator: OperatorId
+
+
+class GoLive(Struct, frozen=True, kw_only=True, tag=True):
+    """Let an account of mode live trade with the key it has now. Takes a second person where desk.toml wants one."""
+
+    account: AccountId
+    reason: str
+    operator: OperatorId
+
+
+class Approve(Struct, frozen=True, kw_only=True, tag=True):
+    """Let go on, as a second person, what somebody else asked for."""
+
+    id: str  # of the ApprovalAsked
+    note: str = ""
+    operator: OperatorId
+
+
+class SwitchExit(Struct, frozen=True, kw_only=True, tag=True):
+    """Leave by another of the account's exits from now on. With the one in use: accept the address it is seen at anew."""
+
+    account: AccountId
+    exit: str | None = None  # as in desk.toml; None: the one that is not in use
+    reason: str
+    operator: OperatorId
+
+
 Command = (
     PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | Reconcile | Settle
-)
+    | GoLive | Approve | SwitchExit | AcceptKeyRisk
+)  # fmt: skip
 
 
 class Submitted(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -116,6 +151,7 @@ class Submitted(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True)
     client_order_id: ClientOrderId | None = None
     accounts: tuple[AccountId, ...] = ()  # of a cancel-all: those that took it
     shortfall: tuple[str, ...] = ()  # and why others did not
+    approval: str | None = None  # the ApprovalAsked it waits for: a second person must approve
 
 
 class NotSubmitted(Struct, frozen=True, kw_only=True, tag="Refused"):

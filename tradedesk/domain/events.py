@@ -12,7 +12,9 @@ from msgspec import Struct
 from tradedesk.domain.accounts import Account, AccountState, HaltLevel
 from tradedesk.domain.alerts import Alert
 from tradedesk.domain.commands import Verdict
+from tradedesk.domain.findings import Finding
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
+from tradedesk.domain.keys import AcceptedRisk, KeyReport
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
 from tradedesk.domain.positions import Balance
 from tradedesk.domain.words import (
@@ -189,6 +191,123 @@ class InstrumentListed(EventBase, frozen=True, kw_only=True):
     instrument: Instrument
 
 
+class OperatorAttached(EventBase, frozen=True, kw_only=True):
+    """Somebody proved to be this operator, and may give commands until they leave.
+
+    `unrecorded` is how often the same happened since the last record, too fast to note each.
+    """
+
+    operator: OperatorId
+    uid: int  # of the machine's user they came as
+    unrecorded: int = 0
+
+
+class OperatorLeft(EventBase, frozen=True, kw_only=True):
+    operator: OperatorId
+    uid: int
+
+
+class LoginRefused(EventBase, frozen=True, kw_only=True):
+    """Somebody of this machine's user `uid` was not let in under a name, which may be nobody's."""
+
+    operator: OperatorId
+    uid: int
+    why: str
+    unrecorded: int = 0
+
+
+class CommandRefused(EventBase, frozen=True, kw_only=True):
+    """An operator asked for something that they may not do. What the desk could not do at the time is none of these."""
+
+    operator: OperatorId
+    command: str  # its kind: PlaceOrder, Rearm, ...
+    account: AccountId | None
+    why: str
+    unrecorded: int = 0
+
+
+class ApprovalAsked(EventBase, frozen=True, kw_only=True):
+    """A command that waits for a second person. It is carried out when one approves, and dies at `expires_at`."""
+
+    id: str
+    kind: str  # rearm-breach, raise-limits, live
+    account: AccountId | None
+    by: OperatorId
+    what: str  # in words: what would be done, and why
+    command: str  # as JSON, the way it stands on the control socket
+    about: str  # what it was asked about, e.g. which halt: if that has changed, it is another question
+    expires_at: int  # ns
+
+
+class ApprovalGiven(EventBase, frozen=True, kw_only=True):
+    id: str
+    kind: str
+    account: AccountId | None
+    asked_by: OperatorId
+    by: OperatorId
+    note: str
+
+
+class ApprovalEnded(EventBase, frozen=True, kw_only=True):
+    """Nobody approved in time, or what it was about has changed."""
+
+    id: str
+    account: AccountId | None
+    why: str
+
+
+class LiveApproved(EventBase, frozen=True, kw_only=True):
+    """Two persons let an account trade live with this key. Another key takes another approval."""
+
+    account: AccountId
+    key: str  # its fingerprint
+    by: OperatorId
+    approved_by: OperatorId
+
+
+class ExitSwitched(EventBase, frozen=True, kw_only=True):
+    """An operator chose by which of its exits the account leaves; with the one in use, accepted its address anew."""
+
+    account: AccountId
+    exit: str  # as in desk.toml, never with a password
+    by: OperatorId
+    reason: str
+
+
+class ExitProved(EventBase, frozen=True, kw_only=True):
+    """The account's exit was seen from outside, or by its own socket, and is the one it has to be."""
+
+    account: AccountId
+    exit: str
+    seen: str | None  # the address; None where only the way there could be shown
+    how: str  # venue, echo HOST or socket
+
+
+class ExitRefused(EventBase, frozen=True, kw_only=True):
+    """The exit could not be proved, or is not the one it has to be: no new order leaves by it."""
+
+    account: AccountId
+    exit: str
+    seen: str | None
+    how: str
+    reason: str
+
+
+class KeyChecked(EventBase, frozen=True, kw_only=True):
+    """The venue was asked about the account's key, and what it told was judged. One finding that fails: no new order."""
+
+    account: AccountId
+    report: KeyReport
+    findings: tuple[Finding, ...]
+
+
+class KeyRiskAccepted(EventBase, frozen=True, kw_only=True):
+    """An operator let an account trade with a key that can move money. Good for this very key alone."""
+
+    account: AccountId
+    risk: AcceptedRisk
+
+
 # ---- not durable: read anew after a restart -------------------------------------------------------------------------
 
 
@@ -322,6 +441,19 @@ DurableEvent = (
     | AlertEnded
     | AlertAcknowledged
     | InstrumentListed
+    | OperatorAttached
+    | OperatorLeft
+    | LoginRefused
+    | CommandRefused
+    | ApprovalAsked
+    | ApprovalGiven
+    | ApprovalEnded
+    | LiveApproved
+    | ExitSwitched
+    | ExitProved
+    | ExitRefused
+    | KeyChecked
+    | KeyRiskAccepted
 )
 LiveEvent = (
     DeskStarted
@@ -345,6 +477,10 @@ Event = DurableEvent | LiveEvent | Kept
 DURABLE: tuple[type, ...] = (
     OrderPlaced, RequestMade, RequestDecided, OrderMoved, OrderChanged, OrderFilled, AccountOpened, MovementSeen,
     Reconciled, HaltSet, HaltSwept, CancelSwept, Rearmed, AlertRaised, AlertEnded, AlertAcknowledged, InstrumentListed,
+    OperatorAttached, OperatorLeft, LoginRefused, CommandRefused, ApprovalAsked, ApprovalGiven, ApprovalEnded,
+    LiveApproved,
+    ExitSwitched, ExitProved, ExitRefused,
+    KeyChecked, KeyRiskAccepted,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tradedesk.domain.gate import Approved, CancelTicket
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.keys import KeyReport
 from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.outcomes import (
@@ -82,6 +83,10 @@ class Adapter(Protocol):
 
         Raises VenueFailed.
         """
+        ...
+
+    async def key_report(self) -> KeyReport:
+        """What the venue tells of the account's key. Raises VenueFailed: what could not be asked is not told."""
         ...
 
     async def run_private(self, sink: Callable[[PrivateNews], None]) -> None:

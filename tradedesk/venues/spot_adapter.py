@@ -10,10 +10,11 @@ import aiohttp
 import msgspec
 
 from tradedesk.access import egress
-from tradedesk.access.vault import Secret
+from tradedesk.access.vault import Secret, key_fingerprint
 from tradedesk.clock import Clock
 from tradedesk.domain.gate import FLATTENER, Approved, CancelTicket
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.keys import FINGERPRINT_DIGITS, KeyReport
 from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.outcomes import (
@@ -31,7 +32,7 @@ from tradedesk.domain.outcomes import (
 )
 from tradedesk.domain.words import AccountId, ClientOrderId, RequestId, VenueId
 from tradedesk.log import SCRUBBER, Log
-from tradedesk.venues import spot, spot_ledger
+from tradedesk.venues import spot, spot_key, spot_ledger
 from tradedesk.venues.adapter import LastCheck, Markets, PrivateNews, VenueFailed
 from tradedesk.venues.backoff import back_off_s
 from tradedesk.venues.ccxt_binance import (
@@ -458,6 +459,10 @@ class SpotAdapter:
         until = self._clock.now() // spot.NS_PER_MS + (self._offset_ms or 0) + _CLOCKS_APART_MS
         found = await readable(spot_ledger.movements(self._exchange, self._account, since, until))
         return tuple(movement for movement in found if movement.transact_time >= since_ns)
+
+    async def key_report(self) -> KeyReport:
+        fingerprint = key_fingerprint(self._secret.api_key)[:FINGERPRINT_DIGITS]
+        return await readable(spot_key.look_at_key(self._exchange, fingerprint))
 
     # -- the private stream -----------------------------------------------------------------------------------------------
 

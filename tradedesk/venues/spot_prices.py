@@ -11,8 +11,9 @@ LIMITS = (
     Limit(per=Per.Exit, unit=Unit.Requests, most=300_000, window_ns=5 * _MINUTE),
     Limit(per=Per.Exit, unit=Unit.Connections, most=300, window_ns=5 * _MINUTE),
     Limit(per=Per.Exit, unit=Unit.Wallet, most=12_000, window_ns=_MINUTE, header="x-sapi-used-ip-weight-1m"),
-    Limit(per=Per.Account, unit=Unit.Orders, most=100, window_ns=10 * SECOND_NS, header="x-mbx-order-count-10s"),
-    Limit(per=Per.Account, unit=Unit.Orders, most=200_000, window_ns=1_440 * _MINUTE, header="x-mbx-order-count-1d"),
+    Limit(per=Per.Uid, unit=Unit.WalletUid, most=180_000, window_ns=_MINUTE, header="x-sapi-used-uid-weight-1m"),
+    Limit(per=Per.Uid, unit=Unit.Orders, most=100, window_ns=10 * SECOND_NS, header="x-mbx-order-count-10s"),
+    Limit(per=Per.Uid, unit=Unit.Orders, most=200_000, window_ns=1_440 * _MINUTE, header="x-mbx-order-count-1d"),
 )
 
 _UNITS = {"REQUEST_WEIGHT": Unit.Weight, "RAW_REQUESTS": Unit.Requests, "ORDERS": Unit.Orders}
@@ -54,8 +55,9 @@ _PRICES: Mapping[str, Price | Callable[[Mapping[str, Any]], Price]] = {
     "privateGetMyTrades": lambda parameters: _asking(5 if parameters.get("orderId") else 20),
     "privateGetAccount": _asking(20),
     "sapiGetCapitalDepositHisrec": _WALLET,
-    "sapiGetCapitalWithdrawHistory": _WALLET,
+    "sapiGetCapitalWithdrawHistory": {Unit.Weight: 0, Unit.WalletUid: 18_000, Unit.Requests: 1},
     "sapiGetAssetTransfer": _WALLET,
+    "sapiGetAccountApiRestrictions": _WALLET,
     "sapiGetAssetAssetDividend": {**_WALLET, Unit.Wallet: 10},
     "sapiGetMarginInterestHistory": _WALLET,
 }

@@ -11,7 +11,9 @@ from tradedesk.domain import events as ev
 from tradedesk.domain import orders, positions
 from tradedesk.domain.accounts import Account, AccountState, Halt
 from tradedesk.domain.alerts import Alert, Severity
+from tradedesk.domain.exits import ExitRow, in_use, proved, refused, switched
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
+from tradedesk.domain.keys import AcceptedRisk
 from tradedesk.domain.movements import CAPITAL
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.positions import Balance, Position
@@ -23,6 +25,8 @@ MAX_TAPE = 200
 MAX_CANDLES = 1_000
 MAX_LOGS = 500
 MAX_ENDED_ALERTS = 200
+MAX_APPROVALS = 200  # that wait for a second person; the oldest go first
+MAX_ATTACHED = 200  # operators with a screen or a script on the desk
 MAX_ALERTS = 2_000  # of all kinds; beyond it ended ones go first, then the least severe, and stay in the journal
 
 
@@ -38,6 +42,8 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     differences: tuple[str, ...] = ()  # of the last reconciliation
     worklist: tuple[ev.WorkItem, ...] = ()  # what remained of them
     is_opened: bool = False  # whether the desk has ever seen its holdings
+    key: ev.KeyChecked | None = None  # the newest look at its key
+    accepted: AcceptedRisk | None = None  # the newest yes to a key that could move money
 
 
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}  # Info, Warning, Critical
@@ -104,6 +110,10 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     halts: tuple[Halt, ...]
     alerts: tuple[AlertRow, ...]
     logs: tuple[ev.LogWritten, ...]
+    approvals: tuple[ev.ApprovalAsked, ...] = ()
+    live: dict[AccountId, str] = {}
+    attached: dict[OperatorId, int] = {}
+    exits: dict[AccountId, ExitRow] = {}
     dead: tuple[ClientOrderId, ...] = ()  # the dead orders in the order of their deaths: the oldest is dropped first
 
 
@@ -131,7 +141,11 @@ class Replica:
         self.markets: dict[InstrumentId, MarketRow] = {}
         self.halts: dict[AccountId | None, Halt] = {}
         self.alerts: dict[str, AlertRow] = {}
+        self.approvals: dict[str, ev.ApprovalAsked] = {}  # that wait for a second person, by id
+        self.live: dict[AccountId, str] = {}  # fingerprint of the key that two persons let trade live
+        self.attached: dict[OperatorId, int] = {}  # how many connections each operator has
         self.logs: deque[ev.LogWritten] = deque(maxlen=MAX_LOGS)
+        self.exits: dict[AccountId, ExitRow] = {}
         self._dead: deque[ClientOrderId] = deque()
         self._opened: set[AccountId] = set()
 
@@ -205,6 +219,10 @@ class Replica:
                     differences=event.differences,
                     worklist=event.worklist,
                 )
+            case ev.KeyChecked():
+                self._account(event.account, key=event)
+            case ev.KeyRiskAccepted():
+                self._account(event.account, accepted=event.risk)
             case ev.AccountOpened():
                 self._open(event)
             case ev.MovementSeen():
@@ -237,6 +255,8 @@ class Replica:
                 )
             case ev.Rearmed():
                 self.halts.pop(event.account, None)
+            case ev.ExitSwitched() | ev.ExitProved() | ev.ExitRefused():
+                self.exits[event.account] = exit_after(self.exits.get(event.account, ExitRow()), event)
             case ev.AlertRaised():
                 self._raise_alert(event)
             case ev.AlertEnded():
@@ -252,6 +272,24 @@ class Replica:
             case ev.DeskStarted():
                 self.desk = event
                 self.heartbeat_at = event.at
+                self.attached.clear()  # whoever was there when it ended has to come again
+            case ev.OperatorAttached():
+                if event.operator in self.attached or len(self.attached) < MAX_ATTACHED:
+                    self.attached[event.operator] = self.attached.get(event.operator, 0) + 1
+            case ev.OperatorLeft():
+                left = self.attached.pop(event.operator, 0) - 1
+                if left > 0:
+                    self.attached[event.operator] = left
+            case ev.ApprovalAsked():
+                self.approvals[event.id] = event
+                while len(self.approvals) > MAX_APPROVALS:
+                    del self.approvals[next(iter(self.approvals))]
+            case ev.ApprovalGiven() | ev.ApprovalEnded():
+                self.approvals.pop(event.id, None)
+            case ev.LiveApproved():
+                self.live[event.account] = event.key
+            case ev.LoginRefused() | ev.CommandRefused():
+                pass  # for the audit
             case ev.Heartbeat():
                 self.heartbeat_at = event.at
             case ev.HaltSwept() | ev.CancelSwept() | ev.PreviewMade() | ev.SubmissionRefused():
@@ -283,6 +321,10 @@ class Replica:
             halts=tuple(self.halts.values()),
             alerts=tuple(self.alerts.values()),
             logs=tuple(self.logs),
+            approvals=tuple(self.approvals.values()),
+            live=dict(self.live),
+            attached=dict(self.attached),
+            exits=dict(self.exits),
             dead=tuple(self._dead),
         )
 
@@ -311,11 +353,20 @@ class Replica:
         self.markets = {market.instrument: market for market in snapshot.markets}
         self.halts = {halt.account: halt for halt in snapshot.halts}
         self.alerts = {row.alert.key: row for row in snapshot.alerts}
+        self.approvals = {asked.id: asked for asked in snapshot.approvals}
+        self.live = dict(snapshot.live)
+        self.attached = dict(snapshot.attached)
         self.logs.extend(snapshot.logs)
+        self.exits = dict(snapshot.exits)
 
     def halt_of(self, account: AccountId) -> Halt | None:
         """The halt in force for an account: the desk's own outranks the account's."""
         return self.halts.get(None) or self.halts.get(account)
+
+    def exit_of(self, account: Account) -> tuple[str, ExitRow]:
+        """The exit the account leaves by now, and what is known of its exits."""
+        row = self.exits.get(account.id, ExitRow())
+        return in_use(account, row), row
 
     # -- the parts ------------------------------------------------------------------------------------------------------
 
@@ -406,6 +457,17 @@ class Replica:
             del self.alerts[  # over first, then the least severe, then the oldest: a storm drives out no critical one
                 min(self.alerts, key=lambda key: (self.alerts[key].is_active, _RANK[self.alerts[key].alert.severity]))
             ]
+
+
+def exit_after(row: ExitRow, event: ev.ExitSwitched | ev.ExitProved | ev.ExitRefused) -> ExitRow:
+    """What is known of an account's exits once `event` has happened."""
+    match event:
+        case ev.ExitSwitched():
+            return switched(row, event.exit)
+        case ev.ExitProved():
+            return proved(row, event.exit, event.seen, event.how, event.at)
+        case ev.ExitRefused():
+            return refused(row, event.exit, event.seen, event.how, event.reason)
 
 
 def merged(candles: tuple[Candle, ...], news: tuple[Candle, ...]) -> tuple[Candle, ...]:

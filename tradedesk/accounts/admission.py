@@ -1,0 +1,147 @@
+"""Admission: nothing of an account trades before its key was looked at and found fit, and again after each reconnect.
+
+Until then the account is barred: the Gate and the last check refuse new orders with the reasons, cancels pass.
+"""
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import Callable
+
+from tradedesk.accounts.core import Core
+from tradedesk.clock import Clock
+from tradedesk.domain import events as ev
+from tradedesk.domain.accounts import AccountState
+from tradedesk.domain.commands import AcceptKeyRisk
+from tradedesk.domain.keys import DAY_NS, AcceptedRisk, KeyReport
+from tradedesk.domain.words import AccountId
+from tradedesk.log import Log
+from tradedesk.venues.adapter import Adapter, VenueFailed
+from tradedesk.venues.backoff import back_off_s
+from tradedesk.venues.hygiene import judge, refusals
+
+KEY = "key"  # what its bar is called
+LOOK_AGAIN_NS = DAY_NS  # a right that was added at the venue is noticed within a day; a reconnect looks as well
+NOT_YET = "its key was not looked at yet"
+
+
+class VenueAccounts:
+    """Which account of the desk is which at its venue: no two may be one. For any thread."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[str, str], AccountId] = {}  # (where the venue is reached, its uid) -> whose it is
+        self._lock = threading.Lock()
+
+    def claim(self, place: str, uid: str, account: AccountId) -> AccountId | None:
+        """Note whose it is; the account that was first, if that is another one."""
+        with self._lock:
+            owner = self._owners.setdefault((place, uid), account)
+        return None if owner == account else owner
+
+
+class Admission:
+    """Of one start of a worker, on its loop. `renew` and `accept` are called there too."""
+
+    def __init__(
+        self,
+        core: Core,
+        adapter: Adapter,
+        *,
+        claim: Callable[[str], AccountId | None],
+        refused: Callable[[VenueFailed], None],
+        clock: Clock,
+        chance: random.Random,
+        log: Log,
+    ) -> None:
+        """`claim` names the other account of this desk that a venue's uid belongs to. `refused` is told of a key that is none."""
+        self._core = core
+        self._adapter = adapter
+        self._claim = claim
+        self._refused = refused
+        self._clock = clock
+        self._chance = chance
+        self._log = log
+        self._report: KeyReport | None = None  # of the newest look
+        self._is_admitted = False
+        self._wanted = asyncio.Event()
+        core.bar(KEY, AccountState.Reconciling, NOT_YET, clock.now())
+
+    def renew(self) -> None:
+        """The connection is a new one: what was proved on the old one is proved again before anything trades."""
+        if self._is_admitted:
+            self._is_admitted = False
+            self._core.bar(KEY, AccountState.Reconciling, NOT_YET, self._clock.now())
+        self._wanted.set()
+
+    def accept(self, command: AcceptKeyRisk) -> str | None:
+        """Record an operator's yes to the key as it is, and judge it anew; why that cannot be, if it cannot."""
+        report = self._report
+        if report is None:
+            return f"account {self._core.account.id}: {NOT_YET}; try again once it was"
+        if command.fingerprint != report.fingerprint:
+            return f"the key of account {self._core.account.id} is {report.fingerprint} now, not {command.fingerprint}"
+        now = self._clock.now()
+        risk = AcceptedRisk(fingerprint=report.fingerprint, by=command.operator, reason=command.reason, at=now)
+        self._core.note(ev.KeyRiskAccepted(at=now, source=self._source, account=self._core.account.id, risk=risk))
+        self._log.warning("key_risk_accepted", account=self._core.account.id, by=command.operator)
+        self._judge(report)
+        return None
+
+    async def run(self) -> None:
+        """Look when the connection is new, once a day, and when the key's time is up; a venue that does not answer is asked again."""
+        failures = 0
+        while True:
+            pause = self._until_next_ns() / 10**9 if failures == 0 else back_off_s(failures, self._chance)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                report = await self._adapter.key_report()
+            except VenueFailed as error:
+                if error.is_auth:
+                    self._refused(error)
+                    return  # asking again with a refused key is no use (F28)
+                failures += 1
+                self._log.warning("key_not_looked_at", account=self._core.account.id, cause=error.cause)
+                if not self._is_admitted:
+                    reason = f"its key could not be looked at ({error.cause}); trying again"
+                    self._core.bar(KEY, AccountState.Offline, reason, self._clock.now())
+                continue
+            failures = 0
+            if not self._wanted.is_set():  # else this look was of a connection that is gone
+                self._judge(report)
+
+    def _judge(self, report: KeyReport) -> None:
+        self._report = report
+        now, account = self._clock.now(), self._core.account
+        books = self._core.manager.books
+        findings = judge(
+            report,
+            account,
+            twin=None if report.uid is None else self._claim(report.uid),
+            exit_seen=books.exit_of(account)[1].seen,
+            accepted=books.accounts[account.id].accepted,
+            now=now,
+        )
+        self._core.note(
+            ev.KeyChecked(at=now, source=self._source, account=account.id, report=report, findings=findings)
+        )
+        refusal = refusals(findings)
+        self._is_admitted = not refusal
+        if refusal:
+            self._log.warning("key_refused", account=account.id, why=refusal)
+            self._core.bar(KEY, AccountState.Blocked, refusal, now)
+        else:
+            self._core.admit(KEY, now)
+
+    def _until_next_ns(self) -> int:
+        if self._report is None or self._report.rights is None or self._report.rights.expires_at is None:
+            return LOOK_AGAIN_NS
+        left = self._report.rights.expires_at - self._clock.now()
+        return min(left, LOOK_AGAIN_NS) if left > 0 else LOOK_AGAIN_NS
+
+    @property
+    def _source(self) -> str:
+        return f"worker:{self._core.account.id}"
