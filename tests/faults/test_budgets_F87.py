@@ -22,6 +22,7 @@ from tradedesk.domain.outcomes import Acknowledged
 from tradedesk.domain.words import AccountId, RequestId, Side, VenueId
 from tradedesk.venues import questions
 from tradedesk.venues.adapter import Markets
+from tradedesk.venues.budgets import Scopes
 from tradedesk.venues.ccxt_binance import addresses_of
 from tradedesk.venues.pools import Limit, Per, Unit
 from tradedesk.venues.spot_adapter import SpotAdapter
@@ -45,7 +46,7 @@ def adapter_on(described: dict[str, Any], limit: Limit) -> SpotAdapter:
         last_check=lambda approved: None,
         clock=clock,
         chance=random.Random(1),
-        door=Budgets(clock).door("paper", (limit,), EXIT, row["name"]),
+        door=Budgets(clock).door("paper", (limit,), Scopes(exit=EXIT, account=row["name"])),
     )
 
 

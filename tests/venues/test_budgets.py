@@ -5,11 +5,11 @@ from itertools import accumulate, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradedesk.venues.budgets import MOST_CANCELS, MOST_WAITING, STARVED_NS, Budget, Client, State, Turn
+from tradedesk.venues.budgets import MOST_CANCELS, MOST_WAITING, STARVED_NS, Budget, Client, Scopes, State, Turn
 from tradedesk.venues.pools import LATE_SLICES, SECOND_NS, SLICES, Limit, Per, Pool, Priority, Unit
 
 WEIGHT = Limit(per=Per.Exit, unit=Unit.Weight, most=100, window_ns=60 * SECOND_NS, header="used")
-ORDERS = Limit(per=Per.Account, unit=Unit.Orders, most=10, window_ns=10 * SECOND_NS, header="orders")
+ORDERS = Limit(per=Per.Uid, unit=Unit.Orders, most=10, window_ns=10 * SECOND_NS, header="orders")
 ORDER = {Unit.Weight: 1, Unit.Orders: 1}
 EXIT = "127.0.0.2"
 
@@ -110,7 +110,7 @@ def test_a_header_that_comes_late_does_not_undo_a_newer_one() -> None:
 
 def test_what_is_given_back_takes_nothing_from_what_the_venue_counted() -> None:
     budget = a_budget(WEIGHT)
-    client = budget.client(EXIT, "acme")
+    client = budget.client(Scopes(exit=EXIT, account="acme"))
     unsent, sent = ask(budget, client, 5, Priority.Order), ask(budget, client, 5, Priority.Order)
     budget.answered(sent, {"used": "50"}, 0)
     budget.leave(unsent)
@@ -128,7 +128,10 @@ def test_a_header_below_our_own_count_changes_nothing() -> None:
 def test_a_scope_that_was_told_to_wait_waits_cancels_too() -> None:
     """F26: going on brings a ban."""
     budget = a_budget()
-    client, other = budget.client(EXIT, "acme"), budget.client("127.0.0.3", "birch")
+    client, other = (
+        budget.client(Scopes(exit=EXIT, account="acme")),
+        budget.client(Scopes(exit="127.0.0.3", account="birch")),
+    )
     turn = ask(budget, client, 1, Priority.Market)
     budget.told_to_wait(turn, is_orders=False, wait_ns=5 * SECOND_NS, now=0)
     cancel, order = ask(budget, client, 1, Priority.Cancel, 1), ask(budget, client, 1, Priority.Order, 1)
@@ -140,7 +143,7 @@ def test_a_scope_that_was_told_to_wait_waits_cancels_too() -> None:
 
 def test_too_many_orders_hold_up_the_orders_of_that_account_and_nothing_else() -> None:
     budget = a_budget()
-    client, other = budget.client(EXIT, "acme"), budget.client(EXIT, "birch")
+    client, other = budget.client(Scopes(exit=EXIT, account="acme")), budget.client(Scopes(exit=EXIT, account="birch"))
     turn = ask(budget, client, 1, Priority.Order, orders=1)
     budget.told_to_wait(turn, is_orders=True, wait_ns=5 * SECOND_NS, now=0)
     assert granted(
@@ -153,8 +156,8 @@ def test_too_many_orders_hold_up_the_orders_of_that_account_and_nothing_else() -
 def test_a_ban_refuses_all_who_wait_and_all_who_come_until_it_ends() -> None:
     """F27"""
     budget = a_budget()
-    clients = [budget.client(EXIT, name) for name in ("acme", "birch")]
-    feed, elsewhere = budget.client(EXIT, None), budget.client("127.0.0.9", "cedar")
+    clients = [budget.client(Scopes(exit=EXIT, account=name)) for name in ("acme", "birch")]
+    feed, elsewhere = budget.client(Scopes(exit=EXIT)), budget.client(Scopes(exit="127.0.0.9", account="cedar"))
     first = ask(budget, clients[0], 45, Priority.Order)
     ask(budget, clients[1], 45, Priority.Order)
     waits = ask(budget, feed, 20, Priority.Market)
@@ -172,7 +175,7 @@ def test_a_ban_refuses_all_who_wait_and_all_who_come_until_it_ends() -> None:
 
 def test_a_second_word_of_the_same_ban_makes_it_no_shorter() -> None:
     budget = a_budget()
-    client = budget.client(EXIT, "acme")
+    client = budget.client(Scopes(exit=EXIT, account="acme"))
     one, two = ask(budget, client, 1, Priority.Order), ask(budget, client, 1, Priority.Order)
     long, _ = budget.banned(one, until_text="noon", wait_ns=60 * SECOND_NS, now=0)
     same, _ = budget.banned(two, until_text="soon", wait_ns=SECOND_NS, now=0)
@@ -181,7 +184,7 @@ def test_a_second_word_of_the_same_ban_makes_it_no_shorter() -> None:
 
 def test_what_the_venue_announces_replaces_what_its_documents_said() -> None:
     budget = a_budget()
-    client = budget.client(EXIT, "acme")
+    client = budget.client(Scopes(exit=EXIT, account="acme"))
     budget.announced(Unit.Weight, 60 * SECOND_NS, 10)
     assert granted(*(ask(budget, client, 1, Priority.Order) for _ in range(10))) == [True] * 9 + [False]
 
@@ -192,7 +195,7 @@ def test_what_the_venue_announces_replaces_what_its_documents_said() -> None:
 def test_cancels_pass_everything_that_waits() -> None:
     """F87: a hundred orders, then a cancel."""
     budget = a_budget()
-    client = budget.client(EXIT, "acme")
+    client = budget.client(Scopes(exit=EXIT, account="acme"))
     orders = [budget.ask(client, ORDER, Priority.Order, 0)[0] for _ in range(100)]
     assert sum(granted(*orders)) == ORDERS.most
     assert granted(ask(budget, client, 1, Priority.Cancel)) == [True]
@@ -200,7 +203,7 @@ def test_cancels_pass_everything_that_waits() -> None:
 
 def test_those_who_wait_go_by_what_they_are_for() -> None:
     budget = a_budget(WEIGHT)
-    client = budget.client(EXIT, "acme")
+    client = budget.client(Scopes(exit=EXIT, account="acme"))
     ask(budget, client, 100, Priority.Cancel)
     turns = [ask(budget, client, 5, priority, 1) for priority in reversed(Priority)]
     assert granted(*turns) == [False] * 5
@@ -215,7 +218,7 @@ def test_those_who_wait_go_by_what_they_are_for() -> None:
 def test_who_waits_for_its_own_account_holds_up_nobody_else() -> None:
     """5.8"""
     budget = a_budget()
-    busy, calm = budget.client(EXIT, "acme"), budget.client(EXIT, "birch")
+    busy, calm = budget.client(Scopes(exit=EXIT, account="acme")), budget.client(Scopes(exit=EXIT, account="birch"))
     turns = [budget.ask(busy, ORDER, Priority.Order, 0)[0] for _ in range(20)]
     assert sum(granted(*turns)) == 10
     assert granted(budget.ask(calm, ORDER, Priority.Order, 0)[0]) == [True]
@@ -224,7 +227,7 @@ def test_who_waits_for_its_own_account_holds_up_nobody_else() -> None:
 def test_one_account_leaves_half_of_a_shared_exit_to_the_others() -> None:
     """5.8: one that floods its questions changes nothing for its neighbours."""
     budget = a_budget(WEIGHT)
-    flood, calm = budget.client(EXIT, "acme"), budget.client(EXIT, "birch")
+    flood, calm = budget.client(Scopes(exit=EXIT, account="acme")), budget.client(Scopes(exit=EXIT, account="birch"))
     turns = [ask(budget, flood, 4, Priority.Doubt) for _ in range(100)]
     assert sum(granted(*turns)) * 4 == 44
     assert granted(*(ask(budget, calm, 1, Priority.Order) for _ in range(30))) == [True] * 30
@@ -233,15 +236,15 @@ def test_one_account_leaves_half_of_a_shared_exit_to_the_others() -> None:
 
 def test_one_account_alone_on_its_exit_has_all_of_it() -> None:
     budget = a_budget(WEIGHT)
-    client = budget.client(EXIT, "acme")
+    client = budget.client(Scopes(exit=EXIT, account="acme"))
     assert granted(ask(budget, client, 80, Priority.Look)) == [True]
 
 
 def test_accounts_that_wait_for_one_exit_take_turns() -> None:
     """5.8: the one with many waiting does not put the other behind all of them."""
     budget = a_budget(WEIGHT)
-    many, few = budget.client(EXIT, "acme"), budget.client(EXIT, "birch")
-    ask(budget, budget.client(EXIT, "cedar"), 100, Priority.Cancel)
+    many, few = budget.client(Scopes(exit=EXIT, account="acme")), budget.client(Scopes(exit=EXIT, account="birch"))
+    ask(budget, budget.client(Scopes(exit=EXIT, account="cedar")), 100, Priority.Cancel)
     first = [ask(budget, many, 1, Priority.Order, 1) for _ in range(20)]
     ask(budget, few, 1, Priority.Order, 2)
     order = []
@@ -256,7 +259,10 @@ def test_accounts_that_wait_for_one_exit_take_turns() -> None:
 def test_nobody_waits_for_ever_however_many_orders_come(priority: Priority, weight: int) -> None:
     """Ever more orders than fit, for ever; whoever waited long enough goes before them."""
     budget = a_budget(WEIGHT)
-    busy, patient = budget.client(EXIT, "acme"), budget.client("other exit", "birch")
+    busy, patient = (
+        budget.client(Scopes(exit=EXIT, account="acme")),
+        budget.client(Scopes(exit="other exit", account="birch")),
+    )
     patient.pools = tuple(
         pool for pool in busy.pools if pool.limit.per is Per.Exit
     )  # the same exit, no share of its own
@@ -276,7 +282,7 @@ def test_nobody_waits_for_ever_however_many_orders_come(priority: Priority, weig
 def test_the_riskiest_are_compared_first() -> None:
     """F88: 50 accounts on one exit, a budget of ten a second; the others began earlier."""
     budget = a_budget(Limit(per=Per.Exit, unit=Unit.Weight, most=600, window_ns=60 * SECOND_NS))
-    clients = {f"a{n}": budget.client(EXIT, f"a{n}") for n in range(50)}
+    clients = {f"a{n}": budget.client(Scopes(exit=EXIT, account=f"a{n}")) for n in range(50)}
     order = [f"a{n}" for n in (7, 42, *(m for m in range(50) if m not in (7, 42)))]
     budget.rank(order, 0)
     left = {name: [1, 80, 20, 20, 20] for name in clients}  # what one look costs, one after the other
@@ -306,7 +312,7 @@ def test_the_riskiest_are_compared_first() -> None:
 def test_the_queue_is_bounded_and_cancels_have_one_of_their_own() -> None:
     """5.13, F89"""
     budget = a_budget()
-    client = budget.client(EXIT, "acme")
+    client = budget.client(Scopes(exit=EXIT, account="acme"))
     ask(budget, client, 100, Priority.Cancel)
     turns = [ask(budget, client, 1, Priority.Order) for _ in range(MOST_WAITING + 1)]
     assert turns[-1].state is State.Refused
@@ -321,7 +327,7 @@ def test_the_queue_is_bounded_and_cancels_have_one_of_their_own() -> None:
 
 def test_what_can_never_be_sent_is_refused_at_once() -> None:
     budget = a_budget()
-    turn = ask(budget, budget.client(EXIT, "acme"), 91, Priority.Look)
+    turn = ask(budget, budget.client(Scopes(exit=EXIT, account="acme")), 91, Priority.Look)
     assert (turn.state, turn.reason) == (
         State.Refused,
         "it costs 91 of the 100 that the venue allows; it can never be sent",
@@ -330,7 +336,7 @@ def test_what_can_never_be_sent_is_refused_at_once() -> None:
 
 def test_who_leaves_unsent_gives_back_what_it_took() -> None:
     budget = a_budget(WEIGHT)
-    client = budget.client(EXIT, "acme")
+    client = budget.client(Scopes(exit=EXIT, account="acme"))
     one, two = ask(budget, client, 60, Priority.Order), ask(budget, client, 60, Priority.Order)
     assert granted(one, two) == [True, False]
     budget.leave(one)
@@ -344,7 +350,10 @@ class Walk:
 
     def __init__(self) -> None:
         self.budget = a_budget()
-        self.clients = [self.budget.client(EXIT, "acme"), self.budget.client(EXIT, "birch")]
+        self.clients = [
+            self.budget.client(Scopes(exit=EXIT, account="acme")),
+            self.budget.client(Scopes(exit=EXIT, account="birch")),
+        ]
         self.turns: list[Turn] = []
         self.now = 0
         self.sent: list[tuple[int, Turn]] = []

@@ -28,7 +28,7 @@ from tradedesk.clock import SystemClock
 from tradedesk.domain.gate import FLATTENER, Approved
 from tradedesk.domain.outcomes import Acknowledged, NotSent, Refused, StreamState, Unproven
 from tradedesk.venues.adapter import VenueFailed
-from tradedesk.venues.budgets import Turn
+from tradedesk.venues.budgets import Scopes, Turn
 from tradedesk.venues.pools import SECOND_NS, Limit, Per, Pool, Priority, Unit
 from tradedesk.venues.spot_adapter import SpotAdapter
 from tradedesk.venues.spot_prices import LIMITS, announced, price_of
@@ -49,8 +49,8 @@ class Shared:
     def __init__(self, venue: ScriptedVenue, adapter: SpotAdapter, limits: tuple[Limit, ...]) -> None:
         self.venue, self.adapter = venue, adapter
         self.budgets = Budgets(SystemClock())
-        adapter._door = adapter._exchange._door = self.budgets.door("venue", limits, EXIT, "acme")
-        self.other = self.budgets.door("venue", limits, EXIT, "birch")
+        adapter._door = adapter._exchange._door = self.budgets.door("venue", limits, Scopes(exit=EXIT, account="acme"))
+        self.other = self.budgets.door("venue", limits, Scopes(exit=EXIT, account="birch"))
 
     def pool(self, unit: Unit, per: Per = Per.Exit) -> Pool:
         door = self.adapter._door
@@ -133,10 +133,10 @@ async def test_an_order_is_charged_to_its_exit_and_its_account_and_headers_corre
         )
         assert isinstance(await shared.adapter.place(fresh()), Acknowledged)
         assert shared.used(Unit.Weight) == 4_000
-        assert shared.used(Unit.Orders, Per.Account) == 60
+        assert shared.used(Unit.Orders, Per.Uid) == 60
         shared.venue.behaviour = with_headers(a_cancel_answer(), X_MBX_USED_WEIGHT_1M="4001")
         assert isinstance(await shared.adapter.cancel(a_ticket()), Acknowledged)
-        assert shared.used(Unit.Orders, Per.Account) == 60
+        assert shared.used(Unit.Orders, Per.Uid) == 60
 
 
 async def test_what_the_last_check_stops_is_given_back() -> None:
@@ -144,7 +144,7 @@ async def test_what_the_last_check_stops_is_given_back() -> None:
         shared.adapter._last_check = lambda approved: "the account is halted"
         answer = await shared.adapter.place(fresh())
         assert answer == NotSent(request_id=answer.request_id, reason="the account is halted")
-        assert (shared.used(Unit.Weight), shared.used(Unit.Orders, Per.Account)) == (0, 0)
+        assert (shared.used(Unit.Weight), shared.used(Unit.Orders, Per.Uid)) == (0, 0)
         assert shared.venue.seen == []
 
 
@@ -304,4 +304,4 @@ async def test_an_answer_that_never_comes_leaves_what_it_cost_spent() -> None:
     async with sharing() as shared:
         shared.venue.behaviour = refuses(-1007, "Timeout waiting for response from backend server.", 503)
         assert isinstance(await shared.adapter.place(fresh()), Unproven)
-        assert shared.used(Unit.Orders, Per.Account) == 1
+        assert shared.used(Unit.Orders, Per.Uid) == 1

@@ -22,6 +22,7 @@ from tradedesk.domain.words import client_order_id
 from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.marketdata.host import FeedHost
 from tradedesk.venues.adapter import Adapter, LastCheck, Markets
+from tradedesk.venues.budgets import Scopes
 from tradedesk.venues.feed import PublicFeed
 from tradedesk.venues.spot_prices import LIMITS
 from tradedesk.venues.turns import Budgets, Door
@@ -63,7 +64,9 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
                 markets[account.venue],
                 clock,
                 chance,
-                budgets.door(_place(settings.venues[account.venue]), LIMITS, account.egress, account.id),
+                budgets.door(
+                    _place(settings.venues[account.venue]), LIMITS, _scopes(account, secrets_of[account.id])
+                ),
             )
             for account in settings.accounts.values()
         },
@@ -73,7 +76,7 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
                 markets[venue.id],
                 clock,
                 chance,
-                budgets.door(_place(venue), LIMITS, venue.egress or DEFAULT_EXIT),
+                budgets.door(_place(venue), LIMITS, Scopes(exit=venue.egress or DEFAULT_EXIT)),
             )
             for venue in settings.venues.values()
         },
@@ -89,6 +92,17 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
 def _place(venue: VenueSettings) -> str:
     """What tells one exchange from another: where it is reached."""
     return venue.url or venue.exchange
+
+
+def _scopes(account: Account, secret: Secret) -> Scopes:
+    """By what names the venue's limits know the account: whoever has one of them too shares its budget."""
+    return Scopes(
+        exit=account.egress,
+        account=account.id,
+        key=key_fingerprint(secret.api_key)[:KEY_DIGITS],
+        uid=account.uid,
+        master=account.master,
+    )
 
 
 def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk:

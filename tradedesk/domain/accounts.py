@@ -33,6 +33,19 @@ class HaltLevel(StrEnum):
         return self in (HaltLevel.ReduceOnly, HaltLevel.CancelOpening)
 
 
+class OnStop(StrEnum):
+    """What becomes of an account's orders when its desk is stopped in order (F72)."""
+
+    Keep = "keep"
+    Cancel = "cancel"
+
+
+class DeadMan(StrEnum):
+    """What cancels an account's orders when its desk gives no sign of life any more."""
+
+    Watchdog = "watchdog"  # a process of ours beside the desk
+
+
 class Mode(StrEnum):
     """Paper demands a url on its venue, live forbids one: anything else is a mistake in desk.toml."""
 
@@ -48,10 +61,20 @@ class Account(Struct, frozen=True, kw_only=True):
     owner: str
     groups: tuple[str, ...]
     mode: Mode
-    egress: str  # source address
+    egress: str  # its exit: a source address or a proxy without its password (domain.exits)
     secret: str  # name of its entry in the vault, never the secret
     limits: Limits
     family: str | None = None  # accounts that declare to share one exit
+    uid: str | None = None  # of the account at the venue; accounts with the same one share its limits
+    master: str | None = None  # the venue's account that it is a sub-account of, whose limits all of them share
+    standby_egress: str | None = None  # the exit an operator may switch to
+    exit_address: str | None = None  # where `egress` is seen from outside, if that does not follow from it
+    standby_exit_address: str | None = None  # likewise of `standby_egress`
+    exit_check: str | None = None  # URL that answers with the address it was asked from; None: the desk's
+    stp_group: str | None = None  # accounts whose orders the venue keeps from trading with each other
+    cancel_secret: str | None = None  # entry of the vault of a key that can cancel only: what kill and watchdog use
+    on_stop: OnStop = OnStop.Keep
+    dead_man: DeadMan | None = None
     key: str = ""  # fingerprint of its API key; of no use but to tell keys apart, and empty until the vault is open
 
 

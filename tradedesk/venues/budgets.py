@@ -1,8 +1,8 @@
 """Our own rate budgets, decided: what a venue allows, what was used of it, who waits for it and who goes next (F26, F27, F87).
 
-A budget is a set of pools, one for each thing that the venue counts: weight by exit, orders by account, and so on. A
-request passes all of its pools or none. Nothing here waits, locks or reads a clock: `now` is monotonic ns. `turns` puts
-the lock around it and waits.
+A budget is a set of pools, one for each thing that the venue counts and each whose use it adds up: weight by exit, orders
+by uid, and so on. A request passes all of its pools or none. Nothing here waits, locks or reads a clock: `now` is
+monotonic ns. `turns` puts the lock around it and waits.
 """
 
 from bisect import bisect_left, insort
@@ -22,19 +22,54 @@ WAIT_UNTOLD_NS = 60 * SECOND_NS
 NEVER = 1 << 62
 
 
+class Scopes(Struct, frozen=True, kw_only=True):
+    """By what names a venue knows a user of it, as far as its limits care. What an account does not say it shares is its own."""
+
+    exit: str
+    account: str | None = None  # ours; None: the public market data, which only has an exit
+    key: str | None = None  # fingerprint
+    uid: str | None = None
+    master: str | None = None
+
+    def whose(self, per: Per) -> str | None:
+        """Whose use a limit of this kind adds up for it; None if it has no part in that."""
+        if per is Per.Exit:
+            return f"exit {self.exit}"
+        if self.account is None:
+            return None
+        own = f"account {self.account}"
+        uid = own if self.uid is None else f"uid {self.uid}"
+        match per:
+            case Per.Key:
+                return own if self.key is None else f"key {self.key}"
+            case Per.Uid | Per.Instrument:
+                return uid
+            case Per.Master:
+                return uid if self.master is None else f"master {self.master}"
+        return None
+
+
 class Client:
     """One user of a venue: an account, or the public market data (`account` None)."""
 
-    __slots__ = ("_finish", "account", "due_until", "exit", "pools", "rank", "waiting")
+    __slots__ = ("_finish", "due_until", "pools", "rank", "scopes", "shares", "waiting")
 
-    def __init__(self, exit_: str, account: str | None, pools: tuple[Pool, ...]) -> None:
-        self.exit = exit_
-        self.account = account
-        self.pools = pools
+    def __init__(self, scopes: Scopes) -> None:
+        self.scopes = scopes
+        self.pools: tuple[Pool, ...] = ()  # that the venue counts, those of instruments apart
+        self.shares: dict[Pool, Pool] = {}  # of the pools that others use as well: what it may take of them
         self.rank = 0  # whose look goes first when many wait
         self.due_until = 0  # its first look is still to come, and others keep back for it until then
         self.waiting = [0, 0]  # cancels, everything else
         self._finish = 0.0  # of fair queueing: the virtual time at which what it asked for so far is served
+
+    @property
+    def exit(self) -> str:
+        return self.scopes.exit
+
+    @property
+    def account(self) -> str | None:
+        return self.scopes.account
 
     def tag(self, virtual: float, amount: int) -> float:
         """Its place in the order: after what it asked for before, not after what others did."""
@@ -100,6 +135,7 @@ class Budget:
 
     def __init__(self, limits: Iterable[Limit]) -> None:
         self._limits = tuple(limits)
+        self._per_instrument = tuple(limit for limit in self._limits if limit.per is Per.Instrument)
         self._pools: dict[tuple[Limit, str], Pool] = {}
         self._clients: list[Client] = []
         self._bans: dict[str, Ban] = {}
@@ -110,28 +146,41 @@ class Budget:
 
     # -- who shares what --------------------------------------------------------------------------------------------------
 
-    def client(self, exit_: str, account: str | None) -> Client:
-        """A user of the venue by this exit. Those who share one share its budget; none of them may have more than half."""
-        names = {Per.Exit: exit_, Per.Account: account}
-        pools = []
-        for limit in self._limits:
-            name = names.get(limit.per)
-            if name is not None:
-                pools.append(self._pools.setdefault((limit, name), Pool(limit, name)))
-        client = Client(exit_, account, tuple(pools))
+    def client(self, scopes: Scopes) -> Client:
+        """A user of the venue. Those who share what the venue counts share its budget; none of them may have more than half."""
+        client = Client(scopes)
         self._clients.append(client)
-        sharers = [other for other in self._clients if other.exit == exit_]
-        if len(sharers) > 1:
-            for sharer in sharers:
-                if not any(pool.limit.per is Per.Share for pool in sharer.pools):
-                    sharer.pools += tuple(
-                        Pool(
-                            Limit(per=Per.Share, unit=pool.limit.unit, most=half, window_ns=pool.limit.window_ns), exit_
-                        )
-                        for pool in sharer.pools
-                        if pool.limit.per is Per.Exit and (half := pool.ceiling(Priority.Order) // 2) > 0
-                    )
+        self.move(client, scopes)
         return client
+
+    def move(self, client: Client, scopes: Scopes) -> None:
+        """It is known to the venue by these names from now on: another exit, another key. What it used stays where it was."""
+        client.scopes = scopes
+        client.pools = tuple(
+            self._pool(limit, whose)
+            for limit in self._limits
+            if limit.per is not Per.Instrument and (whose := scopes.whose(limit.per)) is not None
+        )
+        for pool in client.pools:
+            sharers = [other for other in self._clients if pool in other.pools]
+            for sharer in sharers if len(sharers) > 1 else ():
+                if pool not in sharer.shares and (most := _half(pool)) > 0:
+                    limit = Limit(per=Per.Share, unit=pool.limit.unit, most=most, window_ns=pool.limit.window_ns)
+                    sharer.shares[pool] = Pool(limit, pool.whose)
+        client.shares = {pool: share for pool, share in client.shares.items() if pool in client.pools}
+
+    def _pool(self, limit: Limit, whose: str) -> Pool:
+        return self._pools.setdefault((limit, whose), Pool(limit, whose))
+
+    def _charged(self, client: Client, priority: Priority, instrument: str | None) -> Iterable[Pool]:
+        """All pools that a request of this client passes."""
+        yield from client.pools
+        if priority is not Priority.Cancel:  # a share keeps neighbours from each other; no cancel is kept back by it
+            yield from client.shares.values()
+        uid = client.scopes.whose(Per.Instrument)
+        if instrument is not None and uid is not None:
+            for limit in self._per_instrument:
+                yield self._pool(limit, f"{instrument} of {uid}")
 
     def rank(self, order: Iterable[str], now: int) -> None:
         """Whose looks go first when many wait: the accounts with something to lose (F88).
@@ -172,19 +221,23 @@ class Budget:
         """The venue says what its limit is; the documents may be older."""
         if most <= 0:
             return
-        for pool in {pool for client in self._clients for pool in client.pools}:
+        for pool in self._pools.values():
             if pool.limit.unit is unit and pool.limit.window_ns == window_ns:
-                pool.most = max(1, most * 45 // 100) if pool.limit.per is Per.Share else most
+                pool.most = most
+        for pool, share in [item for client in self._clients for item in client.shares.items()]:
+            share.most = max(1, _half(pool))
         self._look_at = 0
 
     # -- a turn -----------------------------------------------------------------------------------------------------------
 
-    def ask(self, client: Client, price: Price, priority: Priority, now: int) -> tuple[Turn, list[Turn]]:
+    def ask(
+        self, client: Client, price: Price, priority: Priority, now: int, instrument: str | None = None
+    ) -> tuple[Turn, list[Turn]]:
         """A turn, granted at once where there is room and nobody is before it; and others that were granted on the way."""
         charges = tuple(
             (pool, price[pool.limit.unit])
-            for pool in client.pools
-            if pool.limit.unit in price and not (priority is Priority.Cancel and pool.limit.per is Per.Share)
+            for pool in self._charged(client, priority, instrument)
+            if pool.limit.unit in price
         )
         turn = Turn(client, charges, priority, now)
         turn.reason = self.why_never(turn, now)
@@ -310,11 +363,17 @@ class Budget:
     def told_to_wait(self, turn: Turn, *, is_orders: bool, wait_ns: int | None, now: int) -> None:
         """429: nothing more of what was too much until then, or a ban follows. Cancels wait, too: the venue takes none."""
         until = now + (WAIT_UNTOLD_NS if wait_ns is None else max(wait_ns, SECOND_NS))
-        units = (Unit.Orders,) if is_orders else (Unit.Weight, Unit.Connections, Unit.Wallet)
-        charged = [pool for pool, amount in turn.charges if amount and pool.limit.unit in units]
-        for pool in charged:
-            if pool.limit.per is not Per.Share:
-                pool.close(until)
+        charged = [
+            pool
+            for pool, amount in turn.charges
+            if amount
+            and pool.limit.per is not Per.Share
+            and pool.limit.unit is not Unit.Requests
+            and (pool.limit.unit is Unit.Orders) is is_orders
+        ]
+        spent = [pool for pool in charged if pool.used(now) >= pool.most]  # its headers tell whose it was, often
+        for pool in spent or charged:
+            pool.close(until)
         self._look_at = 0
 
     def banned(self, turn: Turn, *, until_text: str, wait_ns: int | None, now: int) -> tuple[Ban, list[Turn]]:
@@ -346,10 +405,20 @@ class Budget:
     def bans(self, now: int) -> tuple[Ban, ...]:
         return tuple(ban for exit_ in list(self._bans) if (ban := self.ban(exit_, now)) is not None)
 
-    def closed_until(self, turn: Turn, now: int) -> int | None:
-        """Until when the venue has told it to wait; None if it has not."""
-        until = max((pool.closed_until for pool, _ in turn.charges), default=0)
-        return until if until > now else None
+    def closed(self, turn: Turn, now: int) -> Pool | None:
+        """What the venue has told to wait longest of all that it is charged to; None if nothing."""
+        last = max((pool for pool, _ in turn.charges), key=lambda pool: pool.closed_until, default=None)
+        return last if last is not None and last.closed_until > now else None
+
+    def lacking(self, turn: Turn, now: int) -> str:
+        """Whose budget it waits for."""
+        lacks = (pool.whose for pool, amount in turn.charges if not pool.fits(amount, turn.priority, now))
+        return next(lacks, f"exit {turn.client.exit}")  # there is room, and others are before it
+
+
+def _half(pool: Pool) -> int:
+    """What one of several clients may take of a pool."""
+    return pool.ceiling(Priority.Order) // 2
 
 
 def _key_of(turn: Turn) -> tuple[int, float, int]:

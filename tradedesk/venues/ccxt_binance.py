@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import ccxt.pro
@@ -18,7 +19,7 @@ from ccxt.async_support.base.ws.client import Client
 from msgspec import Struct
 
 from tradedesk.access import egress
-from tradedesk.access.vault import Secret
+from tradedesk.access.signing import NotSigned, Signer
 from tradedesk.clock import Clock
 from tradedesk.venues.outcomes import Spoken, spoken
 from tradedesk.venues.pools import Price, Priority
@@ -29,6 +30,7 @@ RECEIVE_WINDOW_MS = 3_000  # short: it ends the doubt about an order that may st
 PING_EVERY_MS = 10_000  # a dead socket is noticed after two unanswered ones; ccxt's own 180 s would take 9 minutes
 SUBSCRIBE_TIMEOUT_S = 10
 CLOSE_TIMEOUT_S = 1  # a venue that hangs must not hold up our stopping
+_ELSEWHERE = "held by the signer"  # what ccxt has for a secret; not a PEM, so that all its signing goes through `hmac`
 _NOWHERE = "http://not-in-use.invalid"  # not on any session's list of hosts, and by RFC 2606 in no DNS
 _PROXY_SETTINGS = (
     "proxy", "proxyUrl", "proxy_url", "proxyUrlCallback", "proxy_url_callback", "httpProxy", "http_proxy",
@@ -181,7 +183,7 @@ class _Life:
 class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typed
     """Binance spot over one session of `access`. Belongs to the loop it was made on; close it there.
 
-    With a secret it is one account's; without, it serves public data.
+    With a signer it is one account's; without, it serves public data. ccxt itself never has the secret.
     """
 
     def __init__(
@@ -189,7 +191,7 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         addresses: Addresses,
         session: aiohttp.ClientSession,
         clock: Clock,
-        secret: Secret | None = None,
+        signer: Signer | None = None,
         timeout_ms: int = 10_000,
         door: Door | None = None,
     ) -> None:
@@ -199,15 +201,15 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         self._venue_ahead_ns = clock.now() - clock.monotonic()  # the venue's time less our monotonic one
         self._lives: dict[str, _Life] = {}
         self._heard_at: int | None = None  # monotonic ns
-        self.hide: tuple[str, ...] = (
-            () if secret is None else (secret.api_key, secret.secret)
-        )  # never in what we pass on
+        self._signer = signer
+        self.hide: tuple[str, ...] = () if signer is None else signer.hidden()  # never in what we pass on
         super().__init__(
             {
                 "session": session,
                 "asyncio_loop": asyncio.get_running_loop(),
-                "apiKey": None if secret is None else secret.api_key,
-                "secret": None if secret is None else secret.secret,
+                "apiKey": None if signer is None else signer.api_key,
+                "secret": None if signer is None else _ELSEWHERE,
+                "password": None if signer is None else signer.passphrase,
                 "timeout": timeout_ms,
                 "enableRateLimit": False,  # its queue is first come, first served: cancels would wait behind orders (F87)
                 "options": {
@@ -236,6 +238,21 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
     def milliseconds(self) -> int:
         """The venue's time as last measured. It goes on by the monotonic clock: a step of ours changes no stamp (F58)."""
         return (self._clock.monotonic() + self._venue_ahead_ns) // 1_000_000
+
+    def hmac(self, request: bytes, secret: bytes, algorithm: Any = None, digest: str = "hex") -> str:
+        """All that ccxt wants signed, whatever the kind of key. Raises egress.NotSent: then nothing has left."""
+        if self._signer is None:
+            raise egress.NotSent("there is no key to sign with")
+        try:
+            return self._signer.sign(request.decode())
+        except NotSigned as why:
+            reason = str(why)
+        raise egress.NotSent(reason)
+
+    def sign(self, *arguments: Any, **more: Any) -> Any:
+        """A request as ccxt makes it, its signature percent-encoded: those in base64 have letters that mean something."""
+        ready = super().sign(*arguments, **more)
+        return {name: _encoded(value) if name in ("url", "body") else value for name, value in ready.items()}
 
     def set_last_request(self, request: Any) -> None:
         """Keep nothing: it would hold the key and the signature of the newest request for whoever looks."""
@@ -300,6 +317,11 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
 
     # -- what we call -----------------------------------------------------------------------------------------------------
 
+    def use_signer(self, signer: Signer) -> None:
+        """From the next request on sign with this key. Between two requests: each is signed in one step, with one key."""
+        self._signer, self.hide = signer, signer.hidden()
+        self.apiKey, self.password = signer.api_key, signer.passphrase
+
     @property
     def stream_heard_at(self) -> int | None:
         """Monotonic ns of the newest frame of any stream, pings included."""
@@ -325,7 +347,13 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         door, heard = self._door, _heard.get()
         if door is None or heard is None:
             return await getattr(self, method)(dict(parameters))
-        turn = await door.pass_(price_of(method, parameters), priority, within_ns=within_ns, unwanted=unwanted)
+        turn = await door.pass_(
+            price_of(method, parameters),
+            priority,
+            instrument=parameters.get("symbol"),
+            within_ns=within_ns,
+            unwanted=unwanted,
+        )
         if isinstance(turn, NoTurn):
             raise egress.NotSent(turn.reason)
         own_check = egress.last_check.get()
@@ -418,6 +446,12 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
             raise StreamEnded(str(failure), failure.said)
         why = "" if failure is None else f" ({name_of(failure)})"
         raise StreamEnded(f"the connection ended{why}" if was_up else f"no connection{why}")
+
+
+def _encoded(text: str | None) -> str | None:
+    """A URL or body with the signature at its end percent-encoded, if it has one."""
+    head, mark, signature = (text or "").rpartition("&signature=")
+    return head + mark + quote(signature, safe="") if mark else text
 
 
 def _failure_of(future: "asyncio.Future[Any]") -> BaseException | None:

@@ -1,4 +1,4 @@
-"""One thing that a venue counts, for one exit or account: the limit, and what was used of it within the last window.
+"""One thing that a venue counts, for one exit, account or master: the limit, and what was used of it within the last window.
 
 Pure: `now` is monotonic ns. Who waits for it and who goes next is for `budgets`.
 """
@@ -29,11 +29,14 @@ _CEILING = {  # how full, in percent, a pool may be made for it; above 90 it is 
 
 
 class Per(Enum):
-    """Whose use a venue adds up. Another scope (a master's sub-accounts, an instrument) is a row here and a name in `client`."""
+    """Whose use a venue adds up."""
 
-    Exit = auto()
-    Account = auto()  # its uid
-    Share = auto()  # ours, not the venue's: what one client may take of an exit that it shares
+    Exit = auto()  # everybody behind one address
+    Key = auto()
+    Uid = auto()  # the venue's account, however many keys and names of ours it has
+    Master = auto()  # it and all its sub-accounts
+    Instrument = auto()  # one instrument of one uid
+    Share = auto()  # ours, not the venue's: what one client may take of a pool that it shares
 
 
 class Unit(Enum):
@@ -44,6 +47,7 @@ class Unit(Enum):
     Orders = auto()
     Connections = auto()
     Wallet = auto()  # Binance's /sapi has a weight of its own
+    WalletUid = auto()  # and one that it counts by account, not by address
 
 
 class Limit(Struct, frozen=True, kw_only=True):
@@ -61,18 +65,18 @@ Price = Mapping[Unit, int]
 
 
 class Pool:
-    """One limit for one exit, account or whatever it is per: what was used of it within the last window.
+    """One limit for `whose` use it is counted ("exit 127.0.0.2"): what was used of it within the last window.
 
     Counted in slices, and a little longer than the window: however the venue's own windows lie, it never sees more than
     the limit in one. What its headers say on top counts as long.
     """
 
     __slots__ = ("_at", "_header_level", "_header_mark", "_header_until", "_slices", "_sum", "_total", "_width",
-                 "closed_until", "limit", "most", "name")  # fmt: skip
+                 "closed_until", "limit", "most", "whose")  # fmt: skip
 
-    def __init__(self, limit: Limit, name: str, most: int | None = None) -> None:
+    def __init__(self, limit: Limit, whose: str, most: int | None = None) -> None:
         self.limit = limit
-        self.name = name
+        self.whose = whose
         self.most = limit.most if most is None else most
         self.closed_until = 0  # the venue said wait
         self._width = max(1, limit.window_ns // SLICES)

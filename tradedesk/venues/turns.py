@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from tradedesk.clock import Clock
-from tradedesk.venues.budgets import BAN_UNTOLD_NS, Ban, Budget, Client, State, Turn
-from tradedesk.venues.pools import SECOND_NS, Limit, Price, Priority, Unit
+from tradedesk.venues.budgets import BAN_UNTOLD_NS, Ban, Budget, Client, Scopes, State, Turn
+from tradedesk.venues.pools import SECOND_NS, Limit, Pool, Price, Priority, Unit
 
 LOOK_NS = SECOND_NS // 4  # between two looks whether what waits is still wanted
 LONGEST_SLEEP_NS = 5 * SECOND_NS  # others may leave room at any time
@@ -35,11 +35,11 @@ class Budgets:
         self._lock = threading.Lock()
         self._venues: dict[str, Budget] = {}
 
-    def door(self, place: str, limits: tuple[Limit, ...], exit_: str, account: str | None = None) -> "Door":
+    def door(self, place: str, limits: tuple[Limit, ...], scopes: Scopes) -> "Door":
         """For one client of the venue at `place`: an account, or the market data. Make all of them before any is used."""
         with self._lock:
             budget = self._venues.setdefault(place, Budget(limits))
-            return Door(budget, budget.client(exit_, account), self._lock, self._clock)
+            return Door(budget, budget.client(scopes), self._lock, self._clock)
 
     def look_first(self, accounts: Sequence[str]) -> None:
         """The order in which accounts are compared with their venue when the budget does not suffice for all at once."""
@@ -69,6 +69,7 @@ class Door:
         price: Price,
         priority: Priority,
         *,
+        instrument: str | None = None,
         within_ns: int | None = None,
         unwanted: Callable[[], str | None] | None = None,
     ) -> Turn | NoTurn:
@@ -78,7 +79,7 @@ class Door:
         """
         now = self._clock.monotonic()
         with self._lock:
-            turn, granted = self._budget.ask(self._client, price, priority, now)
+            turn, granted = self._budget.ask(self._client, price, priority, now, instrument)
         _wake(granted)
         if turn.state is State.Granted:
             return turn
@@ -99,12 +100,12 @@ class Door:
                 with self._lock:
                     granted = self._budget.pump(now)
                     look_at = self._budget.look_at
-                    told = self._budget.closed_until(turn, now)
+                    told, lacking = self._budget.closed(turn, now), self._budget.lacking(turn, now)
                 _wake([other for other in granted if other is not turn])
                 if turn.state is not State.Waiting:
                     is_taken = True
                     return turn if turn.state is State.Granted else NoTurn(turn.reason)
-                reason = self._no_more(turn, told, give_up_at, now) or (unwanted() if unwanted is not None else None)
+                reason = _no_more(told, lacking, give_up_at, now) or (unwanted() if unwanted is not None else None)
                 if reason is not None:
                     return NoTurn(reason)
                 sleep = min(max(look_at - now, 0), LONGEST_SLEEP_NS if unwanted is None else LOOK_NS)
@@ -118,15 +119,14 @@ class Door:
             if not is_taken:
                 self.left(turn)
 
-    def _no_more(self, turn: Turn, told: int | None, give_up_at: int | None, now: int) -> str | None:
-        """Why it is no use to wait any longer; None if it is."""
-        if give_up_at is None:
-            return None
-        if told is not None and told >= give_up_at:
-            return f"{_told_to_wait(turn, told, now)}, which is too long for it"
-        if now >= give_up_at:
-            return f"it waited too long for the rate budget of exit {turn.client.exit}"
-        return None
+    def known_as(self, scopes: Scopes) -> None:
+        """The account goes by another exit or key from now on."""
+        with self._lock:
+            self._budget.move(self._client, scopes)
+
+    @property
+    def scopes(self) -> Scopes:
+        return self._client.scopes
 
     def looked(self) -> None:
         """This account was compared with its venue."""
@@ -139,10 +139,10 @@ class Door:
         """Why a request that had its turn must not leave any more, the venue having said stop meanwhile; None if it may."""
         now = self._clock.monotonic()
         with self._lock:
-            ban, told = self._budget.ban(self._client.exit, now), self._budget.closed_until(turn, now)
+            ban, told = self._budget.ban(self._client.exit, now), self._budget.closed(turn, now)
         if ban is not None:
             return ban.text
-        return None if told is None else _told_to_wait(turn, told, now)
+        return None if told is None else _told_to_wait(told, now)
 
     def left(self, turn: Turn) -> None:
         """Nothing was sent, or nobody waits any more: give back what it took."""
@@ -187,8 +187,17 @@ def retry_after_ns(headers: Mapping[str, str]) -> int | None:
     return int(said) * SECOND_NS if said.isascii() and said.isdecimal() and len(said) < 9 else None
 
 
-def _told_to_wait(turn: Turn, until: int, now: int) -> str:
-    return f"the venue told exit {turn.client.exit} to wait for {-(-(until - now) // SECOND_NS)} s"
+def _no_more(told: Pool | None, lacking: str, give_up_at: int | None, now: int) -> str | None:
+    """Why it is no use to wait any longer; None if it is."""
+    if give_up_at is None:
+        return None
+    if told is not None and told.closed_until >= give_up_at:
+        return f"{_told_to_wait(told, now)}, which is too long for it"
+    return f"it waited too long for the rate budget of {lacking}" if now >= give_up_at else None
+
+
+def _told_to_wait(pool: Pool, now: int) -> str:
+    return f"the venue told {pool.whose} to wait for {-(-(pool.closed_until - now) // SECOND_NS)} s"
 
 
 def _wake(turns: list[Turn]) -> None:
