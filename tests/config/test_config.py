@@ -137,8 +137,8 @@ def test_an_account_without_limits_is_read_and_has_none_in_force():
         (
             '"127.0.0.2"',
             '"127.0.0"',
-            "desk.toml: accounts.acme.egress: '127.0.0' is not an IP address; "
-            "use a source address of this machine, e.g. 127.0.0.2",
+            "desk.toml: accounts.acme.egress: '127.0.0' is not an IP address; use a source address of this machine, "
+            "or http://, https:// or socks5:// [user@]host:port, e.g. 127.0.0.2",
         ),
         (
             '"127.0.0.2"',
@@ -149,8 +149,8 @@ def test_an_account_without_limits_is_read_and_has_none_in_force():
         (
             '"127.0.0.2"',
             '"socks5://u:hunter2@10.0.0.1:1080"',
-            "desk.toml: accounts.acme.egress: a proxy as exit comes later; "
-            "use a source address of this machine, e.g. 127.0.0.2",
+            "desk.toml: accounts.acme.egress: a password never stands here; name the user only, "
+            "and put the password into the vault with `tradedesk accounts exit-password`",
         ),
         ('mode = "paper"', 'mode = "papre"', "desk.toml: accounts.acme.mode: 'papre' is no mode; use paper or live"),
         (
@@ -346,6 +346,10 @@ def all_settings(draw) -> Settings:
             groups=draw(st.lists(_texts, max_size=2, unique=True).map(tuple)),
             mode=Mode.Live if venue.url is None else Mode.Paper,
             egress=f"127.0.1.{number}",
+            standby_egress=draw(st.none() | st.just(f"socks5://me@10.0.2.{number}:1080")),
+            exit_address=draw(st.none() | st.just(f"203.0.113.{number}")),
+            exit_check="https://echo.example.com/address",
+            stp_group=draw(st.none() | _texts),
             secret=f"{draw(_texts)}{number}",
             family=draw(st.none() | _texts),
             limits=Limits(

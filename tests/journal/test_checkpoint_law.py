@@ -96,6 +96,7 @@ alerts = st.builds(
 openings = st.dictionaries(assets, st.sampled_from((Decimal(0), Decimal(2), Decimal("0.5")))).map(
     lambda held: tuple(ev.Opening(asset=asset, amount=amount) for asset, amount in held.items())
 )
+exits = st.sampled_from(("127.0.0.2", "socks5://10.0.0.1:1080"))
 others = st.one_of(
     of_type(
         ev.AccountOpened,
@@ -122,6 +123,9 @@ others = st.one_of(
         ev.HaltSet, account=st.none() | whose, level=st.sampled_from(HaltLevel), by=st.just(DESK1), reason=st.just("r")
     ),
     of_type(ev.Rearmed, account=st.none() | whose, by=st.just(DESK1), reason=st.just("r")),
+    of_type(ev.ExitSwitched, account=whose, exit=exits, by=st.just(DESK1), reason=st.just("r")),
+    of_type(ev.ExitProved, account=whose, exit=exits, seen=st.none() | exits, how=st.just("socket")),
+    of_type(ev.ExitRefused, account=whose, exit=exits, seen=st.none() | exits, how=st.just("socket"), reason=st.just("r")),
     of_type(ev.AlertRaised, alert=alerts),
     of_type(ev.AlertEnded, key=st.sampled_from(("a", "b"))),
     of_type(ev.AlertAcknowledged, key=st.sampled_from(("a", "b")), by=st.just(DESK1), note=st.just("n")),
@@ -155,7 +159,7 @@ histories = st.builds(
 TRIED = {
     ev.OrderPlaced, ev.RequestMade, ev.RequestDecided, ev.OrderMoved, ev.OrderChanged, ev.OrderFilled, ev.AccountOpened,
     ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
-    ev.InstrumentListed,
+    ev.InstrumentListed, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
 }  # fmt: skip
 ANSWERS = {ev.HaltSwept, ev.CancelSwept}  # told to somebody; no fold keeps anything of them
 

@@ -154,6 +154,11 @@ events = st.one_of(
         left=st.just(0),
         took_ms=st.just(3),
     ),
+    event_of(ev.ExitSwitched, account=accounts, exit=st.just("127.0.0.3"), by=st.just(DESK1), reason=st.just("dead")),
+    event_of(ev.ExitProved, account=accounts, exit=st.just("127.0.0.2"), seen=st.just("127.0.0.2"), how=st.just("socket")),
+    event_of(
+        ev.ExitRefused, account=accounts, exit=st.just("127.0.0.2"), seen=st.none(), how=st.just(""), reason=st.just("no")
+    ),
     event_of(ev.HaltSwept, account=accounts, cancelled=st.just(1), left=st.just(0), took_ms=st.just(3)),
     event_of(ev.Rearmed, account=st.none() | accounts, by=st.just(DESK1), reason=st.just("over")),
     event_of(ev.AlertRaised, alert=keys.map(an_alert)),

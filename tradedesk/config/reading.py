@@ -1,6 +1,5 @@
 """desk.toml read and checked: every name in it that points somewhere points at something."""
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,9 +10,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tradedesk.config.exits import check_exits, read_check, read_exit, read_exit_keys
 from tradedesk.config.settings import (
+    APPROVALS,
     EVERY_ACCOUNT,
     ROLES,
+    WATCHDOG_S,
     ConfigError,
     DeskSettings,
     OperatorSettings,
@@ -21,7 +23,7 @@ from tradedesk.config.settings import (
     VenueSettings,
 )
 from tradedesk.config.tables import NAME, Table, nearest, shown
-from tradedesk.domain.accounts import Account, Mode
+from tradedesk.domain.accounts import Account, DeadMan, Mode, OnStop
 from tradedesk.domain.instruments import instrument_id
 from tradedesk.domain.limits import InstrumentLimits, Limits
 from tradedesk.domain.text import clean
@@ -32,6 +34,7 @@ MAX_BYTES = 1_000_000  # of desk.toml; a thousand accounts are a third of it
 _Key = TypeVar("_Key", bound=str)
 _SYMBOL = re.compile(r"[^\s/:]{1,24}/[^\s/:]{1,24}")
 _CURRENCY = re.compile(r"[A-Z0-9]{2,12}", re.ASCII)
+LEAST_WATCHDOG_S = 5  # below it a desk that is busy for a moment would be taken for dead
 
 
 def load(path: Path) -> Settings:
@@ -78,10 +81,20 @@ def settings_of(top: Table) -> Settings:
         desk.wrong("name", f"{shown(name)} cannot be a name; use at most 32 letters, digits, - and _")
     if currency is not None and not _CURRENCY.fullmatch(currency):
         desk.wrong("reporting_currency", f"{shown(currency)} is no currency; use e.g. USDT")
+    approvals = desk.texts("approvals", '["rearm-breach"]', required=False)
+    for wanted in approvals:
+        if wanted not in APPROVALS:
+            desk.wrong("approvals", f"{shown(wanted)} is nothing that can be approved; {nearest(wanted, APPROVALS)}")
+    idle_lock_minutes = desk.count("idle_lock_minutes", 0, "10") or 0
+    read_group = desk.text("read_group", "support", required=False)
+    watchdog_seconds = desk.count("watchdog_seconds", LEAST_WATCHDOG_S, "15") or WATCHDOG_S
+    exit_check = read_check(desk)
     desk.finish()
     venues = {VenueId(key): _venue(VenueId(key), table) for key, table in top.table("venues").named("a venue").items()}
     account_tables = top.table("accounts").named("an account")
-    accounts = {AccountId(key): _account(AccountId(key), table, venues) for key, table in account_tables.items()}
+    accounts = {
+        AccountId(key): _account(AccountId(key), table, venues, exit_check) for key, table in account_tables.items()
+    }
     _check_exclusive(account_tables, accounts)
     operator_tables = top.table("operators").named("an operator")
     operators = {OperatorId(key): _operator(OperatorId(key), table, accounts) for key, table in operator_tables.items()}
@@ -92,7 +105,15 @@ def settings_of(top: Table) -> Settings:
     remapped = {action: keys.text(action, "f9") or "" for action in keys.names()}
     top.finish()
     return Settings(
-        desk=DeskSettings(name=name or "", reporting_currency=currency or ""),
+        desk=DeskSettings(
+            name=name or "",
+            reporting_currency=currency or "",
+            approvals=approvals,
+            idle_lock_minutes=idle_lock_minutes,
+            read_group=read_group,
+            watchdog_seconds=watchdog_seconds,
+            exit_check=exit_check,
+        ),
         venues=venues,
         accounts=accounts,
         operators=operators,
@@ -107,7 +128,7 @@ def _venue(id_: VenueId, table: Table) -> VenueSettings:
         table.wrong(
             "url", "is not the address of a site; use e.g. http://127.0.0.1:8765, without path, user or password"
         )
-    egress = _source(table, "egress", "127.0.0.1", required=False)
+    egress = read_exit(table, "egress", "127.0.0.1", required=False)
     instruments = table.texts("instruments", '["BTC/USDT", "ETH/USDT"]')
     ids: dict[InstrumentId, str] = {}
     for symbol in instruments:
@@ -120,15 +141,18 @@ def _venue(id_: VenueId, table: Table) -> VenueSettings:
     return VenueSettings(id=id_, exchange=exchange or "", url=url, egress=egress, instruments=instruments)
 
 
-def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings]) -> Account:
+def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings], desk_check: str | None) -> Account:
     venue_name = table.text("venue", "binance")
     venue = venues.get(VenueId(venue_name)) if venue_name is not None else None
     if venue_name is not None and venue is None:
         table.wrong("venue", f"there is no [venues.{venue_name}]; {nearest(venue_name, venues)}")
     secret, owner = table.text("secret", id_), table.text("owner", id_)
-    egress = _source(table, "egress", "127.0.0.2", required=True)
+    egress = read_exit(table, "egress", "127.0.0.2", required=True)
+    exits = read_exit_keys(table, egress, desk_check)
     groups = table.texts("groups", '["all"]', required=False)
     family = table.text("family", "home", required=False)
+    uid, master = table.text("uid", "35380", required=False), table.text("master", "35000", required=False)
+    stp_group = table.text("stp_group", "desk", required=False)
     mode_name = table.text("mode", "paper")
     mode = Mode(mode_name) if mode_name in (Mode.Paper, Mode.Live) else None
     if mode_name is not None and mode is None:
@@ -138,6 +162,13 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings])
     if venue is not None and mode is Mode.Live and venue.url is not None:
         table.wrong("mode", f"live forbids venues.{venue.id}.url; remove that url, or use mode paper")
     limits = _limits(table.table("limits"), venue)
+    cancel_secret = table.text("cancel_secret", f"{id_}-cancel", required=False)
+    on_stop = table.text("on_stop", "keep", required=False) or OnStop.Keep
+    if on_stop not in tuple(OnStop):
+        table.wrong("on_stop", f"{shown(on_stop)} is not known; use keep or cancel")
+    dead_man = table.text("dead_man", "watchdog", required=False)
+    if dead_man is not None and dead_man not in tuple(DeadMan):
+        table.wrong("dead_man", f"{shown(dead_man)} is not known; use watchdog, or leave it out")
     table.finish()
     return Account(
         id=id_,
@@ -149,6 +180,13 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings])
         secret=secret or "",
         limits=limits,
         family=family,
+        uid=uid,
+        master=master,
+        stp_group=stp_group,
+        **exits,
+        cancel_secret=cancel_secret,
+        on_stop=OnStop.Cancel if on_stop == OnStop.Cancel else OnStop.Keep,
+        dead_man=DeadMan.Watchdog if dead_man == DeadMan.Watchdog else None,
     )
 
 
@@ -184,28 +222,35 @@ def _operator(name: OperatorId, table: Table, accounts: dict[AccountId, Account]
         if role not in ROLES:
             table.wrong("roles", f"{shown(role)} is no role; {nearest(role, ROLES)}")
     theirs = table.texts("accounts", '["acme"]')
-    for account in theirs:
-        if account != EVERY_ACCOUNT and account not in accounts:
-            table.wrong("accounts", f"there is no [accounts.{account}]; {nearest(account, accounts)}")
+    sees = table.texts("sees", '["acme"]', required=False) if "sees" in table.names() else None
+    for key, named in (("accounts", theirs), ("sees", sees or ())):
+        for account in named:
+            if account != EVERY_ACCOUNT and account not in accounts:
+                table.wrong(key, f"there is no [accounts.{account}]; {nearest(account, accounts)}")
+    if sees is not None and EVERY_ACCOUNT not in sees:
+        unseen = [account for account in theirs if account not in sees]
+        if unseen:
+            table.wrong("sees", f"leaves out {', '.join(unseen)}, and nobody trades what they do not see; add it")
     uid = table.count("uid", 0, "1000")
     table.finish()
-    return OperatorSettings(name=name, roles=roles, accounts=theirs, uid=uid)
+    return OperatorSettings(name=name, roles=roles, accounts=theirs, sees=sees, uid=uid)
 
 
 def _check_exclusive(tables: dict[str, Table], accounts: dict[AccountId, Account]) -> None:
     """No exit and no key serves two clients unseen; a family says openly that its accounts share an exit."""
-    for first, second in _shared({key: account.egress or None for key, account in accounts.items()}):
-        one, other = accounts[first], accounts[second]
-        if one.family is None or one.family != other.family:
-            tables[second].wrong(
-                "egress",
-                f"{other.egress} is the exit of accounts.{first} too; use an address of its own, "
-                "or give both the same family",
-            )
+    check_exits(tables, accounts)
     for first, second in _shared({key: account.secret or None for key, account in accounts.items()}):
         tables[second].wrong(
             "secret", f"{shown(accounts[second].secret)} is that of accounts.{first} too; use an entry of its own"
         )
+    owners = {account.secret: key for key, account in accounts.items()}
+    for key, account in accounts.items():
+        holder = owners.setdefault(account.cancel_secret, key) if account.cancel_secret is not None else None
+        if holder is not None and (holder != key or account.cancel_secret == account.secret):
+            tables[key].wrong(
+                "cancel_secret",
+                f"{shown(account.cancel_secret)} is that of accounts.{holder} already; use an entry of its own",
+            )
 
 
 def _shared(values: Mapping[_Key, object]) -> list[tuple[_Key, _Key]]:
@@ -216,25 +261,6 @@ def _shared(values: Mapping[_Key, object]) -> list[tuple[_Key, _Key]]:
         for key, value in values.items()
         if value is not None and (holder := first.setdefault(value, key)) != key
     ]
-
-
-def _source(table: Table, key: str, example: str, *, required: bool) -> str | None:
-    """A source address as `ipaddress` writes it. Whether this machine has it is seen when the desk starts."""
-    text = table.text(key, example, required=required)
-    if text is None:
-        return None
-    if "://" in text:  # never shown: it may hold a password
-        table.wrong(key, f"a proxy as exit comes later; use a source address of this machine, e.g. {example}")
-        return None
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        table.wrong(key, f"{shown(text)} is not an IP address; use a source address of this machine, e.g. {example}")
-        return None
-    if address.is_unspecified or address.is_multicast:
-        table.wrong(key, f"{address} names no exit of its own; use one source address of this machine, e.g. {example}")
-        return None
-    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _is_site(url: str) -> bool:

@@ -8,8 +8,10 @@ from msgspec import Struct
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.words import AccountId, OperatorId, VenueId
 
+WATCHDOG_S = 15
 ROLES = ("trader", "risk", "support")
 EVERY_ACCOUNT = "*"  # in an operator's accounts
+APPROVALS = ("rearm-breach", "raise-limits", "live")
 
 
 class ConfigError(Exception):
@@ -23,13 +25,18 @@ class ConfigError(Exception):
 class DeskSettings(Struct, frozen=True, kw_only=True):
     name: str
     reporting_currency: str
+    approvals: tuple[str, ...] = ()  # what takes a second person: some of APPROVALS
+    idle_lock_minutes: int = 0  # without a key, until a screen locks; 0: never
+    exit_check: str | None = None  # URL that answers with the address it was asked from: exits are proved by it
+    watchdog_seconds: int = WATCHDOG_S  # without a sign of life, until `tradedesk watchdog` acts for the accounts that chose it
+    read_group: str | None = None  # the machine's group that may open the read socket; None: the desk's own user alone
 
 
 class VenueSettings(Struct, frozen=True, kw_only=True):
     id: VenueId
     exchange: str  # ccxt's id
     url: str | None = None  # of a paper exchange or a test site; None: the venue's own
-    egress: str | None = None  # source address of the public market data
+    egress: str | None = None  # exit of the public market data
     instruments: tuple[str, ...]  # symbols for people: BTC/USDT
 
 
@@ -37,6 +44,7 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     name: OperatorId
     roles: tuple[str, ...]
     accounts: tuple[str, ...]  # account ids, or "*"
+    sees: tuple[str, ...] | None = None  # likewise, whose stream they get; None: those of `accounts`
     uid: int | None = None
 
 
