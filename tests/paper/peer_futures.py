@@ -16,6 +16,7 @@ def futures_process(folder: Path) -> Iterator[dict[str, Any]]:
     path.write_text(
         "".join(
             f'[[accounts]]\nname = "{name}"\napi_key = "{(name * 16)[:64]}"\nsecret = "secret-of-{name}"\n'
+            'rights = ["read", "spot", "futures", "transfer"]\n'
             'balances = { USDT = "100000" }\nfutures = { USDT = "100000" }\n'
             for name in NAMES
         )

@@ -28,11 +28,11 @@ def one(rest: str = "", *, name: str = "acme", key: str = KEY) -> str:
     return f'[[accounts]]\nname = "{name}"\napi_key = "{key}"\nsecret = "s"\n{rest}\n'
 
 
-def test_an_account_needs_little_and_its_key_may_do_everything_but_withdraw(tmp_path):
+def test_an_account_needs_little_and_its_key_may_trade_and_move_no_money(tmp_path):
     (account,) = accounts(tmp_path, one())
     (key,) = account.keys
     assert (account.api_key, account.secret, account.addresses) == (KEY, "s", ())
-    assert set(Right) - key.rights == {Right.WITHDRAW}
+    assert set(Right) - key.rights == {Right.WITHDRAW, Right.TRANSFER}
     assert (key.created, key.trades_until, account.uid, account.master, account.futures) == (None, None, None, None, {})
 
 
@@ -117,5 +117,5 @@ def test_the_file_of_the_description_is_one_that_is_read(tmp_path):
     for key in (KEY, OTHER):
         text = text.replace('api_key = "..."', f'api_key = "{key}"', 1)
     (account,) = accounts(tmp_path, text)
-    assert account.keys[0].rights == account.keys[1].rights == set(Right) - {Right.WITHDRAW}
+    assert account.keys[0].rights == account.keys[1].rights == set(Right) - {Right.WITHDRAW, Right.TRANSFER}
     assert (account.pays_bnb, account.futures) == (True, {"USDT": Decimal(50_000)})

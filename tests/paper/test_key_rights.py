@@ -158,9 +158,9 @@ async def test_money_leaves_only_by_a_key_that_may_send_it(venue):
     assert Decimal(free["USDT"]) == 1_000_000
 
 
-def test_usual_keys_may_do_everything_but_withdraw():
+def test_usual_keys_may_trade_and_move_no_money():
     key = Key(name="acme", api_key="a" * 16, secret="s")
-    assert {right for right in Right if not key.may(right, 0)} == {Right.WITHDRAW}
+    assert {right for right in Right if not key.may(right, 0)} == {Right.WITHDRAW, Right.TRANSFER}
     assert not replace(key, rights=frozenset()).may(Right.READ, 0)
 
 

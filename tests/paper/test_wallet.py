@@ -20,9 +20,10 @@ from tradedesk.paper.server.keys import change_key
 from tradedesk.paper.synthetic import default_specs
 
 DAY = 86_400_000  # ms
+TRANSFERRING = USUAL_RIGHTS | {Right.TRANSFER}
 
 
-def an_account(name: str, *, master: str | None = None, rights: frozenset[Right] = USUAL_RIGHTS) -> Account:
+def an_account(name: str, *, master: str | None = None, rights: frozenset[Right] = TRANSFERRING) -> Account:
     key = Key(name=name, api_key=name * 8, secret=f"of {name}", rights=rights, addresses=("127.0.0.1",))
     held = {"USDT": Decimal(1_000), "BTC": Decimal(2), "BNB": Decimal(3)}
     return Account(name=name, keys=(key,), balances=held, futures={"USDT": Decimal(100)}, master=master)

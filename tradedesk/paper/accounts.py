@@ -5,7 +5,7 @@ name = "acme"
 api_key = "..."                                   # 16 to 128 letters and digits
 secret = "..."                                    # or public_key, an Ed25519 or RSA one in PEM form
 addresses = ["127.0.0.2"]                         # that may use the key; any, without it
-rights = ["read", "spot", "futures", "transfer"]  # these unless told; "withdraw" needs addresses
+rights = ["read", "spot", "futures"]              # these unless told; also "transfer", and "withdraw" with addresses
 trades_until = 2026-12-01T00:00:00Z               # then it only reads; created = ... as well
 balances = { USDT = "100000", BTC = "2" }
 futures = { USDT = "50000" }                      # in the USD-M wallet
@@ -63,7 +63,7 @@ class Right(StrEnum):
     TRANSFER = "transfer"  # permitsUniversalTransfer
 
 
-USUAL_RIGHTS = frozenset(Right) - {Right.WITHDRAW}
+USUAL_RIGHTS = frozenset(Right) - {Right.WITHDRAW, Right.TRANSFER}  # of a key to trade with: it can move no money
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -117,7 +117,7 @@ def generated(count: int, seed: int) -> list[Account]:
     """`count` accounts (1 to 5000): acme, birch, cedar, then client-004 and on; from 127.0.0.2, 127.0.0.3 and on.
 
     Keys follow from the seed: this is a toy venue, and a test that starts it again finds the same keys. They may do
-    everything but withdraw.
+    trade, and can move no money.
     """
     accounts = []
     for index in range(count):
