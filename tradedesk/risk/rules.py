@@ -8,12 +8,14 @@ import msgspec
 from msgspec import Struct
 
 from tradedesk.domain.alerts import Severity
+from tradedesk.domain.findings import Level
 from tradedesk.domain.instruments import FeedState
+from tradedesk.domain.keys import expiry_stage
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.money import plain
 from tradedesk.domain.words import AccountId
 from tradedesk.views.figures import account_figures
-from tradedesk.views.replica import Replica
+from tradedesk.views.replica import AccountRow, Replica
 
 NS = 1_000_000_000
 BURST_WINDOW_NS = 10 * NS
@@ -61,6 +63,7 @@ def findings(replica: Replica, memory: Memory, currency: str, now: int) -> list[
         found.extend(_money(replica, memory, account, row.account.limits, currency))
         found.extend(_rejects(memory, account, now))
         found.extend(_stream(replica, memory, account, now))
+        found.extend(_key(row, now))
     found.extend(_feeds(replica, now))
     return found
 
@@ -112,6 +115,35 @@ def _stream(replica: Replica, memory: Memory, account: AccountId, now: int) -> l
         return []
     text = f"the private stream is down since {_clock(since)}: fills arrive late, by reconciliation only"
     return [Finding(key=f"stream:{account}", rule="staleness", severity=Severity.Critical, account=account, text=text)]
+
+
+def _key(row: AccountRow, now: int) -> list[Finding]:
+    """What is wrong with the account's key, as its newest look has it, and how near its end is, told at each stage once."""
+    checked = row.key
+    if checked is None:
+        return []
+    account = row.account.id
+    found = [
+        Finding(
+            key=f"key-{wrong.what}:{account}",
+            rule="key",
+            severity=Severity.Critical if wrong.level is Level.Fail else Severity.Warning,
+            account=account,
+            text=f"{wrong.text}: {wrong.remedy}",
+        )
+        for wrong in checked.findings
+        if wrong.level is not Level.Ok and wrong.what != "expiry"  # which goes on without a look, by its stages
+    ]
+    expires_at = checked.report.rights.expires_at if checked.report.rights is not None else None
+    stage = expiry_stage(expires_at, now) if expires_at is not None else None
+    if expires_at is not None and stage is not None:
+        days, severity = stage
+        when = datetime.fromtimestamp(expires_at // NS, UTC)
+        left = f"within {days} d" if days else "and is over"
+        text = f"the key's right to trade ends {when:%Y-%m-%d %H:%MZ}, {left}: make a new key and put it in"
+        key = f"key-expiry:{account}"
+        found.append(Finding(key=key, rule="key-expiry", severity=severity, account=account, text=text))
+    return found
 
 
 def _feeds(replica: Replica, now: int) -> list[Finding]:

@@ -30,8 +30,8 @@ def judge(
     found = [_account(report), _uid(report, account, twin)]
     rights = report.rights
     if rights is None:
-        remedy = "look at the key on the venue's own pages: it must not withdraw or transfer, and be bound to the exit"
-        return (*found, *(warn(what, NOT_TOLD, remedy) for what in ("rights", "expiry", "addresses")))
+        text = f"what the key may do, until when and from where is {NOT_TOLD}"
+        return (*found, warn("rights", text, "look on the venue's own pages: it must not withdraw or transfer"))
     return (
         *found,
         _trading(rights, now),

@@ -11,6 +11,7 @@ import msgspec
 
 from tradedesk.domain import orders
 from tradedesk.domain.accounts import AccountState
+from tradedesk.domain.keys import KeyRights
 from tradedesk.domain.limits import Limits, effective
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Fill, Order, Request
@@ -147,9 +148,37 @@ def _account(replica: Replica, row: AccountRow) -> Document:
         ],
         "limits": _limits(replica, account.limits),
         "pnl": _pnl(replica, account.id),
+        "key": _key(row),
         **_time("reconciled_at", row.reconciled_at),
         "differences": list(row.differences),
         "worklist": [msgspec.to_builtins(item) for item in row.worklist],
+    }
+
+
+def _key(row: AccountRow) -> Document | None:
+    """The newest look at the account's key; null before one."""
+    checked = row.key
+    if checked is None:
+        return None
+    rights = checked.report.rights
+    return {
+        "fingerprint": checked.report.fingerprint,
+        "uid": checked.report.uid,
+        "rights": None if rights is None else _rights(rights),
+        "findings": [msgspec.to_builtins(finding) for finding in checked.findings],
+        **_time("checked_at", checked.at),
+    }
+
+
+def _rights(rights: KeyRights) -> Document:
+    return {
+        "can_read": rights.can_read,
+        "can_trade": rights.can_trade,
+        "can_withdraw": rights.can_withdraw,
+        "can_transfer": rights.can_transfer,
+        "is_address_bound": rights.is_address_bound,
+        "addresses": None if rights.addresses is None else list(rights.addresses),
+        **_time("expires_at", rights.expires_at),
     }
 
 
