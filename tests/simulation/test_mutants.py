@@ -259,6 +259,16 @@ def apply_fills_as_often_as_told(patch: Patch) -> None:
     patch.setattr(Progress, "fill", naive)
 
 
+def lose_the_fills_of_a_checkpoint(patch: Patch) -> None:
+    state = Books.state
+    patch.setattr(Books, "state", lambda self: msgspec.structs.replace(state(self), fill_keys=()))
+
+
+def lose_the_live_orders_of_a_checkpoint(patch: Patch) -> None:
+    state = Books.state
+    patch.setattr(Books, "state", lambda self: msgspec.structs.replace(state(self), live=()))
+
+
 def lose_the_fee(patch: Patch) -> None:
     fill_ = Progress.fill
     patch.setattr(Progress, "fill", lambda self, fill: fill_(self, msgspec.structs.replace(fill, fee=None)))
@@ -397,6 +407,7 @@ MUTANTS: list[tuple[str, Odds, Callable[[Patch], None]]] = [
     ("5.1", KILLED, leave_half_records_half),
     ("5.1", LOSSY, forget_a_lost_cancel),
     ("5.1", WORN, lose_standing_cancels_at_a_restart),
+    ("5.1", CRASHY, lose_the_live_orders_of_a_checkpoint),
     ("5.1", LOSSY, ask_nobody_about_what_is_gone),
     ("5.1", LOSSY, keep_an_order_as_large_as_it_was),
     ("5.2", LOSSY, send_again_on_timeout),
@@ -411,6 +422,7 @@ MUTANTS: list[tuple[str, Odds, Callable[[Patch], None]]] = [
     ("5.2", LOSSY, take_a_refused_cancel_for_a_dead_order),
     ("5.3", LOSSY, drop_a_fill),
     ("5.3", LOSSY, apply_fills_as_often_as_told),
+    ("5.3", CRASHY, lose_the_fills_of_a_checkpoint),
     ("5.3", LOSSY, lose_the_fee),
     ("5.3", LOSSY, look_at_no_fills),
     ("5.3", LOSSY, ignore_a_movement),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tradedesk.orders.progress import Progress
 from tradedesk.simulation import runs
+from tradedesk.simulation.checkpoints import Checkpoints
 from tradedesk.simulation.faults import Odds
 from tradedesk.simulation.world import World
 
@@ -29,6 +30,24 @@ def test_a_world_that_is_traced_runs_as_one_that_is_not():
     from tradedesk.simulation.trace import Trace
 
     assert runs.run(3, Trace()).digest == runs.run(3).digest
+
+
+def test_a_start_from_a_checkpoint_runs_as_one_that_reads_all_records(monkeypatch):
+    """Wherever the checkpoint stands: what is published and sent afterwards is the same, to the last byte"""
+    shortened = []
+    shorten = Checkpoints.shorten
+
+    def counted(self, account, records):
+        events = shorten(self, account, records)
+        shortened.append(len(records) - len(events))
+        return events
+
+    monkeypatch.setattr(Checkpoints, "shorten", counted)
+    seeds = range(20, 26)
+    from_checkpoints = [digest(seed) for seed in seeds]
+    assert sum(1 for count in shortened if count > 10) > 10
+    monkeypatch.setattr(Checkpoints, "shorten", lambda self, account, records: list(records))
+    assert [digest(seed) for seed in seeds] == from_checkpoints
 
 
 def test_the_same_seed_runs_the_same_in_another_process():

@@ -28,6 +28,7 @@ from tradedesk.orders.messages import (
     SendCancel,
     Tick,
 )
+from tradedesk.simulation.checkpoints import Checkpoints
 from tradedesk.simulation.faults import Faults
 from tradedesk.simulation.rows import INFO, INSTRUMENT
 from tradedesk.simulation.scheduler import MS, SECOND, Scheduler
@@ -54,6 +55,7 @@ class SimAccount:
         scheduler: Scheduler,
         faults: Faults,
         new_id: Callable[[], ClientOrderId],
+        checkpoints: Checkpoints,
         watch: Watch,
         kill: Callable[[], None],
     ) -> None:
@@ -68,6 +70,7 @@ class SimAccount:
         self._clock = scheduler.clock
         self._faults = faults
         self._new_id = new_id
+        self._checkpoints = checkpoints
         self._watch = watch
         self._kill = kill
         self._life = 0
@@ -88,11 +91,12 @@ class SimAccount:
         """The worker starts on what the journal says of its account."""
         if self.core is not None:
             return
-        history: list[ev.Event] = [event for event in self.store.replay() if ev.account_of(event) == self.id]
-        self._watch.note(self.id, f"* starts on {len(history)} records")
-        self._watch.started(self, history)
+        records = [event for event in self.store.replay() if ev.account_of(event) == self.id]
+        self._watch.note(self.id, f"* starts on {len(records)} records")
+        self._watch.started(self, records)
         self.venue.measure_clock(self.id)
         now = self._clock.now()
+        history = self._checkpoints.shorten(self.id, records)
         manager = OrderManager(self.account, INFO, history, self._new_id, now)
         self.core = core = Core(
             self.account,

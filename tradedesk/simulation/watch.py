@@ -6,7 +6,7 @@ the eyes of the rules. What it compares with is the exchange itself and books of
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ class Watch:
 
     # -- what an account records and publishes --------------------------------------------------------------------------
 
-    def started(self, account: "SimAccount", history: list[ev.Event]) -> None:
+    def started(self, account: "SimAccount", history: Iterable[ev.Event]) -> None:
         """A new life begins on this much of the journal."""
         self._applied[account.id].clear()
         self._moved[account.id].clear()

@@ -12,6 +12,7 @@ from tradedesk.domain.words import AccountId, ClientOrderId
 from tradedesk.paper.rows import AccountSpec
 from tradedesk.simulation import checks
 from tradedesk.simulation.account import SimAccount
+from tradedesk.simulation.checkpoints import Checkpoints
 from tradedesk.simulation.faults import Faults, Odds
 from tradedesk.simulation.operators import Operators
 from tradedesk.simulation.rows import SPEC, VENUE
@@ -74,6 +75,7 @@ class World:
         self._is_busy = not is_idle  # operators act and things break
         self._is_dead = False
         self.operators = Operators(self.chance, self.scheduler, self.venue, self.new_id)
+        checkpoints = Checkpoints(Random(f"checkpoints {seed}"))
         self.accounts = [
             SimAccount(
                 _account(name),
@@ -82,6 +84,7 @@ class World:
                 self.scheduler,
                 self.faults,
                 self.new_id,
+                checkpoints,
                 self.watch,
                 self.kill,
             )
