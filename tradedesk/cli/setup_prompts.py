@@ -1,0 +1,142 @@
+"""The setup at a plain terminal: questions and findings as lines, answers typed; works over the slowest link."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from tradedesk.config.questions import Question
+from tradedesk.config.setup_model import (
+    Finished,
+    Fix,
+    SetupFailed,
+    State,
+    Test,
+    answered,
+    next_step,
+    one_back,
+    retried,
+    with_tested,
+    withdrawn,
+)
+from tradedesk.config.setup_words import BACK, finding_lines, offer_lines, proposed, summary
+from tradedesk.domain.findings import Finding, Level
+from tradedesk.domain.text import clean
+
+if TYPE_CHECKING:
+    from tradedesk.cli.setup import Setup
+
+_COLOURS = {Level.Ok: "green", Level.Warn: "yellow", Level.Fail: "red"}
+_INTRODUCTION = f"""\
+Setting up a desk in {{folder}}.
+Each answer is tested as it comes, nothing is saved before the end. Enter takes what is proposed, {BACK} goes one back,
+Ctrl+C leaves."""
+
+
+def ask_all(setup: "Setup") -> tuple[str, ...] | None:
+    """Ask until all of it stands, then write it; returns where it was written, None if the person would not have it."""
+    say(_INTRODUCTION.format(folder=setup.home.config.parent))
+    plan, state, about = setup.plan, State(), ""
+    while True:
+        match next_step(plan, plan.compose, state):
+            case Question() as question:
+                if question.about != about:
+                    about = question.about
+                    say(f"\n{about}", bold=True)
+                state = _ask(setup, state, question)
+            case Test() as test:
+                say(f"  testing {test.says} ...")
+                tested = setup.tester.run(test, state)
+                tell(tested.findings)
+                state = with_tested(state, test, tested)
+            case Fix() as fix:
+                state = _fix(setup, state, fix)
+            case Finished() as finished:
+                say("")
+                for line in summary(finished.settings):
+                    say(line)
+                tell(finished.findings)
+                match _choice("Save this desk? yes, no, or < to go one back", ("yes", "no", BACK)):
+                    case "no":
+                        say("left; nothing was saved")
+                        return None
+                    case "yes":
+                        try:
+                            kept = setup.writer.write(state, finished.settings)
+                        except SetupFailed as error:
+                            say(str(error))
+                            continue
+                        for line in kept:
+                            say(f"saved {line}")
+                        say("`tradedesk` opens the desk, `tradedesk doctor` looks at all of it.")
+                        return kept
+                    case _:
+                        state = one_back(plan, state)
+
+
+def _ask(setup: "Setup", state: State, question: Question) -> State:
+    """Ask until there is an answer that can be one."""
+    say(question.text)
+    if question.hint:
+        say(f"  {question.hint}")
+    for line in offer_lines(question):
+        say(f"  {line}")
+    while True:
+        typed = _typed(question, f"{proposed(question)}> ")
+        if typed.strip() == BACK:
+            return one_back(setup.plan, state)
+        found = answered(setup.plan, state, question, typed)
+        if isinstance(found, str):
+            say(f"  {clean(found)}")
+        elif question.is_typed_twice and typed and _typed(question, "again> ") != typed:
+            say("  the two are not the same; once more")
+        else:
+            return found
+
+
+def _fix(setup: "Setup", state: State, fix: Fix) -> State:
+    if not fix.test.needs:
+        tell(fix.findings)  # a mistake in the settings as a whole; those of a test were told when it was run
+    say("What is to be corrected?")
+    keys = [question.key for question in fix.questions]
+    for number, question in enumerate(fix.questions, 1):
+        was = state.text(question.key)
+        say(f"  {number}  {question.text}" + (f"  (was {was})" if was else ""))
+    say("  r  nothing here: test again")
+    answer = _choice("number, or r", (*(str(number) for number in range(1, len(keys) + 1)), "r", BACK))
+    if answer == BACK:
+        return one_back(setup.plan, state)
+    return retried(state, fix.test) if answer == "r" else withdrawn(setup.plan, state, keys[int(answer) - 1])
+
+
+def _choice(text: str, allowed: tuple[str, ...]) -> str:
+    while True:
+        typed = _line(f"{text}> ").strip().lower()
+        if typed in allowed:
+            return typed
+        say(f"  say one of {', '.join(allowed)}")
+
+
+def _typed(question: Question, prompt: str) -> str:
+    if not question.is_hidden:
+        return _line(prompt)
+    return str(typer.prompt(prompt, prompt_suffix="", default="", show_default=False, hide_input=True, err=True))
+
+
+def _line(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\r\n")
+
+
+def tell(findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        for number, line in enumerate(finding_lines(finding)):
+            say(f"  {line}", colour=_COLOURS[finding.level] if number == 0 else None)
+
+
+def say(text: str, *, bold: bool = False, colour: str | None = None) -> None:
+    typer.secho(text, err=True, bold=bold or None, fg=colour)

@@ -1,0 +1,86 @@
+"""The setup from a file of answers, for a machine that is set up by a machine: the same questions, nobody to ask."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import typer
+
+from tradedesk.cli.endings import FAILED, USAGE, end
+from tradedesk.cli.reach import show
+from tradedesk.cli.setup_prompts import tell
+from tradedesk.config.questions import Question
+from tradedesk.config.setup_model import (
+    Finished,
+    Fix,
+    SetupFailed,
+    State,
+    Test,
+    answered,
+    next_step,
+    with_tested,
+)
+
+if TYPE_CHECKING:
+    from tradedesk.cli.setup import Setup
+
+
+def from_file(setup: "Setup", answers: Mapping[str, str], *, as_json: bool) -> None:
+    """Answer from `answers`, test, write. Ends the program with what is missing, wrong or failed; nothing is saved then."""
+    plan = setup.plan
+    missing = _missing(setup, answers)
+    if missing:
+        end("--answers: not answered:\n" + "\n".join(missing), USAGE)
+    state, asked = State(), set()
+    while True:
+        match next_step(plan, plan.compose, state):
+            case Question() as question:
+                asked.add(question.key)
+                found = answered(plan, state, question, answers[question.key])
+                if isinstance(found, str):
+                    end(f"--answers: {question.key}: {found}", USAGE)
+                state = found
+            case Test() as test:
+                tested = setup.tester.run(test, state)
+                tell(tested.findings)
+                state = with_tested(state, test, tested)
+            case Fix() as fix:
+                if not fix.test.needs:
+                    tell(fix.findings)
+                end(f"{fix.test.says}: see above; nothing was saved", FAILED)
+            case Finished() as finished:
+                strange = sorted(set(answers) - asked)
+                if strange:
+                    end(
+                        f"--answers: nobody asked for {', '.join(strange)}; correct the names; nothing was saved", USAGE
+                    )
+                try:
+                    kept = setup.writer.write(state, finished.settings)
+                except SetupFailed as error:
+                    end(str(error))
+                if as_json:
+                    show({"schema": "setup.v1", "is_saved": True, "config": str(setup.home.config)})
+                for line in kept:
+                    typer.echo(f"saved {line}", err=True)
+                return
+
+
+def _missing(setup: "Setup", answers: Mapping[str, str]) -> list[str]:
+    """A line of TOML for each question that would be asked and is not answered, with what is proposed for it."""
+    plan, state = setup.plan, State()
+    lines: list[str] = []
+    while True:
+        question = next((item for item in plan(state) if isinstance(item, Question) and not state.has(item.key)), None)
+        if question is None:
+            return lines
+        found = answered(plan, state, question, answers.get(question.key, ""))
+        if question.key not in answers:
+            where = "  # on stdin, with --secret-stdin" if question.is_hidden else ""
+            lines.append(f"{question.key} = {json.dumps(question.proposal)}{where}")
+        if isinstance(found, str):  # what is wrong is told when it is asked; here something stands in for it
+            found = _with(state, question.key, question.proposal)
+        state = found
+
+
+def _with(state: State, key: str, answer: str) -> State:
+    return State(answers={**state.answers, key: answer}, tested=state.tested)

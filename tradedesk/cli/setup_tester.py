@@ -1,0 +1,267 @@
+"""The tests of a setup, done for real: where keys are kept, each venue, each exit, each key. Nothing is kept or traded.
+
+Everything blocks; a face with a screen runs it on a thread of its own. What the world does wrong becomes a finding.
+"""
+
+import asyncio
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tradedesk.config import Home
+from tradedesk.config.setup_draft import Draft
+from tradedesk.config.setup_model import State, Test, Tested
+from tradedesk.config.setup_plan import SetupPlan
+from tradedesk.domain.accounts import Account, Mode
+from tradedesk.domain.findings import Finding, Level, fail, ok, warn
+from tradedesk.domain.limits import Limits
+from tradedesk.domain.words import AccountId, VenueId
+
+if TYPE_CHECKING:
+    from tradedesk.access.secret import Secret
+    from tradedesk.access.vault import Vault
+    from tradedesk.clock import Clock
+
+MOST_PEM_BYTES = 64 * 1024
+
+
+class SetupTester:
+    """Implements the Tester of the model, on this machine."""
+
+    def __init__(self, plan: SetupPlan, home: Home, clock: "Clock") -> None:
+        self._plan = plan
+        self._home = home
+        self._clock = clock
+
+    def run(self, test: Test, state: State) -> Tested:
+        what, _, name = test.key.partition(":")
+        draft = self._plan.draft(state)
+        match what:
+            case "vault":
+                return Tested(findings=(self._vault(state),))
+            case "venue":
+                return asyncio.run(self._venue(draft, name))
+            case "exit":
+                return asyncio.run(self._exit(draft, name))
+            case "key":
+                return self._key(draft, name)
+        raise ValueError(f"there is no test {test.key}")
+
+    # -- where keys are kept ----------------------------------------------------------------------------------------------
+
+    def _vault(self, state: State) -> Finding:
+        from tradedesk.access.vault import VaultError
+
+        words = state.secret("vault.passphrase")
+        try:
+            if self._home.vault.exists():
+                return _tried(opened(self._home, state))
+            if words is not None:
+                return self._new_file(words.text)
+            return ok(
+                "keys", f"{opened(self._home, state).where} keeps and deletes what it is given"
+            )  # tried as it opened
+        except VaultError as error:
+            return fail("keys", str(error), "correct it, then test again")
+
+    def _new_file(self, passphrase: str) -> Finding:
+        """A vault file like the one to be made, in a folder that goes again."""
+        from tradedesk.access.vault import open_vault
+
+        folder = _nearest_folder(self._home.config.parent)
+        try:
+            with tempfile.TemporaryDirectory(prefix=".tradedesk-trial-", dir=folder) as trial:
+                found = _tried(open_vault(Path(trial) / "vault", passphrase, create=True))
+        except OSError as error:
+            remedy = "give the folder back to this user, or set TRADEDESK_HOME to a folder of yours"
+            return fail("keys", f"{folder}: cannot be written to ({error.strerror})", remedy)
+        is_kept = found.level is Level.Ok
+        return ok("keys", f"an encrypted file can be kept in {self._home.config.parent}") if is_kept else found
+
+    # -- a venue and an exit ----------------------------------------------------------------------------------------------
+
+    async def _venue(self, draft: Draft, name: str) -> Tested:
+        from tradedesk.cli.setup_probes import Unreached, clock_of, instruments_of, reached
+
+        exit_ = draft.exit_of(name)
+        try:
+            async with reached(exit_, None, draft.site_of(name), self._clock) as exchange:
+                findings = [await clock_of(exchange, self._clock, name, exit_)]
+                if findings[0].level is not Level.Fail:
+                    findings.append(await instruments_of(exchange, name, draft.symbols_of(name)))
+        except Unreached as error:
+            findings = [fail("exit", str(error), "choose another exit for its market data")]
+        return Tested(findings=tuple(findings))
+
+    async def _exit(self, draft: Draft, name: str) -> Tested:
+        from tradedesk.cli.setup_probes import Unreached, clock_of, reached
+
+        venue, exit_ = draft.venue_of(name), draft.egress_of(name)
+        try:
+            async with reached(exit_, _password(draft.state, name), draft.site_of(venue), self._clock) as exchange:
+                clock = await clock_of(exchange, self._clock, venue, exit_)
+        except Unreached as error:
+            return Tested(findings=(fail("exit", str(error), "choose another exit"),))
+        if clock.level is Level.Fail:
+            return Tested(findings=(clock,))
+        return Tested(findings=(ok("exit", f"{venue} answers {name} by {exit_}"), clock))
+
+    # -- a key ------------------------------------------------------------------------------------------------------------
+
+    def _key(self, draft: Draft, name: str) -> Tested:
+        from tradedesk.access.secret import key_fingerprint
+        from tradedesk.access.vault import VaultError
+
+        try:
+            secret, notes = secret_of(draft.state, name)
+        except ValueError as error:
+            return Tested(findings=(fail("key", str(error), "give it again"),))
+        try:
+            same = self._same_key(draft, name, key_fingerprint(secret.api_key))
+        except VaultError as error:
+            return Tested(findings=(fail("keys", str(error), "look at the vault, then test again"),))
+        if same is not None:
+            text = f"account {same} has this very key"
+            return Tested(
+                findings=(fail("key", text, "two accounts cannot share one: make each its own at the venue"),)
+            )
+        tested = asyncio.run(self._signed(draft, name, secret))
+        return Tested(findings=(*tested.findings, *notes), told=tested.told)
+
+    async def _signed(self, draft: Draft, name: str, secret: "Secret") -> Tested:
+        from tradedesk.access.secret import key_fingerprint
+        from tradedesk.cli.setup_probes import Unreached, clock_of, key_of, reached
+        from tradedesk.domain.keys import FINGERPRINT_DIGITS
+
+        venue, exit_ = draft.venue_of(name), draft.egress_of(name)
+        symbols = draft.symbols_of(venue)
+        quote = symbols[0].rpartition("/")[2] if symbols else ""
+        account = Account(
+            id=AccountId(name), venue=VenueId(venue), owner=name, groups=("all",), mode=Mode.Paper, egress=exit_,
+            secret=name, limits=Limits(),
+        )  # fmt: skip
+        fingerprint = key_fingerprint(secret.api_key)[:FINGERPRINT_DIGITS]
+        password, site = _password(draft.state, name), draft.site_of(venue)
+        try:
+            async with reached(exit_, password, site, self._clock, secret) as exchange:
+                clock = await clock_of(exchange, self._clock, venue, exit_)
+                if clock.level is Level.Fail:
+                    return Tested(findings=(clock,))
+                seen = await key_of(
+                    exchange,
+                    account,
+                    fingerprint,
+                    quote=quote,
+                    exit_seen=draft.state.told(f"exit:{name}", "seen") or None,
+                    twin_of=lambda uid: _same_uid(draft, name, venue, uid),
+                    now=self._clock.now(),
+                )
+        except Unreached as error:
+            return Tested(findings=(fail("exit", str(error), "choose another exit"),))
+        told: dict[str, str] = {}
+        if seen.report is not None and seen.report.uid is not None:
+            told["uid"] = seen.report.uid
+        if seen.free is not None and seen.free > 0:
+            told["free"] = f"{seen.free:.2f}"
+        return Tested(findings=seen.findings, told=told)
+
+    def _same_key(self, draft: Draft, name: str, fingerprint: str) -> str | None:
+        """The account that has this key already: one of this setup, or one in the vault."""
+        from tradedesk.access.secret import key_fingerprint
+
+        for other in draft.account_names():
+            known = draft.state.secret(f"accounts.{other}.api_key")
+            if other == name:
+                break
+            if known is not None and key_fingerprint(known.text) == fingerprint:
+                return other
+        if not draft.before.accounts:
+            return None
+        vault = opened(self._home, draft.state)
+        for entry in vault.names():
+            if vault.fingerprint(entry.name, entry.venue) == fingerprint:
+                return entry.name
+        return None
+
+
+def opened(home: Home, state: State) -> "Vault":
+    """The vault that this home has; for a new one see `setup_writing`. Raises VaultError."""
+    from tradedesk.access.vault import open_vault
+
+    words = state.secret("vault.passphrase")
+    if words is not None:
+        return open_vault(home.vault, words.text)
+    return open_vault(home.vault, home.passphrase if home.vault.exists() else None)
+
+
+def secret_of(state: State, name: str) -> tuple["Secret", tuple[Finding, ...]]:
+    """The secret of a new account, and what there is to say of its file. Raises ValueError with a sentence."""
+    from tradedesk.access.secret import KeyKind, Secret
+
+    kind = KeyKind(state.text(f"accounts.{name}.kind"))
+    api_key, shared = state.secret(f"accounts.{name}.api_key"), state.secret(f"accounts.{name}.secret")
+    if api_key is None:
+        raise ValueError("the API key is missing")
+    if kind is KeyKind.Hmac:
+        if shared is None:
+            raise ValueError("the secret is missing")
+        return Secret(api_key.text.strip(), shared.text.strip(), kind), ()
+    text, notes = _private_key(Path(state.text(f"accounts.{name}.secret_file")).expanduser())
+    return Secret(api_key.text.strip(), text, kind), notes
+
+
+def _private_key(file: Path) -> tuple[str, tuple[Finding, ...]]:
+    try:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_PEM_BYTES:
+            raise ValueError(f"{file} is no file with a private key")
+        text = file.read_text(encoding="ascii")
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is no private key in PEM form") from None
+    if found.st_mode & 0o077:
+        remedy = f"chmod 600 {file}, and remove it once the desk is set up: the key is in the vault then"
+        return text, (warn("key file", f"{file} can be read by others", remedy),)
+    return text, ()
+
+
+def _same_uid(draft: Draft, name: str, venue: str, uid: str) -> AccountId | None:
+    """The account of this desk that is the same one at the venue, as far as it is known."""
+    for account in draft.before.accounts.values():
+        if account.venue == venue and account.uid == uid:
+            return account.id
+    for other in draft.account_names():
+        if other == name:
+            return None
+        if draft.venue_of(other) == venue and draft.state.told(f"key:{other}", "uid") == uid:
+            return AccountId(other)
+    return None
+
+
+def _password(state: State, name: str) -> str | None:
+    found = state.secret(f"accounts.{name}.proxy_password")
+    return None if found is None else found.text
+
+
+def _tried(vault: "Vault") -> Finding:
+    """Write, read back and delete a trial entry."""
+    import secrets
+
+    name, trial = f"trial-{secrets.token_hex(8)}", secrets.token_hex(16)
+    vault.put_text(name, "setup", trial)
+    kept = vault.text(name, "setup")
+    vault.remove_text(name, "setup")
+    if kept != trial or vault.text(name, "setup") is not None:
+        return fail(
+            "keys", f"{vault.where} does not keep or does not delete what it is given", "use the encrypted file"
+        )
+    return ok("keys", f"{vault.where} keeps and deletes what it is given")
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path
