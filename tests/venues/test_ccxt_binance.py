@@ -84,8 +84,10 @@ async def test_neither_the_exchange_nor_the_adapter_shows_the_secret(caplog: pyt
         assert "signature" not in repr(
             [vars(adapter._exchange)[name] for name in vars(adapter._exchange) if "last" in name]
         )
-        assert KEY not in repr(adapter._exchange) + repr(adapter) + repr(adapter._secret)
-        assert SECRET not in repr(adapter._exchange) + repr(adapter) + repr(adapter._secret)
+        shown = repr(adapter._exchange) + repr(adapter) + repr(vars(adapter._keys))
+        assert KEY not in shown
+        assert SECRET not in shown
+        assert SECRET not in repr({name: it for name, it in vars(adapter._exchange).items() if name != "hide"})
 
 
 async def test_an_instrument_the_venue_does_not_list_is_named() -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from tradedesk.access.keyholder import KeySource
+from tradedesk.access.signing import Signer
 from tradedesk.domain.gate import Approved, CancelTicket
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.keys import KeyReport
@@ -87,6 +89,24 @@ class Adapter(Protocol):
 
     async def key_report(self) -> KeyReport:
         """What the venue tells of the account's key. Raises VenueFailed: what could not be asked is not told."""
+        ...
+
+    async def prove_key(self, source: KeySource) -> tuple[Signer, KeyReport]:
+        """A signer with another key, and what the venue tells of that key to signed questions of its own.
+
+        The account goes on with the key it has. Whoever does not go on with the signer closes it. Raises VenueFailed.
+        """
+        ...
+
+    def use_key(self, source: KeySource, signer: Signer) -> None:
+        """From the next request on the key of `prove_key`; the old one is forgotten. The private stream stays as it is."""
+        ...
+
+    async def move_stream(self) -> None:
+        """Subscribe anew with the key of now, before the old subscription is given up; nothing says that it was down.
+
+        Compare with the venue afterwards: what came between the two was not heard. Raises VenueFailed, the old one going on.
+        """
         ...
 
     async def run_private(self, sink: Callable[[PrivateNews], None]) -> None:

@@ -1,6 +1,6 @@
 """The Adapter of one account on Binance spot: orders over REST, news over the WebSocket API."""
 
-import asyncio
+import contextlib
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -10,10 +10,13 @@ import aiohttp
 import msgspec
 
 from tradedesk.access import egress
-from tradedesk.access.vault import Secret, key_fingerprint
+from tradedesk.access.keyholder import Keyholder, KeySource, signer_of
+from tradedesk.access.secret import key_fingerprint
+from tradedesk.access.signer_process import SignerFailed
+from tradedesk.access.signing import Signer
 from tradedesk.clock import Clock
 from tradedesk.domain.gate import FLATTENER, Approved, CancelTicket
-from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.keys import FINGERPRINT_DIGITS, KeyReport
 from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Order
@@ -25,16 +28,14 @@ from tradedesk.domain.outcomes import (
     QueryAnswer,
     Refused,
     ReplaceOutcome,
-    StreamState,
     Unproven,
     VenueInfo,
     VenueState,
 )
 from tradedesk.domain.words import AccountId, ClientOrderId, RequestId, VenueId
-from tradedesk.log import SCRUBBER, Log
-from tradedesk.venues import spot, spot_key, spot_ledger
+from tradedesk.log import Log
+from tradedesk.venues import spot, spot_key, spot_ledger, spot_quote
 from tradedesk.venues.adapter import LastCheck, Markets, PrivateNews, VenueFailed
-from tradedesk.venues.backoff import back_off_s
 from tradedesk.venues.ccxt_binance import (
     RECEIVE_WINDOW_MS,
     Addresses,
@@ -48,7 +49,7 @@ from tradedesk.venues.ccxt_binance import (
 from tradedesk.venues.outcomes import ARCHIVED, Asked, Spoken, is_refusal, spoken
 from tradedesk.venues.pools import Priority
 from tradedesk.venues.questions import NoAnswer, ask, load_instruments, no_answer, readable, told, venue_clock
-from tradedesk.venues.spot_prices import API_SOCKET
+from tradedesk.venues.spot_stream import TIMESTAMP_REFUSED, SpotStream
 from tradedesk.venues.turns import Door
 
 ENGINE_TIMEOUT_MS = 10_000  # the venue's own, after which it says -1007
@@ -58,10 +59,8 @@ _STAMPED_AHEAD_MS = (
 )
 PAGE = 1_000  # rows of myTrades, the most there are
 _DAY_MS = 24 * 3600 * 1000  # the longest span the venue lists trades over
-_STEADY_NS = 5 * 1_000_000_000  # a stream that lived this long starts the back-off anew
 _REMEMBERED_IDS = 10_000
 _CLOCKS_APART_MS = 1_000  # how far off the measure of the venue's clock can be
-_TIMESTAMP_REFUSED = -1021
 _NO_SUCH_ORDER = -2013
 
 
@@ -73,7 +72,7 @@ class SpotAdapter:
         *,
         account: AccountId,
         venue: VenueId,
-        secret: Secret,
+        secret: KeySource,
         exit_: egress.Egress,
         addresses: Addresses,
         markets: Markets,
@@ -85,7 +84,7 @@ class SpotAdapter:
     ) -> None:
         self._account = account
         self._venue = venue
-        self._secret = secret
+        self._keys = Keyholder(secret, clock)
         self._exit = exit_
         self._addresses = addresses
         self._markets = markets
@@ -98,21 +97,28 @@ class SpotAdapter:
         self._ccxt: GuardedBinance | None = None
         self._offset_ms: int | None = None
         self._doubts_clock = False
-        self._exit_seen: str | None = None
         self._client_ids: OrderedDict[tuple[str, str], ClientOrderId] = (
             OrderedDict()
         )  # by instrument and venue order id
         self._log = Log(account=account)
-        SCRUBBER.learn(secret.api_key)
-        SCRUBBER.learn(secret.secret)
+        self._stream = SpotStream(
+            exchange=lambda: self._exchange,
+            url=addresses.wsapi,
+            heard=self._told_by_stream,
+            clock_refused=self._clock_was_refused,
+            clock=clock,
+            chance=chance,
+            log=self._log,
+        )
 
     # -- life -------------------------------------------------------------------------------------------------------------
 
     async def start(self) -> VenueInfo:
         if self._ccxt is None:
-            self._open()
+            await self._open()
+        await self._signing()
         await readable(self._measure_clock())
-        if not self._markets.instruments:
+        if self._markets.symbols and not self._markets.instruments:  # who only cancels needs none
             self._markets.put(await readable(load_instruments(self._exchange, self._venue, self._markets.symbols)))
         return VenueInfo(
             receive_window_ms=RECEIVE_WINDOW_MS + _STAMPED_AHEAD_MS,
@@ -123,35 +129,88 @@ class SpotAdapter:
             instruments=self._markets.instruments,
         )
 
-    def _open(self) -> None:
-        cause = ""
+    async def _open(self) -> None:
+        signer, cause = await self._signer(), ""
         try:
             self._session = egress.open_session(self._exit, self._addresses.hosts)
             self._ccxt = GuardedBinance(
-                self._addresses, self._session, self._clock, self._secret, self._timeout_ms, self._door
+                self._addresses, self._session, self._clock, signer, self._timeout_ms, self._door
             )
         except egress.EgressError as error:
             cause = str(error)
         if cause:
             raise VenueFailed(cause)
 
+    async def _signer(self) -> Signer:
+        """Whoever signs for the account; started anew if it ended. Raises VenueFailed."""
+        try:
+            signer = await self._keys.ready()
+            if self._ccxt is not None:
+                self._ccxt.use_signer(signer)
+            return signer
+        except SignerFailed as error:
+            cause = str(error)
+        raise VenueFailed(cause)
+
+    async def _signing(self) -> None:
+        """See to it that requests can be signed. Raises VenueFailed."""
+        if self._keys.trouble() is not None:
+            await self._signer()
+
+    async def prove_key(self, source: KeySource) -> tuple[Signer, KeyReport]:
+        fingerprint, signer, cause = "", None, ""
+        try:
+            signer = await signer_of(source)
+            fingerprint = key_fingerprint(signer.api_key)[:FINGERPRINT_DIGITS]
+        except SignerFailed as error:
+            cause = str(error)
+        if signer is None:
+            raise VenueFailed(cause)
+        if self._ccxt is None:
+            await self._open()
+        session = self._session
+        assert session is not None  # it came with the exchange
+        probe = GuardedBinance(self._addresses, session, self._clock, signer, self._timeout_ms, self._door)
+        try:
+            if self._offset_ms is None:
+                await readable(self._measure_clock())
+            probe.set_clock_offset(self._offset_ms or 0)
+            return signer, await readable(spot_key.look_at_key(probe, fingerprint))
+        except BaseException:
+            signer.close()
+            raise
+        finally:
+            await probe.close()  # the session stays: it is the account's
+
+    def use_key(self, source: KeySource, signer: Signer) -> None:
+        self._exchange.use_signer(signer)
+        self._keys.replace(source, signer)
+
+    async def move_stream(self) -> None:
+        try:
+            return await self._stream.move()
+        except TimeoutError:
+            pass
+        raise VenueFailed("the private stream of the new key did not come up in time")
+
     async def close(self) -> None:
         exchange, session = self._ccxt, self._session
-        self._ccxt = self._session = self._exit_seen = None
+        self._ccxt = self._session = None
+        self._keys.close()
         if exchange is not None:
             await exchange.close()
         if session is not None:
             await session.close()
 
     def exit_seen(self) -> str | None:
-        return self._exit_seen
+        return self._stream.exit_seen
 
     def stream_age_ns(self) -> int | None:
-        heard = self._ccxt.stream_heard_at if self._ccxt is not None and self._exit_seen is not None else None
+        heard = self._ccxt.stream_heard_at if self._ccxt is not None and self._stream.exit_seen is not None else None
         return None if heard is None else self._clock.monotonic() - heard
 
     def held_up(self) -> str | None:
-        return None if self._door is None else self._door.ban()
+        return self._keys.trouble() or (None if self._door is None else self._door.ban())
 
     @property
     def clock_offset_ms(self) -> int | None:
@@ -272,13 +331,15 @@ class SpotAdapter:
 
     async def _ask(self, method: str, parameters: Mapping[str, Any], priority: Priority) -> tuple[Any, Heard]:
         """The venue's answer or NoAnswer, and what was heard with it. A clock in doubt is measured first: cancels need it too."""
+        with contextlib.suppress(VenueFailed):  # the question itself says what is wrong
+            await self._signing()
         await self._clock_trouble(priority)  # if that fails the question goes all the same; a cancel is not held back
         answer, heard = await ask(self._exchange, method, parameters, priority)
         self._watch_clock(heard)
         return answer, heard
 
     def _watch_clock(self, heard: Heard) -> None:
-        if heard.said is not None and heard.said.code == _TIMESTAMP_REFUSED:
+        if heard.said is not None and heard.said.code == TIMESTAMP_REFUSED:
             self._doubts_clock = True
 
     def _acknowledged(
@@ -327,6 +388,10 @@ class SpotAdapter:
         return ReplaceOutcome(request_id=request_id, cancel=cancelled, new=placed)
 
     # -- questions --------------------------------------------------------------------------------------------------------
+
+    async def touch(self, instrument: Instrument) -> Quote:
+        """Best bid and offer now, asked of the venue. Raises VenueFailed."""
+        return await readable(spot_quote.touch(self._exchange, instrument, self._clock))
 
     async def query(self, order: Order, instrument: Instrument) -> QueryAnswer:
         client_order_id = order.client_order_id
@@ -379,6 +444,7 @@ class SpotAdapter:
         return await readable(self._venue_state(since_ns))
 
     async def _venue_state(self, since_ns: int | None) -> VenueState:
+        await self._signing()
         taken_at = self._clock.now()
         venue_time = await self._measure_clock()
         rows = spot.rows_of(await told(self._exchange, "privateGetOpenOrders", {}), "openOrders")
@@ -461,46 +527,17 @@ class SpotAdapter:
         return tuple(movement for movement in found if movement.transact_time >= since_ns)
 
     async def key_report(self) -> KeyReport:
-        fingerprint = key_fingerprint(self._secret.api_key)[:FINGERPRINT_DIGITS]
+        fingerprint = key_fingerprint((await self._signer()).api_key)[:FINGERPRINT_DIGITS]
         return await readable(spot_key.look_at_key(self._exchange, fingerprint))
 
     # -- the private stream -----------------------------------------------------------------------------------------------
 
     async def run_private(self, sink: Callable[[PrivateNews], None]) -> None:
-        failures = 0
-        while True:
-            exchange, up_at = self._exchange, None
+        await self._stream.run(sink)
 
-            def came_up(local_address: str | None) -> None:
-                nonlocal up_at
-                up_at = self._clock.monotonic()
-                self._exit_seen = local_address
-                sink(StreamState(is_up=True))
-
-            ended = StreamEnded("")
-            try:
-                await exchange.stream(
-                    self._addresses.wsapi,
-                    exchange.user_data_request,
-                    came_up,
-                    lambda event: self._told_by_stream(event, sink),
-                    API_SOCKET,
-                    Priority.Look,
-                )
-            except StreamEnded as error:
-                ended = error
-            finally:
-                self._exit_seen = None
-            sink(StreamState(is_up=False, cause=str(ended)))
-            if ended.said is not None and ended.said.is_auth:
-                raise VenueFailed(str(ended), is_auth=True)
-            if ended.said is not None and ended.said.code == _TIMESTAMP_REFUSED:
-                self._doubts_clock = True
-                await self._clock_trouble(Priority.Look)
-            was_steady = up_at is not None and self._clock.monotonic() - up_at >= _STEADY_NS
-            failures = 1 if was_steady else failures + 1
-            self._log.warning("private_stream_down", cause=str(ended), failures=failures)
-            await asyncio.sleep(back_off_s(failures, self._chance))
+    async def _clock_was_refused(self) -> None:
+        self._doubts_clock = True
+        await self._clock_trouble(Priority.Look)
 
     def _told_by_stream(self, event: Mapping[str, Any], sink: Callable[[PrivateNews], None]) -> None:
         match event["e"]:
