@@ -73,3 +73,25 @@ def test_F27_a_ban_stops_all_traffic_of_the_exit_and_names_the_accounts(tmp_path
         assert (
             rows_seen[place + 1]["time"] - rows_seen[place]["time"] >= 3 * SECOND_NS
         )  # the answer came a little into it
+
+
+def test_F27_a_desk_that_is_started_again_within_a_ban_sends_nothing_until_its_end(tmp_path: Path) -> None:
+    """It asks nobody how long the ban lasts: it knows."""
+    seconds = 8
+    with exchange(tmp_path) as (home, paper):
+        with desk_on(home, paper) as found:
+            low = found.bid() * 98 // 100
+            paper.fault("ban", address=EXIT, seconds=seconds)
+            struck = found.place(Side.Buy, "0.01", low, account=ACME)
+            found.until_order(struck, OrderState.Rejected)
+        with desk_on(home, paper, is_awaited=False) as found:
+            found.until(lambda: f"ban:{EXIT}" in found.view.replica.alerts, "an alert tells of it")
+            rows = found.view.replica.accounts
+            found.until(
+                lambda: all(f"exit {EXIT} is banned" in rows[name].reason for name in (ACME, BIRCH, CEDAR)), "offline"
+            )
+            found.until(found.is_well, "all come back by themselves")
+        rows_seen = by_exit(paper)
+        place = next(number for number, row in enumerate(rows_seen) if row["status"] == 418)
+        assert [row["status"] for row in rows_seen].count(418) == 1
+        assert rows_seen[place + 1]["time"] - rows_seen[place]["time"] >= (seconds - 1) * SECOND_NS

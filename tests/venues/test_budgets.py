@@ -161,7 +161,8 @@ def test_a_ban_refuses_all_who_wait_and_all_who_come_until_it_ends() -> None:
     first = ask(budget, clients[0], 45, Priority.Order)
     ask(budget, clients[1], 45, Priority.Order)
     waits = ask(budget, feed, 20, Priority.Market)
-    ban, refused = budget.banned(first, until_text="noon", wait_ns=60 * SECOND_NS, now=0)
+    ban, refused = budget.banned(EXIT, until_text="noon", until=60 * SECOND_NS, now=0)
+    assert ban is not None
     assert (ban.accounts, ban.text) == (("acme", "birch"), f"exit {EXIT} is banned by the venue until noon")
     assert refused == [waits]
     for client in (*clients, feed):
@@ -175,11 +176,9 @@ def test_a_ban_refuses_all_who_wait_and_all_who_come_until_it_ends() -> None:
 
 def test_a_second_word_of_the_same_ban_makes_it_no_shorter() -> None:
     budget = a_budget()
-    client = budget.client(Scopes(exit=EXIT, account="acme"))
-    one, two = ask(budget, client, 1, Priority.Order), ask(budget, client, 1, Priority.Order)
-    long, _ = budget.banned(one, until_text="noon", wait_ns=60 * SECOND_NS, now=0)
-    same, _ = budget.banned(two, until_text="soon", wait_ns=SECOND_NS, now=0)
-    assert same is long
+    long, _ = budget.banned(EXIT, until_text="noon", until=60 * SECOND_NS, now=0)
+    assert budget.banned(EXIT, until_text="soon", until=SECOND_NS, now=0) == (None, [])
+    assert budget.bans(SECOND_NS) == (long,)
 
 
 def test_what_the_venue_announces_replaces_what_its_documents_said() -> None:

@@ -5,10 +5,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tradedesk.clock import SystemClock
+from tradedesk.venues.bans import LONGEST_NS, BanFolder, KnownBan
 from tradedesk.venues.budgets import Scopes, Turn
 from tradedesk.venues.pools import SECOND_NS, Limit, Per, Priority, Unit
 from tradedesk.venues.spot_prices import LIMITS, price_of
@@ -137,6 +139,63 @@ def test_a_ban_reaches_whoever_waits_on_other_threads_at_once() -> None:
     assert got == [NoTurn(ban.text)]
     assert (one.ban(), two.ban()) == (ban.text, ban.text)
     assert ban.text.startswith(f"exit {EXIT} is banned by the venue until 20")
+
+
+class WallClock(SystemClock):
+    """The machine's, but for its date."""
+
+    def __init__(self, ahead_ns: int = 0) -> None:
+        self.ahead_ns = ahead_ns
+
+    def now(self) -> int:
+        return super().now() + self.ahead_ns
+
+
+async def test_a_ban_outlives_the_desk_that_heard_of_it(tmp_path: Path) -> None:
+    """F27: who starts again within it must not ask; a ban of one place, and of one exit, is none of another."""
+    scopes = Scopes(exit=EXIT, account="acme")
+    door = Budgets(SystemClock(), BanFolder(tmp_path / "bans")).door("venue", LONG, scopes)
+    turn = await door.pass_(ONE, Priority.Look)
+    assert isinstance(turn, Turn)
+    door.answered(turn, 418, -1003, {"retry-after": "1000"})
+
+    def again(clock: SystemClock, place: str = "venue", exit_: str = EXIT) -> str | None:
+        budgets = Budgets(clock, BanFolder(tmp_path / "bans"))
+        door = budgets.door(place, LONG, Scopes(exit=exit_, account="acme"))
+        budgets.recall()
+        return door.ban()
+
+    assert again(SystemClock()) == door.ban()
+    assert again(WallClock(990 * SECOND_NS)) == door.ban()
+    assert (again(SystemClock(), "elsewhere"), again(SystemClock(), exit_="127.0.0.9")) == (None, None)
+    assert again(WallClock(1_001 * SECOND_NS)) is None
+    assert list((tmp_path / "bans").iterdir()) == []  # it is over, and so is the memory of it
+
+
+async def test_an_answer_that_comes_after_the_exit_was_changed_is_about_the_old_one() -> None:
+    budgets, [door] = doors(LONG, "acme")
+    turn = await door.pass_(ONE, Priority.Look)
+    assert isinstance(turn, Turn)
+    door.known_as(Scopes(exit="127.0.0.9", account="acme"))
+    door.answered(turn, 418, -1003, {"retry-after": "1000"})
+    assert [ban.exit for ban in budgets.bans()] == [EXIT]
+    assert door.ban() is None
+    assert isinstance(await door.pass_(ONE, Priority.Order), Turn)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"place":"venue","exit":"e","until":"soon"}', b"\xff" * 20_000])
+def test_a_ban_that_cannot_be_read_is_left_where_it_is(tmp_path: Path, content: bytes) -> None:
+    folder = tmp_path / "bans"
+    folder.mkdir()
+    (folder / "x.json").write_bytes(content)
+    assert BanFolder(folder).read(0) == []
+    assert (folder / "x.json").exists()
+
+
+def test_a_ban_longer_than_any_is_a_clock_that_was_set_and_holds_nobody(tmp_path: Path) -> None:
+    folder = BanFolder(tmp_path / "bans")
+    folder.keep(KnownBan(place="venue", exit=EXIT, until=LONGEST_NS + 2))
+    assert folder.read(1) == []
 
 
 async def test_an_order_that_a_429_would_hold_beyond_its_deadline_is_refused_at_once() -> None:

@@ -22,6 +22,7 @@ from tradedesk.domain.words import client_order_id
 from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.marketdata.host import FeedHost
 from tradedesk.venues.adapter import Adapter, LastCheck, Markets
+from tradedesk.venues.bans import BanFolder
 from tradedesk.venues.budgets import Scopes
 from tradedesk.venues.feed import PublicFeed
 from tradedesk.venues.spot_prices import LIMITS
@@ -52,7 +53,7 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
         if venue.egress is None and venue.url is None:
             raise CannotBuild(f"venues.{venue.id}.egress: is missing; set the source address of its market data")
     chance = SystemRandom()
-    budgets = Budgets(clock)
+    budgets = Budgets(clock, BanFolder(home.state / "bans"))
     markets = {venue.id: Markets(venue.instruments) for venue in settings.venues.values()}
     secrets_of = {account.id: vault.get(account.secret, account.venue) for account in settings.accounts.values()}
     return Parts(

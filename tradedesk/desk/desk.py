@@ -119,6 +119,7 @@ class Desk:
         self._budgets = parts.budgets
         self._banned: frozenset[str] = frozenset()  # exits of which an alert stands
         if parts.budgets is not None:
+            parts.budgets.recall()
             parts.budgets.look_first(riskiest_first)
         self._workers: dict[AccountId, Supervisor] = {
             account: Supervisor(account, partial(made, settings.accounts[account]), self._worker_hangs, self._log)

@@ -91,6 +91,7 @@ class Turn:
         "asked_at",
         "charges",
         "client",
+        "exit",
         "is_starved",
         "key",
         "marks",
@@ -105,6 +106,7 @@ class Turn:
         self, client: Client, charges: tuple[tuple[Pool, int], ...], priority: Priority, asked_at: int
     ) -> None:
         self.client = client
+        self.exit = client.exit  # at this time: the account may have another when its answer comes
         self.charges = charges
         self.priority = priority
         self.asked_at = asked_at
@@ -262,7 +264,7 @@ class Budget:
     def why_never(self, turn: Turn, now: int) -> str:
         """Why it is no use to wait; empty if it is."""
         client = turn.client
-        ban = self.ban(client.exit, now)
+        ban = self.ban(turn.exit, now)
         if ban is not None:
             return ban.text
         most = MOST_CANCELS if turn.is_cancel else MOST_WAITING
@@ -376,19 +378,20 @@ class Budget:
             pool.close(until)
         self._look_at = 0
 
-    def banned(self, turn: Turn, *, until_text: str, wait_ns: int | None, now: int) -> tuple[Ban, list[Turn]]:
-        """418: all traffic of the exit stops until its end, and whoever waits for it is refused now."""
-        exit_ = turn.client.exit
-        until = now + (BAN_UNTOLD_NS if wait_ns is None else wait_ns)
+    def banned(self, exit_: str, *, until: int, until_text: str, now: int) -> tuple[Ban | None, list[Turn]]:
+        """418: all traffic of the exit stops until its end, and whoever waits for it is refused now.
+
+        None if it is known that it lasts so long.
+        """
         known = self.ban(exit_, now)
         if known is not None and known.until >= until:
-            return known, []
+            return None, []
         accounts = tuple(
             client.account for client in self._clients if client.exit == exit_ and client.account is not None
         )
         text = f"exit {exit_} is banned by the venue until {until_text}"
         ban = self._bans[exit_] = Ban(exit=exit_, until=until, accounts=accounts, text=text)
-        refused = [other for other in self._queue if other.client.exit == exit_]
+        refused = [other for other in self._queue if other.exit == exit_]
         for other in refused:
             self.leave(other)
             other.reason = text
@@ -413,7 +416,7 @@ class Budget:
     def lacking(self, turn: Turn, now: int) -> str:
         """Whose budget it waits for."""
         lacks = (pool.whose for pool, amount in turn.charges if not pool.fits(amount, turn.priority, now))
-        return next(lacks, f"exit {turn.client.exit}")  # there is room, and others are before it
+        return next(lacks, f"exit {turn.exit}")  # there is room, and others are before it
 
 
 def _half(pool: Pool) -> int:

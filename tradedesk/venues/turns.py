@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from tradedesk.clock import Clock
+from tradedesk.venues.bans import BanFolder, KnownBan
 from tradedesk.venues.budgets import BAN_UNTOLD_NS, Ban, Budget, Client, Scopes, State, Turn
 from tradedesk.venues.pools import SECOND_NS, Limit, Pool, Price, Priority, Unit
 
@@ -30,8 +31,10 @@ class NoTurn(Struct, frozen=True):
 class Budgets:
     """The budgets of every venue of a desk. Any thread."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, kept: BanFolder | None = None) -> None:
+        """`kept` remembers the bans beyond the desk's end."""
         self._clock = clock
+        self._kept = kept
         self._lock = threading.Lock()
         self._venues: dict[str, Budget] = {}
 
@@ -39,7 +42,23 @@ class Budgets:
         """For one client of the venue at `place`: an account, or the market data. Make all of them before any is used."""
         with self._lock:
             budget = self._venues.setdefault(place, Budget(limits))
-            return Door(budget, budget.client(scopes), self._lock, self._clock)
+            client = budget.client(scopes)
+        return Door(budget, client, self._lock, self._clock, lambda ban: self._keep(place, ban))
+
+    def _keep(self, place: str, ban: Ban) -> None:
+        if self._kept is not None:
+            until = self._clock.now() + ban.until - self._clock.monotonic()
+            self._kept.keep(KnownBan(place=place, exit=ban.exit, until=until))
+
+    def recall(self) -> None:
+        """Heed the bans of an earlier run. Once all doors are made, before any is used."""
+        now, elapsed = self._clock.now(), self._clock.monotonic()
+        for known in [] if self._kept is None else self._kept.read(now):
+            budget = self._venues.get(known.place)
+            if budget is not None:
+                with self._lock:
+                    until = elapsed + known.until - now
+                    budget.banned(known.exit, until=until, until_text=_date(known.until), now=elapsed)
 
     def look_first(self, accounts: Sequence[str]) -> None:
         """The order in which accounts are compared with their venue when the budget does not suffice for all at once."""
@@ -58,11 +77,14 @@ class Budgets:
 class Door:
     """One client's way to its venue. `pass_` on its own loop; the rest from any thread."""
 
-    def __init__(self, budget: Budget, client: Client, lock: threading.Lock, clock: Clock) -> None:
+    def __init__(
+        self, budget: Budget, client: Client, lock: threading.Lock, clock: Clock, keep: Callable[[Ban], None]
+    ) -> None:
         self._budget = budget
         self._client = client
         self._lock = lock
         self._clock = clock
+        self._keep = keep
 
     async def pass_(
         self,
@@ -139,7 +161,7 @@ class Door:
         """Why a request that had its turn must not leave any more, the venue having said stop meanwhile; None if it may."""
         now = self._clock.monotonic()
         with self._lock:
-            ban, told = self._budget.ban(self._client.exit, now), self._budget.closed(turn, now)
+            ban, told = self._budget.ban(turn.exit, now), self._budget.closed(turn, now)
         if ban is not None:
             return ban.text
         return None if told is None else _told_to_wait(told, now)
@@ -154,6 +176,7 @@ class Door:
     def answered(self, turn: Turn, status: int, code: int | None, headers: Mapping[str, str]) -> None:
         """What the venue answered: what everybody used, and whether it wants us to wait or has banned us."""
         now = self._clock.monotonic()
+        ban: Ban | None = None
         refused: list[Turn] = []
         with self._lock:
             self._budget.answered(turn, headers, now)
@@ -162,13 +185,15 @@ class Door:
                     turn, is_orders=code == _TOO_MANY_ORDERS, wait_ns=retry_after_ns(headers), now=now
                 )
             elif status == 418:
-                _, refused = self._banned(turn, retry_after_ns(headers), now)
+                ban, refused = self._banned(turn.exit, retry_after_ns(headers), now)
         _wake(refused)
+        if ban is not None:
+            self._keep(ban)
 
-    def _banned(self, turn: Turn, wait_ns: int | None, now: int) -> tuple[Ban, list[Turn]]:
+    def _banned(self, exit_: str, wait_ns: int | None, now: int) -> tuple[Ban | None, list[Turn]]:
         wait = wait_ns if wait_ns is not None else BAN_UNTOLD_NS
-        ends = datetime.fromtimestamp((self._clock.now() + wait) // SECOND_NS, UTC)
-        return self._budget.banned(turn, until_text=f"{ends:%Y-%m-%d %H:%M:%S} UTC", wait_ns=wait, now=now)
+        ends = _date(self._clock.now() + wait)
+        return self._budget.banned(exit_, until=now + wait, until_text=ends, now=now)
 
     def announced(self, unit: Unit, window_ns: int, most: int) -> None:
         with self._lock:
@@ -181,10 +206,34 @@ class Door:
         return None if ban is None else ban.text
 
 
+class UrgentDoor(Door):
+    """The way of a kill: all that it asks goes as cancels go, the looks that show what is left too."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door._budget, door._client, door._lock, door._clock)
+
+    async def pass_(
+        self,
+        price: Price,
+        priority: Priority,
+        *,
+        instrument: str | None = None,
+        within_ns: int | None = None,
+        unwanted: Callable[[], str | None] | None = None,
+    ) -> Turn | NoTurn:
+        return await super().pass_(
+            price, Priority.Cancel, instrument=instrument, within_ns=within_ns, unwanted=unwanted
+        )
+
+
 def retry_after_ns(headers: Mapping[str, str]) -> int | None:
     """What Retry-After says, as a duration; None if it says nothing that can be read."""
     said = headers.get("retry-after", "")
     return int(said) * SECOND_NS if said.isascii() and said.isdecimal() and len(said) < 9 else None
+
+
+def _date(at: int) -> str:
+    return f"{datetime.fromtimestamp(at // SECOND_NS, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _no_more(told: Pool | None, lacking: str, give_up_at: int | None, now: int) -> str | None:
