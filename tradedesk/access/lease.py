@@ -79,14 +79,34 @@ class Lease:
                 return "another desk on this machine"
             home = clean(holder.home, 200)
             return f"the desk of process {holder.pid} ({home}) since {iso_time(holder.since)[:19]}Z"
-        before = _read(descriptor)
+        self._descriptor = descriptor
+        self._number(now)
+        return None
+
+    def overtake(self, now: int) -> None:
+        """Take the next number also while another process holds the lock: a desk that hangs sends nothing any more, should it
+        come back. For a kill that must place orders itself. Raises LeaseError.
+        """
+        if self.take(now) is None:
+            return
+        try:
+            self._descriptor = _opened(self._path)
+            self._number(now)
+        except OSError as error:
+            raise LeaseError(f"{self._path}: cannot be written ({error.strerror})") from None
+
+    def renew(self, now: int) -> None:
+        """Take the next number again where a kill took one meanwhile; a person has re-armed since. For who holds the lock."""
+        if self._descriptor >= 0 and not self.is_ours():
+            self._number(now)
+
+    def _number(self, now: int) -> None:
+        before = _read(self._descriptor)
         self.fence = (before.fence if before is not None else 0) + 1
         body = msgspec.json.encode(Holder(self.fence, os.getpid(), self._home[:500], now))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, body, 0)
-        os.fsync(descriptor)
-        self._descriptor = descriptor
-        return None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, body, 0)
+        os.fsync(self._descriptor)
 
     def is_ours(self) -> bool:
         """Whether the file is there and nobody took a higher number since: looked at in the very task that writes an order's bytes."""

@@ -15,6 +15,7 @@ from tradedesk.cli.demo import demo
 from tradedesk.cli.endings import FAILED, INTERRUPTED
 from tradedesk.cli.export import export
 from tradedesk.cli.halt import halt, rearm
+from tradedesk.cli.kill import kill
 from tradedesk.cli.look import alerts, fills, orders, positions, status
 from tradedesk.cli.order import order_app
 from tradedesk.cli.paper import paper
@@ -22,11 +23,15 @@ from tradedesk.cli.record import record
 from tradedesk.cli.run import run
 from tradedesk.cli.screen import AsciiOption, Look, SlowOption, ThemeOption, attach, monitor
 from tradedesk.cli.selftest import selftest
+from tradedesk.cli.setup import setup
 from tradedesk.cli.worklist import worklist
+from tradedesk.hardening import harden
+from tradedesk.log import catch_strays, where
 
 app = typer.Typer(name="tradedesk", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (
     demo,
+    setup,
     run,
     attach,
     monitor,
@@ -39,6 +44,7 @@ for command in (
     alerts,
     halt,
     rearm,
+    kill,
     export,
     worklist,
     selftest,
@@ -79,6 +85,8 @@ def tradedesk(
 
 def main() -> None:
     """Entry point of the program: whatever goes wrong, one sentence and an exit code, never a traceback."""
+    harden()  # any command may come to hold a secret; what could not be done, `doctor` and the log of a desk say
+    catch_strays()
     try:
         app()
     except KeyboardInterrupt:
@@ -86,14 +94,5 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(FAILED)
     except Exception as error:
-        print(f"tradedesk: an error of its own ({_where(error)}); report it with the command you gave", file=sys.stderr)
+        print(f"tradedesk: an error of its own ({where(error)}); report it with the command you gave", file=sys.stderr)
         sys.exit(FAILED)
-
-
-def _where(error: BaseException) -> str:
-    """The class of an error and the line it came from: enough to report it, nothing of what it carried."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f", {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
-    return type(error).__name__ + place

@@ -19,6 +19,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "fills.v1": ("transact_time", "account", "instrument", "side", "last_qty", "last_px", "fee", "client_order_id"),
     "alerts.v1": ("severity", "rule", "account", "count", "is_active", "acknowledged_by", "text"),
     "halt.v1": ("account", "is_swept", "cancelled", "left", "took_ms"),
+    "kill.v1": (
+        "account", "outcome", "is_blocked", "cancelled", "ended", "still_open", "left", "external", "is_flat",
+        "confirmed_at", "why",
+    ),
     "bench.v1": ("what", "value", "unit", "ratio", "beside"),
     "worklist.v1": ("account", "key", "ours", "venue", "needs_decision", "cause", "repair"),
     "audit.show.v1": ("at", "after_ms", "what", "client_order_id", "detail"),
@@ -26,14 +30,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 NUMBERS = frozenset(
     ("order_qty", "price", "cum_qty", "avg_px", "qty", "mark", "unrealized", "realized", "fees", "net", "last_qty",
-     "last_px", "fee", "count", "open_orders", "net_pnl", "cancelled", "left", "took_ms",
+     "last_px", "fee", "count", "open_orders", "net_pnl", "cancelled", "left", "ended", "still_open", "external", "took_ms",
      "value", "ratio", "after_ms", "ours", "venue")
 )  # fmt: skip
 DERIVED = {  # column -> decimals at most: reckoned by us, so it may be rounded; what the venue said is shown as it is
     "avg_px": 8, "mark": 8, "unrealized": 2, "realized": 2, "fees": 2, "net": 2, "net_pnl": 2,
 }  # fmt: skip
 TEXTS = frozenset(
-    ("reason", "reasons", "text", "groups", "detail")
+    ("reason", "reasons", "why", "text", "groups", "detail")
 )  # may run over several lines; ids and numbers never do
 MIN_TEXT = 24  # cells of a text that is folded
 PIPE_WIDTH = 10_000  # a program reads one row a line, however wide

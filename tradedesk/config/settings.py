@@ -28,7 +28,9 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     approvals: tuple[str, ...] = ()  # what takes a second person: some of APPROVALS
     idle_lock_minutes: int = 0  # without a key, until a screen locks; 0: never
     exit_check: str | None = None  # URL that answers with the address it was asked from: exits are proved by it
-    watchdog_seconds: int = WATCHDOG_S  # without a sign of life, until `tradedesk watchdog` acts for the accounts that chose it
+    watchdog_seconds: int = (
+        WATCHDOG_S  # without a sign of life, until `tradedesk watchdog` acts for the accounts that chose it
+    )
     read_group: str | None = None  # the machine's group that may open the read socket; None: the desk's own user alone
 
 

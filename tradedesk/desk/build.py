@@ -4,7 +4,7 @@ ccxt is imported on the threads that use it and not before: the first paint does
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random, SystemRandom
 
 import msgspec
@@ -18,7 +18,8 @@ from tradedesk.desk.desk import Desk, Parts
 from tradedesk.desk.keeper import Keeper
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.events import Event
-from tradedesk.domain.words import client_order_id
+from tradedesk.domain.keys import FINGERPRINT_DIGITS
+from tradedesk.domain.words import AccountId, client_order_id
 from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.marketdata.host import FeedHost
 from tradedesk.venues.adapter import Adapter, LastCheck, Markets
@@ -28,7 +29,6 @@ from tradedesk.venues.feed import PublicFeed
 from tradedesk.venues.spot_prices import LIMITS
 from tradedesk.venues.turns import Budgets, Door
 
-KEY_DIGITS = 12  # of a key's fingerprint, in each order: enough to tell keys apart
 DEFAULT_EXIT = "127.0.0.1"  # of market data on a paper exchange where desk.toml names none
 SUPPORTED = ("binance",)  # ccxt ids that `venues` has an adapter for
 
@@ -56,9 +56,10 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
     budgets = Budgets(clock, BanFolder(home.state / "bans"))
     markets = {venue.id: Markets(venue.instruments) for venue in settings.venues.values()}
     secrets_of = {account.id: vault.get(account.secret, account.venue) for account in settings.accounts.values()}
+    _refuse_twins(secrets_of)
     return Parts(
         adapters={
-            account.id: _adapter(
+            account.id: adapter_of(
                 account,
                 settings.venues[account.venue],
                 secrets_of[account.id],
@@ -66,7 +67,7 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
                 clock,
                 chance,
                 budgets.door(
-                    _place(settings.venues[account.venue]), LIMITS, _scopes(account, secrets_of[account.id])
+                    place_of(settings.venues[account.venue]), LIMITS, scopes_of(account, secrets_of[account.id])
                 ),
             )
             for account in settings.accounts.values()
@@ -77,30 +78,41 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
                 markets[venue.id],
                 clock,
                 chance,
-                budgets.door(_place(venue), LIMITS, Scopes(exit=venue.egress or DEFAULT_EXIT)),
+                budgets.door(place_of(venue), LIMITS, Scopes(exit=venue.egress or DEFAULT_EXIT)),
             )
             for venue in settings.venues.values()
         },
         budgets=budgets,
-        keys={account: key_fingerprint(secret.api_key)[:KEY_DIGITS] for account, secret in secrets_of.items()},
+        keys={account: key_fingerprint(secret.api_key)[:FINGERPRINT_DIGITS] for account, secret in secrets_of.items()},
         leases={
-            account.id: Lease(secrets_of[account.id].api_key, _place(settings.venues[account.venue]), home.state)
+            account.id: Lease(secrets_of[account.id].api_key, place_of(settings.venues[account.venue]), home.state)
             for account in settings.accounts.values()
         },
     )
 
 
-def _place(venue: VenueSettings) -> str:
+def _refuse_twins(secrets_of: Mapping[AccountId, Secret]) -> None:
+    """Two accounts with one key are one account at the venue, and each would take the other's orders for strange."""
+    owners: dict[str, AccountId] = {}
+    for account, secret in secrets_of.items():
+        owner = owners.setdefault(key_fingerprint(secret.api_key), account)
+        if owner != account:
+            raise CannotBuild(
+                f"accounts.{account}: has the same API key as accounts.{owner}; give each its own, or remove one of them"
+            )
+
+
+def place_of(venue: VenueSettings) -> str:
     """What tells one exchange from another: where it is reached."""
     return venue.url or venue.exchange
 
 
-def _scopes(account: Account, secret: Secret) -> Scopes:
+def scopes_of(account: Account, secret: Secret) -> Scopes:
     """By what names the venue's limits know the account: whoever has one of them too shares its budget."""
     return Scopes(
         exit=account.egress,
         account=account.id,
-        key=key_fingerprint(secret.api_key)[:KEY_DIGITS],
+        key=key_fingerprint(secret.api_key)[:FINGERPRINT_DIGITS],
         uid=account.uid,
         master=account.master,
     )
@@ -147,7 +159,7 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
     return desk
 
 
-def _adapter(
+def adapter_of(
     account: Account, venue: VenueSettings, secret: Secret, markets: Markets, clock: Clock, chance: Random, door: Door
 ) -> Connect:
     """Makes the account's adapter on its worker's thread. The secret is held here and in the adapter, nowhere else (5.6)."""

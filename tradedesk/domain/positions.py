@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.orders import Fill
-from tradedesk.domain.words import AccountId, InstrumentId
+from tradedesk.domain.words import AccountId, InstrumentId, Side
 
 
 class Balance(Struct, frozen=True, kw_only=True):
@@ -37,6 +37,11 @@ class Position(Struct, frozen=True, kw_only=True):
     @property
     def avg_px(self) -> Decimal | None:
         return self.cost / self.qty if self.cost is not None and self.qty else None
+
+
+def would_open(side: Side, working: Decimal, qty: Decimal) -> bool:
+    """Whether `working` base units on one side, filled in full, add to a position of `qty` or turn it."""
+    return working > (qty if side is Side.Sell else -qty)
 
 
 def opened(account: AccountId, instrument: InstrumentId, qty: Decimal, price: Decimal | None) -> Position:

@@ -8,6 +8,7 @@ from tradedesk.domain.commands import CancelAll, PlaceOrder
 from tradedesk.domain.gate import FLATTENER
 from tradedesk.domain.money import floor_to_lot
 from tradedesk.domain.orders import Order, OrdStatus
+from tradedesk.domain.positions import would_open
 from tradedesk.domain.words import ClientOrderId, OperatorId, OrderType, Side
 from tradedesk.orders.books import MS, Books
 from tradedesk.orders.cancels import Cancels
@@ -112,7 +113,7 @@ def is_opening(books: Books, order: Order) -> bool:
     qty = position.qty if position is not None else Decimal(0)
     same_side = (o for o in books.live.values() if o.instrument == order.instrument and o.side is order.side)
     working = sum((o.leaves_qty for o in same_side), Decimal(0))
-    return working > (qty if order.side is Side.Sell else -qty)
+    return would_open(order.side, working, qty)
 
 
 def flattening(books: Books, new_id: Callable[[], ClientOrderId]) -> list[PlaceOrder]:

@@ -38,12 +38,14 @@ class Budgets:
         self._lock = threading.Lock()
         self._venues: dict[str, Budget] = {}
 
-    def door(self, place: str, limits: tuple[Limit, ...], scopes: Scopes) -> "Door":
+    def door(
+        self, place: str, limits: tuple[Limit, ...], scopes: Scopes, *, kind: "type[Door] | None" = None
+    ) -> "Door":
         """For one client of the venue at `place`: an account, or the market data. Make all of them before any is used."""
         with self._lock:
             budget = self._venues.setdefault(place, Budget(limits))
             client = budget.client(scopes)
-        return Door(budget, client, self._lock, self._clock, lambda ban: self._keep(place, ban))
+        return (kind or Door)(budget, client, self._lock, self._clock, lambda ban: self._keep(place, ban))
 
     def _keep(self, place: str, ban: Ban) -> None:
         if self._kept is not None:
@@ -208,9 +210,6 @@ class Door:
 
 class UrgentDoor(Door):
     """The way of a kill: all that it asks goes as cancels go, the looks that show what is left too."""
-
-    def __init__(self, door: Door) -> None:
-        super().__init__(door._budget, door._client, door._lock, door._clock)
 
     async def pass_(
         self,

@@ -1,0 +1,88 @@
+"""How a kill reaches the accounts: keys from the vault, each account's own exit, and one session to its venue's hosts."""
+
+from collections.abc import Iterable
+from random import SystemRandom
+from typing import cast
+
+import msgspec
+
+from tradedesk.access.lease import Lease
+from tradedesk.access.vault import Vault, VaultError
+from tradedesk.clock import Clock
+from tradedesk.config import Home, Settings
+from tradedesk.desk import build
+from tradedesk.desk.kill import Way
+from tradedesk.desk.sweeping import Closer
+from tradedesk.domain.accounts import Account, HaltLevel
+from tradedesk.domain.exits import exits_of
+from tradedesk.domain.words import AccountId
+from tradedesk.risk.kill import Task, bases_of
+from tradedesk.venues.adapter import LastCheck, Markets
+from tradedesk.venues.bans import BanFolder
+from tradedesk.venues.spot_prices import LIMITS
+from tradedesk.venues.turns import Budgets, UrgentDoor
+
+
+def tasks(
+    settings: Settings, accounts: Iterable[AccountId], level: HaltLevel, *, with_external: bool
+) -> dict[AccountId, Task]:
+    return {
+        name: Task(
+            account=name,
+            venue=settings.accounts[name].venue,
+            level=level,
+            bases=bases_of(settings.accounts[name].venue, settings.venues[settings.accounts[name].venue].instruments),
+            with_external=with_external,
+        )
+        for name in accounts
+    }
+
+
+def ways(
+    settings: Settings, accounts: Iterable[AccountId], vault: Vault, clock: Clock, home: Home, *, places_orders: bool
+) -> dict[AccountId, Way | str]:
+    """By account, how it is reached; or a sentence saying why it cannot be. Reads the keys, all of them, now.
+
+    What only cancels goes by the account's cancel-only key where it has one. `places_orders`: the key that trades, and
+    its lease.
+    """
+    budgets = Budgets(clock, BanFolder(home.state / "bans"))
+    found = {
+        name: _way(settings.accounts[name], settings, vault, clock, home, budgets, places_orders=places_orders)
+        for name in accounts
+    }
+    budgets.recall()
+    return found
+
+
+def _way(
+    account: Account,
+    settings: Settings,
+    vault: Vault,
+    clock: Clock,
+    home: Home,
+    budgets: Budgets,
+    *,
+    places_orders: bool,
+) -> Way | str:
+    venue = settings.venues[account.venue]
+    if venue.exchange not in build.SUPPORTED:
+        return f"there is no adapter for {venue.exchange!r}"
+    entry = account.secret if places_orders else account.cancel_secret or account.secret
+    try:
+        secret = vault.get(entry, account.venue)
+    except VaultError as error:
+        return str(error)
+    markets = Markets(venue.instruments if places_orders else ())
+    leaving = {exit_: msgspec.structs.replace(account, egress=exit_) for exit_ in exits_of(account)}
+    doors = {
+        exit_: budgets.door(build.place_of(venue), LIMITS, build.scopes_of(each, secret), kind=UrgentDoor)
+        for exit_, each in leaving.items()
+    }
+
+    def connect(exit_: str, last_check: LastCheck) -> Closer:
+        made = build.adapter_of(leaving[exit_], venue, secret, markets, clock, SystemRandom(), doors[exit_])(last_check)
+        return cast(Closer, made)  # of a real venue, which tells its quotes too
+
+    lease = Lease(secret.api_key, build.place_of(venue), home.state) if places_orders else None
+    return Way(connect=connect, entry=entry, lease=lease)
