@@ -121,10 +121,10 @@ class ScriptedVenue:
 
         self._on_loop(told)
 
-    def was_called(self, call: str, within_s: float = WITHIN_S) -> bool:
-        """Wait until the call has arrived; whether it has."""
+    def was_called(self, call: str, within_s: float = WITHIN_S, *, times: int = 1) -> bool:
+        """Wait until the call has arrived so often; whether it has."""
         with self._called:
-            return self._called.wait_for(lambda: call in self.calls, within_s)
+            return self._called.wait_for(lambda: self.calls.count(call) >= times, within_s)
 
     def _on_loop(self, work: Callable[[], None]) -> None:
         assert self._loop is not None
