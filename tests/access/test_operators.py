@@ -13,8 +13,8 @@ def an_operator(name="desk1", roles="trader", accounts="acme", uid=None):
 
 TRADING = {Verb.Place, Verb.Amend, Verb.Cancel, Verb.CancelAll}
 ALLOWED = {
-    "trader": TRADING | {Verb.Halt, Verb.Acknowledge, Verb.Settle},
-    "risk": {Verb.SetLimits, Verb.Halt, Verb.Rearm, Verb.Acknowledge, Verb.Settle},
+    "trader": TRADING | {Verb.Halt, Verb.Acknowledge, Verb.Settle, Verb.GoLive},
+    "risk": {Verb.SetLimits, Verb.Halt, Verb.Rearm, Verb.Acknowledge, Verb.Settle, Verb.GoLive, Verb.Approve},
     "support": set(),
     "": set(),
 }

@@ -301,6 +301,11 @@ def write_rows(path: Path, key: UnlockedKey, rows: tuple[_Row, ...]) -> None:
     )
     checksum = hashlib.sha256(content).hexdigest()
     text = msgspec.json.encode(_File(checksum=checksum, content=msgspec.Raw(content)))
+    write_private(path, text)
+
+
+def write_private(path: Path, text: bytes) -> None:
+    """Replace a file of mode 0600, whole or not at all. The caller holds its lock. Raises VaultError."""
     temporary = path.with_name(
         f".{path.name}.new"
     )  # one name, written under the lock: what a crash left is written over
@@ -314,7 +319,7 @@ def write_rows(path: Path, key: UnlockedKey, rows: tuple[_Row, ...]) -> None:
         temporary.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise VaultError(f"{path}: cannot be written ({error.strerror}); the vault is as it was before") from None
+        raise VaultError(f"{path}: cannot be written ({error.strerror}); it is as it was before") from None
 
 
 def _sync_folder(folder: Path) -> None:
@@ -327,7 +332,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _read(path: Path) -> _Content:
     """The file's content, whole and within bounds; nothing of it is proved to be ours yet."""
-    text = _read_private(path, _MAX_VAULT_FILE)
+    text = read_private(path, _MAX_VAULT_FILE)
     damaged = VaultError(f"{path} is damaged or is no vault; {_RESTORE}")
     try:
         file = msgspec.json.decode(text, type=_File)
@@ -347,13 +352,17 @@ def _read(path: Path) -> _Content:
 
 
 def _within_bounds(path: Path, content: _Content) -> _Content:
-    kdf = content.kdf
+    check_kdf(path, content.kdf)
+    return content
+
+
+def check_kdf(path: Path, kdf: Kdf) -> None:
+    """Raises VaultError for a derivation that is weaker than our floor or so heavy that it would hang us."""
     parts = ("iterations", "memory_kib", "lanes")
     is_weak = len(kdf.salt) != 16 or any(getattr(kdf, part) < getattr(_FLOOR, part) for part in parts)
     is_absurd = any(getattr(kdf, part) > getattr(_CEILING, part) for part in parts)
     if kdf.name != _FLOOR.name or is_weak or is_absurd:
         raise VaultError(f"{path} asks for a key derivation that is too weak or too heavy to be ours; {_RESTORE}")
-    return content
 
 
 def read_passphrase_file(path: Path) -> str:
@@ -365,7 +374,7 @@ def read_passphrase_file(path: Path) -> str:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     is_credential = folder is not None and path.parent == Path(folder)
     try:
-        text = _read_private(path, _MAX_PASSPHRASE_FILE, is_credential=is_credential).decode()
+        text = read_private(path, _MAX_PASSPHRASE_FILE, is_credential=is_credential).decode()
     except UnicodeDecodeError:
         text = ""
     words = text.rstrip("\r\n")
@@ -374,7 +383,7 @@ def read_passphrase_file(path: Path) -> str:
     return words
 
 
-def _read_private(path: Path, limit: int, *, is_credential: bool = False) -> bytes:
+def read_private(path: Path, limit: int, *, is_credential: bool = False) -> bytes:
     """Raises VaultError unless `path` is a file of ours that nobody else may read, of at most `limit` bytes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)  # a pipe of that name must not hang us

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, OperatorId
 
 EVERY_ACCOUNT = "*"
@@ -30,6 +31,9 @@ class Verb(StrEnum):
     Rearm = "rearm"
     Acknowledge = "acknowledge"
     Settle = "settle"
+    GoLive = "go-live"
+    AcceptKeyRisk = "accept-key-risk"
+    Approve = "approve"
 
 
 class Operator(Struct, frozen=True, kw_only=True):
@@ -38,11 +42,18 @@ class Operator(Struct, frozen=True, kw_only=True):
     name: OperatorId
     roles: frozenset[Role]
     accounts: frozenset[str]  # account ids, or "*" for every account
-    uid: int | None  # of the machine's user who may act under this name; None: whoever may open the control socket
+    uid: int | None  # of the machine's user who may act under this name; None: the user the desk runs as
+    sees: frozenset[str] | None = None  # as `accounts`: whose events they are sent; None: those of `accounts`
 
     def has(self, account: AccountId | None) -> bool:
         """Whether `account` is one of theirs; None is the whole desk, which only "*" covers."""
         return EVERY_ACCOUNT in self.accounts or (account is not None and account in self.accounts)
+
+    @property
+    def seen(self) -> frozenset[str] | None:
+        """The accounts whose events they are sent; None is every one."""
+        sees = self.accounts if self.sees is None else self.sees
+        return None if EVERY_ACCOUNT in sees else sees
 
 
 SYSTEM_RISK = Operator(name=OperatorId("system:risk"), roles=frozenset(), accounts=frozenset({EVERY_ACCOUNT}), uid=None)
@@ -57,6 +68,9 @@ _ROLES: dict[Verb, tuple[Role, ...]] = {
     Verb.Rearm: (Role.Risk,),
     Verb.Acknowledge: (Role.Trader, Role.Risk),
     Verb.Settle: (Role.Trader, Role.Risk),
+    Verb.GoLive: (Role.Trader, Role.Risk),  # where it counts, a second person with the risk role approves
+    Verb.Approve: (Role.Risk,),
+    Verb.AcceptKeyRisk: (Role.Risk,),
 }
 _SYSTEM_RISK_VERBS = frozenset({Verb.Halt, Verb.Cancel, Verb.CancelAll})  # it reduces, it never adds
 
@@ -96,11 +110,31 @@ def may_rearm(operator: Operator, account: AccountId | None, *, halted_by: Opera
     return None
 
 
-def operator_for(name: str | None, peer_uid: int, operators: Iterable[Operator]) -> Operator | str:
+def may_approve(
+    operator: Operator, account: AccountId | None, *, asked_by: OperatorId, is_about_a_breach: bool
+) -> str | None:
+    """Whether `operator` may be the second person of what `asked_by` asked for on `account` (None: the whole desk).
+
+    It takes the risk role, never the one who asked, and of a breach never somebody who trades the account.
+    """
+    refused = may(operator, Verb.Approve, account)
+    if refused is not None:
+        return refused
+    if operator.name == asked_by:
+        return f"{operator.name} asked for this; somebody else with the role risk must approve it"
+    if is_about_a_breach and Role.Trader in operator.roles:
+        where = account if account is not None else "the desk"
+        return (
+            f"{operator.name} trades {where} and may not approve the end of a breach there; another risk manager must"
+        )
+    return None
+
+
+def operator_for(name: str | None, peer_uid: int, operators: Iterable[Operator], *, desk_uid: int) -> Operator | str:
     """Who acts when a process of user `peer_uid` connects as `name`, or the sentence saying why nobody does.
 
-    Without a name it is the one operator whose uid is the peer's. With a name, an operator that has a uid answers
-    to that user alone.
+    Without a name it is the one operator whose uid is the peer's. An operator with a uid answers to that user alone,
+    one without to `desk_uid`, the user the desk runs as. Passphrases come on top of this.
     """
     known = {operator.name: operator for operator in operators}
     if name is None:
@@ -109,10 +143,17 @@ def operator_for(name: str | None, peer_uid: int, operators: Iterable[Operator])
     if found is None:
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
-        return f"--operator {name}: no such operator in desk.toml; {hint}"
+        return f"--operator {clean(name, 40)}: no such operator in desk.toml; {hint}"
     if found.uid is not None and found.uid != peer_uid:
         return f"--operator {name}: belongs to user id {found.uid}, and you are {peer_uid}; act under your own name"
+    if found.uid is None and peer_uid != desk_uid:
+        return f"--operator {name}: has no uid in desk.toml, so it answers only to user id {desk_uid}, and you are {peer_uid}"
     return found
+
+
+def peers(operators: Iterable[Operator], desk_uid: int) -> frozenset[int]:
+    """The machine's users who have any business at the control socket."""
+    return frozenset({desk_uid, *(operator.uid for operator in operators if operator.uid is not None)})
 
 
 def _operator_of(peer_uid: int, known: dict[OperatorId, Operator]) -> Operator | str:

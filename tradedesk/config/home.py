@@ -37,6 +37,11 @@ class Home(Struct, frozen=True, kw_only=True):
         return self.config.parent / "passphrase"
 
     @property
+    def operators(self) -> Path:
+        """The hashes of the operators' passphrases (0600)."""
+        return self.config.parent / "operators"
+
+    @property
     def control_socket(self) -> Path:
         return self.sockets / "control.sock"
 
@@ -53,7 +58,7 @@ class Home(Struct, frozen=True, kw_only=True):
         if len(os.fsencode(self.state / "control.sock")) <= MAX_SOCKET_PATH:
             return self.state
         digest = hashlib.blake2b(os.fsencode(self.state), digest_size=8).hexdigest()
-        return Path(f"/tmp/tradedesk-{os.getuid()}-{digest}")  # noqa: S108 `private_folder` checks whose it is
+        return Path(f"/tmp/tradedesk-{_owner(self.state)}-{digest}")  # noqa: S108 `private_folder` checks whose it is
 
 
 def find_home(environ: Mapping[str, str], config: Path | None = None) -> Home:
@@ -71,8 +76,19 @@ def find_home(environ: Mapping[str, str], config: Path | None = None) -> Home:
     return folders if config is None else msgspec.structs.replace(folders, config=config.expanduser().resolve())
 
 
-def private_folder(path: Path) -> Path:
-    """Make `path` a folder of this user's alone. Raises ConfigError if somebody else's stands there."""
+def _owner(state: Path) -> int:
+    """Whose desk this is: another user's, where an operator comes from an account of their own."""
+    try:
+        return state.stat().st_uid
+    except OSError:
+        return os.getuid()
+
+
+def private_folder(path: Path, *, is_passable: bool = False) -> Path:
+    """Make `path` a folder of this user's alone. Raises ConfigError if somebody else's stands there.
+
+    `is_passable`: others may reach through it what they know the name of, and may open; they cannot list it.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
@@ -82,6 +98,7 @@ def private_folder(path: Path) -> Path:
         ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ConfigError([f"{path}: is not a folder of yours; have its owner remove it, or set TRADEDESK_HOME"])
-    if found.st_mode & 0o077:
-        path.chmod(0o700)
+    wanted = 0o711 if is_passable else 0o700
+    if stat.S_IMODE(found.st_mode) & 0o077 != wanted & 0o077:
+        path.chmod(wanted)
     return path

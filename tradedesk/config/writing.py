@@ -15,8 +15,7 @@ from tradedesk.domain.money import plain
 
 def render(settings: Settings) -> str:
     """The desk.toml that `parse` reads as `settings`. What has its default is left out."""
-    desk = {"name": settings.desk.name, "reporting_currency": settings.desk.reporting_currency}
-    tables = [_table(("desk",), desk)]
+    tables = [_table(("desk",), _set_fields(settings.desk))]
     for venue in settings.venues.values():
         tables.append(_table(("venues", venue.id), _set_fields(venue, leave_out=("id",))))
     for account in settings.accounts.values():

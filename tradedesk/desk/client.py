@@ -16,13 +16,22 @@ class DeskAway(Exception):
     """There is no desk to talk to, or it will not talk to us. The text is a sentence for the operator."""
 
 
-class RemoteControl:
-    """Commands to a running desk. One exchange at a time; a desk answers at once, since it waits for no venue itself."""
+class NeedsPassphrase(DeskAway):
+    """The desk is there and would let this operator in with the right passphrase."""
 
-    def __init__(self, path: Path, operator: OperatorId | None) -> None:
+
+class RemoteControl:
+    """Commands to a running desk. One exchange at a time; a desk answers at once, since it waits for no venue itself.
+
+    The passphrase is kept for as long as the program runs, so that a desk that was started again is found again.
+    """
+
+    def __init__(self, path: Path, operator: OperatorId | None, passphrase: str | None = None) -> None:
         """Connects. Raises DeskAway."""
         self._path = path
         self._operator = operator
+        self._passphrase = passphrase
+        self._is_locked = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._pending = b""
@@ -41,6 +50,33 @@ class RemoteControl:
         with contextlib.suppress(DeskAway):  # the view says that the desk is away
             self._exchange(wire.AskPreview(command=command, request_id=request_id))
 
+    def lock(self) -> None:
+        """Have the desk take halts only, until `unlock`, over a restart of the desk too."""
+        self._is_locked = True
+        with contextlib.suppress(DeskAway):  # told when it is there again
+            self._exchange(wire.Lock())
+
+    def unlock(self, passphrase: str) -> str | None:
+        """None if everything goes again, else why not. Takes as long as proving a passphrase does."""
+        try:
+            reply = self._exchange(wire.Unlock(passphrase=passphrase))
+        except DeskAway as away:
+            return str(away)
+        if not isinstance(reply, wire.Noted):
+            return reply.reason if isinstance(reply, wire.Failed) else "the desk gave no usable answer"
+        self._is_locked = False
+        return None
+
+    def follow(self) -> bytes | str:
+        """The line that begins a stream of this operator's on a connection of its own, or why there is none now."""
+        try:
+            reply = self._exchange(wire.AskStream())
+        except DeskAway as away:
+            return str(away)
+        if not isinstance(reply, wire.Ticket):
+            return reply.reason if isinstance(reply, wire.Failed) else "the desk gave no usable answer"
+        return wire.encoder.encode(wire.Follow(ticket=reply.ticket)) + b"\n"
+
     def close(self) -> None:
         with self._lock:
             self._drop()
@@ -50,6 +86,11 @@ class RemoteControl:
         connection.settimeout(TIMEOUT_S)
         try:
             connection.connect(str(self._path))
+        except PermissionError:
+            connection.close()
+            raise DeskAway(
+                f"{self._path}: not allowed; have your user id put into desk.toml, operators.NAME.uid"
+            ) from None
         except OSError:
             connection.close()
             raise DeskAway(
@@ -57,15 +98,19 @@ class RemoteControl:
             ) from None
         self._socket, self._pending = connection, b""
         try:
-            reply = self._talk(wire.Hello(operator=self._operator))
+            reply = self._talk(wire.Hello(operator=self._operator, passphrase=self._passphrase))
         except DeskAway:
             raise DeskAway(
                 f"a desk listens at {self._path} and does not answer; if its process hangs, "
                 "end it and start it again with `tradedesk run`: it knows its orders and its halts"
             ) from None
         if isinstance(reply, wire.Welcome):
+            if self._is_locked:
+                self._talk(wire.Lock())
             return reply
         self._drop()
+        if isinstance(reply, wire.Failed) and reply.wants_passphrase:
+            raise NeedsPassphrase(reply.reason)
         raise DeskAway(reply.reason if isinstance(reply, wire.Failed) else "the desk gave no usable answer")
 
     def _exchange(self, ask: wire.Ask) -> wire.Reply:

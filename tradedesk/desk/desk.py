@@ -5,7 +5,7 @@ import contextlib
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from random import Random
 
@@ -15,13 +15,20 @@ from msgspec import Struct
 from tradedesk import __version__, log
 from tradedesk.access.lease import Lease
 from tradedesk.access.operators import Operator, Role, operator_for
+from tradedesk.access.passphrases import Passphrases
+from tradedesk.accounts.admission import VenueAccounts
 from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.accounts.worker import Worker
 from tradedesk.clock import Clock
-from tradedesk.config import Home, Settings
+from tradedesk.config import Home, Settings, private_folder
+from tradedesk.desk.approvals import Approvals
+from tradedesk.desk.door import Door, Shut
+from tradedesk.desk.halting import Halting
 from tradedesk.desk.hub import Hub, HubFeed
 from tradedesk.desk.office import Control, Office
-from tradedesk.desk.sockets import serve_control, serve_readers
+from tradedesk.desk.sockets import lens_of, serve_control, serve_readers
+from tradedesk.desk.trail import Trail
+from tradedesk.desk.vitals import VitalSigns
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.alerts import Alert, Severity
@@ -33,6 +40,7 @@ from tradedesk.risk.halts import HaltLatch
 from tradedesk.risk.monitor import RiskMonitor
 from tradedesk.venues.adapter import Adapter, LastCheck
 from tradedesk.venues.turns import Budgets
+from tradedesk.views.lens import EVERYTHING
 from tradedesk.views.replica import Replica
 
 HEARTBEAT_S = 1.0
@@ -88,6 +96,7 @@ class Desk:
                 roles=frozenset(Role(role) for role in found.roles),
                 accounts=frozenset(found.accounts),
                 uid=found.uid,
+                sees=None if found.sees is None else frozenset(found.sees),
             )
             for name, found in settings.operators.items()
         }
@@ -97,6 +106,7 @@ class Desk:
         self._agree_on_halts(replica)
         self._feeds: dict[VenueId, FeedHost] = {venue: feed(self.emit) for venue, feed in parts.feeds.items()}
         damaged = store.damaged()
+        venue_accounts = VenueAccounts()
 
         def made(account: Account) -> Worker:
             return Worker(
@@ -113,24 +123,42 @@ class Desk:
                 log=self._log,
                 damage=damaged.get(account.id) or damaged.get(None),
                 lease=parts.leases.get(account.id),
+                claim=lambda uid: venue_accounts.claim(_place(settings, account), uid, account.id),
             )
 
         riskiest_first = sorted(settings.accounts, key=partial(_at_stake, replica), reverse=True)
         self._budgets = parts.budgets
         self._banned: frozenset[str] = frozenset()  # exits of which an alert stands
+        self._vitals = VitalSigns(self.emit, clock)
         if parts.budgets is not None:
             parts.budgets.recall()
             parts.budgets.look_first(riskiest_first)
         self._workers: dict[AccountId, Supervisor] = {
-            account: Supervisor(account, partial(made, settings.accounts[account]), self._worker_hangs, self._log)
+            account: Supervisor(account, partial(made, settings.accounts[account]), self._worker_hangs, self._worker_strained, self._log)
             for account in riskiest_first
         }
+        self._trail = Trail(self.emit, clock)
+        self._approvals = Approvals(replica.approvals.values(), self.emit, clock)
+        self._door = Door(
+            self.operators,
+            Passphrases(home.operators),
+            desk_uid=os.getuid(),
+            trail=self._trail,
+            emit=self.emit,
+            clock=clock,
+            log=self._log,
+        )
         self.office = Office(
             workers=self._workers,
+            operators=self.operators,
             replica=replica,
-            latch=self.latch,
+            halting=Halting(
+                workers=self._workers, latch=self.latch, emit=self.emit, soon=self._soon, clock=clock, log=self._log
+            ),
+            approvals=self._approvals,
+            takes_two=settings.desk.approvals,
+            trail=self._trail,
             emit=self.emit,
-            soon=self._soon,
             clock=clock,
             log=self._log,
         )
@@ -171,16 +199,47 @@ class Desk:
         self._store.close()
         self.latch.close()
 
-    def control(self, operator: Operator) -> Control:
-        return Control(self.office, operator, self._hub.publish, self._clock)
+    def sign_in(self, name: str | None, passphrase: str | None = None) -> Operator | Shut:
+        """Who acts at a screen in this process. Takes as long as proving a passphrase does; not for the desk thread."""
+        loop = self._loop
+        if loop is None:
+            return Shut(reason="the desk is not running")
+        return asyncio.run_coroutine_threadsafe(self._door.admit(name, passphrase, os.getuid()), loop).result()
 
-    def open_feed(self) -> HubFeed:
-        feed = self._hub.open_feed()
+    def control(self, operator: Operator) -> Control:
+        """The write side of this desk under the operator's name."""
+
+        def unlocks(passphrase: str) -> str | None:
+            found = self.sign_in(operator.name, passphrase)
+            return found.reason if isinstance(found, Shut) else None
+
+        return Control(self.office, operator, self._hub.publish, self._clock, unlocks)
+
+    def has_passphrase(self, operator: Operator) -> bool:
+        loop = self._loop
+        if loop is None:
+            return False
+        return asyncio.run_coroutine_threadsafe(self._door.has_passphrase(operator), loop).result() is True
+
+    @contextlib.contextmanager
+    def attached(self, operator: Operator) -> Iterator[None]:
+        """While a screen of this process acts under the operator's name."""
+        is_recorded = self._trail.attached(operator.name, os.getuid())
+        try:
+            yield
+        finally:
+            if is_recorded:
+                self._trail.left(operator.name, os.getuid())
+
+    def open_feed(self, operator: Operator | None = None) -> HubFeed:
+        """The stream of this desk, as far as the operator may see it."""
+        feed = self._hub.open_feed(EVERYTHING if operator is None else lens_of(operator))
         self._wake()
         return feed
 
     def who(self, name: OperatorId | None, uid: int) -> Operator | str:
-        return operator_for(name, uid, self.operators.values())
+        """Who a user of this machine is, passphrases apart."""
+        return operator_for(name, uid, self.operators.values(), desk_uid=os.getuid())
 
     # -- events, from any thread ----------------------------------------------------------------------------------------
 
@@ -239,6 +298,14 @@ class Desk:
             at=self._clock.now(),
         )
         self.emit(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
+
+    def _worker_strained(self, account: AccountId, text: str | None) -> None:
+        key, now = f"worker-load:{account}", self._clock.now()
+        if text is None:
+            self.emit(ev.AlertEnded(at=now, source="desk", key=key))
+            return
+        alert = Alert(key=key, rule="worker-load", severity=Severity.Warning, account=account, text=text, at=now)
+        self.emit(ev.AlertRaised(at=now, source="desk", alert=alert))
 
     def _tell_bans(self) -> None:
         """An alert for each exit that a venue has banned, until the ban ends (F27)."""
@@ -379,13 +446,18 @@ class Desk:
         paths = (self.home.read_socket, self.home.control_socket)
         for path in paths:  # the journal's lock is ours, so what lies there was left by a desk that died
             path.unlink(missing_ok=True)
-        readers = await serve_readers(self.home.read_socket, self._hub, self._log)
+        group = self.settings.desk.read_group
+        if group is not None or len(self._door.peers) > 1:  # else nobody but our own user has business there
+            private_folder(self.home.sockets, is_passable=True)
+        readers = await serve_readers(self.home.read_socket, self._hub, self._log, group=group)
         control = await serve_control(
             self.home.control_socket,
             office=self.office,
             hub=self._hub,
-            who=self.who,
+            door=self._door,
+            trail=self._trail,
             desk_name=self.settings.desk.name,
+            idle_lock_minutes=self.settings.desk.idle_lock_minutes,
             clock=self._clock,
             log=self._log,
         )
@@ -400,7 +472,9 @@ class Desk:
                     for worker in self._workers.values():
                         worker.look(elapsed)
                 looked_at = elapsed
+                self._vitals.look()
                 self._tell_bans()
+                self._approvals.expire()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
             self._hub.drain()
@@ -408,8 +482,15 @@ class Desk:
             self._loop = None
             readers.close()
             control.close()
+            self._door.close()
             for path in paths:
                 path.unlink(missing_ok=True)
+
+
+def _place(settings: Settings, account: Account) -> str:
+    """What tells one exchange from another, for accounts that may be one there: where it is reached."""
+    venue = settings.venues.get(account.venue)
+    return account.venue if venue is None else venue.url or venue.exchange
 
 
 def _at_stake(replica: Replica, account: AccountId) -> tuple[int, int]:

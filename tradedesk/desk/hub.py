@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tradedesk.bus import Inbox
 from tradedesk.domain.events import BookFrame, CandleFrame, Event, TapeFrame
 from tradedesk.views.feed import Numbered, Update, encoder
+from tradedesk.views.lens import EVERYTHING, Lens
 from tradedesk.views.replica import Replica, Snapshot
 
 EVENTS = 200_000  # waiting for the desk thread; market frames are left out from half of it on
@@ -19,8 +20,10 @@ FRAMES = (BookFrame, TapeFrame, CandleFrame)
 class HubFeed:
     """A reader in this process. `take` and `close` belong to the reader's thread."""
 
-    def __init__(self, hub: "Hub") -> None:
+    def __init__(self, hub: "Hub", lens: Lens) -> None:
         self._hub = hub
+        self.lens = lens
+        self.number = 0  # of its stream, which leaves out what the lens does not show; the hub's to count
         self.inbox: Inbox[Update] = Inbox(UPDATES)
         self.wants_snapshot = True  # the hub sees to it at its next drain
         self._is_blind = True  # until the snapshot is there
@@ -43,6 +46,15 @@ class HubFeed:
         self._hub.close_feed(self)
 
 
+class Stream:
+    """One numbered stream to sockets: every event that its lens shows, to everybody who reads through the same."""
+
+    def __init__(self, lens: Lens, number: int) -> None:
+        self.lens = lens
+        self.number = number
+        self.writers: tuple[Callable[[bytes], None], ...] = ()
+
+
 class Hub:
     def __init__(self, replica: Replica, wake: Callable[[], None], on_overflow: Callable[[], None]) -> None:
         """`wake` nudges the desk thread; `on_overflow` is told, once, that an event could not be kept: the desk must end."""
@@ -51,7 +63,7 @@ class Hub:
         self._inbox: Inbox[Event] = Inbox(EVENTS, wake)
         self._on_overflow = on_overflow
         self._feeds: tuple[HubFeed, ...] = ()
-        self._writers: tuple[Callable[[bytes], None], ...] = ()
+        self._streams: tuple[Stream, ...] = ()  # those with a reader
         self._lock = threading.Lock()
 
     def publish(self, event: Event) -> None:
@@ -62,8 +74,8 @@ class Hub:
         if not self._inbox.offer(event) and not was_cut:
             self._on_overflow()
 
-    def open_feed(self) -> HubFeed:
-        feed = HubFeed(self)
+    def open_feed(self, lens: Lens = EVERYTHING) -> HubFeed:
+        feed = HubFeed(self, lens)
         with self._lock:
             self._feeds = (*self._feeds, feed)
         return feed
@@ -76,30 +88,35 @@ class Hub:
 
     def drain(self) -> None:
         """Number, fold and pass on what has arrived, and give a snapshot to every feed that wants one."""
-        snapshot: Snapshot | None = None
         for feed in self._feeds:
             if feed.wants_snapshot and not feed.inbox.is_cut:
-                snapshot = snapshot or self.replica.snapshot(self.number)
+                feed.number = self.number
                 feed.wants_snapshot = False
-                feed.inbox.offer(snapshot)
+                feed.inbox.offer(feed.lens.of(self.replica, self.number))
         for event in self._inbox.take():
             self.number += 1
             self.replica.apply(event)
-            numbered = Numbered(self.number, event)
             for feed in self._feeds:
-                if not feed.wants_snapshot:
-                    feed.inbox.offer(numbered)
-            if self._writers:
-                line = encoder.encode(numbered) + b"\n"
-                for write in self._writers:
-                    write(line)
+                if not feed.wants_snapshot and feed.lens.shows(event, self.replica):
+                    feed.number += 1
+                    feed.inbox.offer(Numbered(feed.number, event))
+            for stream in self._streams:
+                if stream.lens.shows(event, self.replica):
+                    stream.number += 1
+                    line = encoder.encode(Numbered(stream.number, event)) + b"\n"
+                    for write in stream.writers:
+                        write(line)
 
-    def snapshot_line(self) -> bytes:
-        """Where a reader on a socket begins; everything drained after it follows with the next number."""
-        return encoder.encode(self.replica.snapshot(self.number)) + b"\n"
-
-    def add_writer(self, write: Callable[[bytes], None]) -> None:
-        self._writers = (*self._writers, write)
+    def add_writer(self, write: Callable[[bytes], None], lens: Lens = EVERYTHING) -> None:
+        """Write a snapshot, and then every event that is drained after it with the next number."""
+        stream = next((stream for stream in self._streams if stream.lens == lens), None)
+        if stream is None:
+            stream = Stream(lens, self.number)
+            self._streams = (*self._streams, stream)
+        stream.writers = (*stream.writers, write)
+        write(encoder.encode(lens.of(self.replica, stream.number)) + b"\n")
 
     def remove_writer(self, write: Callable[[bytes], None]) -> None:
-        self._writers = tuple(other for other in self._writers if other is not write)
+        for stream in self._streams:
+            stream.writers = tuple(other for other in stream.writers if other is not write)
+        self._streams = tuple(stream for stream in self._streams if stream.writers)

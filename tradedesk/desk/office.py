@@ -1,24 +1,30 @@
 """The office: who may do what, and where a command goes. The one implementation of DeskControl inside a desk."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 
 import msgspec
 
-from tradedesk.access.operators import SYSTEM_PREFIX, Operator, Verb, may, may_rearm
+from tradedesk.access.operators import SYSTEM_PREFIX, Operator, Verb, may, may_approve, may_rearm
 from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.accounts.worker import Preview, ReconcileNow
 from tradedesk.clock import Clock
+from tradedesk.desk.approvals import Approvals, Question, command_of
+from tradedesk.desk.halting import Halting, scope_of
+from tradedesk.desk.trail import Trail
 from tradedesk.domain import events as ev
-from tradedesk.domain.accounts import Halt
+from tradedesk.domain.accounts import Mode
 from tradedesk.domain.commands import (
+    AcceptKeyRisk,
     AcknowledgeAlert,
     AmendOrder,
+    Approve,
     CancelAll,
     CancelOrder,
     Command,
+    GoLive,
     HaltTrading,
     NotSubmitted,
     PlaceOrder,
@@ -31,8 +37,6 @@ from tradedesk.domain.commands import (
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, RequestId
 from tradedesk.log import Log
-from tradedesk.orders.messages import HaltEnded, HaltNow
-from tradedesk.risk.halts import HaltLatch, is_weaker
 from tradedesk.views.replica import Replica
 
 VERBS: dict[type, Verb] = {
@@ -45,9 +49,12 @@ VERBS: dict[type, Verb] = {
     AcknowledgeAlert: Verb.Acknowledge,
     Reconcile: Verb.Cancel,
     Settle: Verb.Settle,
+    GoLive: Verb.GoLive,
+    Approve: Verb.Approve,
+    AcceptKeyRisk: Verb.AcceptKeyRisk,
 }
 LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
-MAX_REASON = 256  # characters of a halt's or a re-arm's
+MAX_REASON = 256  # characters
 MAX_NOTE = 500
 _ID = re.compile(r"[A-Za-z0-9._:/-]{1,36}", re.ASCII)  # what venues take as a client order id
 _DIGITS = 18  # on either side of the point: what a typed number may have (F84)
@@ -56,26 +63,32 @@ _DIGITS = 18  # on either side of the point: what a typed number may have (F84)
 class Office:
     """Authorises and routes. `submit` and `preview` may be called from any thread and never wait for a venue.
 
-    `soon` runs a function on the desk thread: there, and only there, a halt is latched and lifted. Of the replica, which
-    is the desk thread's, single rows are looked up: they are frozen.
+    Of the replica, which is the desk thread's, single rows are looked up: they are frozen.
     """
 
     def __init__(
         self,
         *,
         workers: Mapping[AccountId, Supervisor],
+        operators: Mapping[OperatorId, Operator],
         replica: Replica,
-        latch: HaltLatch,
+        halting: Halting,
+        approvals: Approvals,
+        takes_two: Iterable[str],
+        trail: Trail,
         emit: Callable[[ev.Event], None],
-        soon: Callable[[Callable[[], None]], None],
         clock: Clock,
         log: Log,
     ) -> None:
+        """`takes_two`: the kinds of approval that desk.toml asks for."""
         self._workers = workers
+        self._operators = operators
         self._replica = replica
-        self._latch = latch
+        self._halting = halting
+        self._approvals = approvals
+        self._takes_two = frozenset(takes_two)
+        self._trail = trail
         self._emit = emit
-        self._soon = soon
         self._clock = clock
         self._log = log
 
@@ -83,7 +96,10 @@ class Office:
         """Take a command under the operator's own name, whatever name it came with."""
         account = getattr(command, "account", None)
         if account is not None and account not in self._workers:
-            return NotSubmitted(reason=self._unknown(account))
+            return NotSubmitted(reason=self._unknown(operator, account))
+        if isinstance(command, Approve):
+            asked = self._approvals.find(command.id)
+            account = asked.account if asked is not None else self._any_of(operator)
         if isinstance(command, AcknowledgeAlert):
             row = self._replica.alerts.get(command.key)
             if row is None:
@@ -93,16 +109,23 @@ class Office:
             account = row.alert.account if row.alert.account is not None else self._any_of(operator)
         is_everywhere = isinstance(command, CancelAll) and account is None
         refusal = None if is_everywhere else may(operator, VERBS[type(command)], account)
-        refusal = refusal or self._unusable(command)
         if refusal is not None:
-            self._log.warning("command_refused", operator=operator.name, command=type(command).__name__, why=refusal)
+            return self._refused(operator, command, account, refusal)
+        refusal = self._unusable(command)
+        if refusal is None and isinstance(command, PlaceOrder | AmendOrder):
+            refusal = self._not_live_yet(command.account)
+        if refusal is not None:
             return NotSubmitted(reason=refusal)
         command = msgspec.structs.replace(command, operator=operator.name)
         match command:
             case HaltTrading():
-                return self._stop_trading(command)
+                return self._halting.stop(command)
             case Rearm():
                 return self._rearm(operator, command)
+            case GoLive():
+                return self._go_live(operator, command)
+            case Approve():
+                return self._approve(operator, command)
             case AcknowledgeAlert():
                 self._emit(
                     ev.AlertAcknowledged(
@@ -116,6 +139,13 @@ class Office:
                 return Submitted()
             case Reconcile():
                 return self._post(command.account, ReconcileNow())
+            case AcceptKeyRisk():
+                reason = clean(command.reason, MAX_REASON)
+                if not reason.strip():
+                    return NotSubmitted(
+                        reason="accepting a key that can move money needs a reason; it is kept in the audit trail"
+                    )
+                return self._post(command.account, msgspec.structs.replace(command, reason=reason))
             case CancelAll():
                 return self._cancel_all(operator, command)
             case _:
@@ -143,8 +173,10 @@ class Office:
     def preview(self, operator: Operator, command: PlaceOrder, request_id: RequestId) -> NotSubmitted | None:
         """Ask the account's Gate; the answer is a PreviewMade event. A reason if it could not even be asked."""
         if command.account not in self._workers:
-            return NotSubmitted(reason=self._unknown(command.account))
-        refusal = may(operator, Verb.Place, command.account) or self._unusable(command)
+            return NotSubmitted(reason=self._unknown(operator, command.account))
+        refusal = (
+            may(operator, Verb.Place, command.account) or self._unusable(command) or self._not_live_yet(command.account)
+        )
         if refusal is not None:
             return NotSubmitted(reason=refusal)
         answer = self._post(command.account, Preview(command=command, request_id=request_id))
@@ -153,7 +185,15 @@ class Office:
     def _post(
         self,
         account: AccountId,
-        message: PlaceOrder | AmendOrder | CancelOrder | CancelAll | Settle | Preview | ReconcileNow,
+        message: PlaceOrder
+        | AmendOrder
+        | CancelOrder
+        | CancelAll
+        | Settle
+        | AcceptKeyRisk
+        | SwitchExit
+        | Preview
+        | ReconcileNow,
     ) -> Submitted | NotSubmitted:
         worker = self._workers[account]
         if not worker.is_open:
@@ -164,80 +204,114 @@ class Office:
             return NotSubmitted(reason=f"account {account} has too many commands waiting; nothing was sent, try again")
         return Submitted(client_order_id=getattr(message, "client_order_id", None))
 
-    def _stop_trading(self, command: HaltTrading) -> Submitted | NotSubmitted:
-        """A halt over a stricter one would be a re-arm in part, and that takes the role (5.5)."""
-        known = self._latch.own(command.account)
-        if known is not None and is_weaker(command.level, known.level):
-            what = f"account {command.account}" if command.account is not None else "the desk"
-            return NotSubmitted(
-                reason=f"{what} is halted at {known.level}, which refuses more than {command.level}; "
-                f"have it rearmed first, or halt at {known.level} or stricter"
-            )
-        self._soon(lambda: self._halt(command))
-        return Submitted()
-
     def _rearm(self, operator: Operator, command: Rearm) -> Submitted | NotSubmitted:
-        halt = self._latch.own(command.account)
+        halt = self._halting.own(command.account)
         if halt is None:
-            what = f"account {command.account}" if command.account is not None else "the desk"
-            return NotSubmitted(reason=f"{what} is not halted")
+            return NotSubmitted(reason=f"{scope_of(command.account)} is not halted")
         refusal = may_rearm(operator, command.account, halted_by=OperatorId(halt.by), reason=command.reason)
         if refusal is not None:
-            return NotSubmitted(reason=refusal)
-        self._soon(lambda: self._lift(command))
+            return self._refused(operator, command, command.account, refusal)
+        return self._asked(operator, command) or self._halting.lift(command, halt)
+
+    def _go_live(self, operator: Operator, command: GoLive) -> Submitted | NotSubmitted:
+        if self._not_live_yet(command.account) is None:
+            return NotSubmitted(reason=f"account {command.account} needs no approval to trade")
+        waits = self._asked(operator, command)
+        return waits or NotSubmitted(reason=f"the key of account {command.account} is not known yet; try again")
+
+    # -- the second person ----------------------------------------------------------------------------------------------
+
+    def _asked(self, operator: Operator, command: Command) -> Submitted | NotSubmitted | None:
+        """Where the command takes a second person, ask for one; None where it may go on."""
+        question = self._question(command)
+        if question is None:
+            return None
+        asked = self._approvals.ask(operator.name, command, question)
+        return NotSubmitted(reason=asked) if isinstance(asked, str) else Submitted(approval=asked.id)
+
+    def _question(self, command: Command) -> Question | None:
+        """What a second person is to be asked about the command as things are now; None if nothing.
+
+        The one place that says which commands need one.
+        """
+        match command:
+            case Rearm():
+                halt = self._halting.own(command.account)
+                if "rearm-breach" in self._takes_two and halt is not None and halt.by.startswith(SYSTEM_PREFIX):
+                    return Question(
+                        kind="rearm-breach",
+                        account=command.account,
+                        what=f"rearm {scope_of(command.account)}, halted by {halt.by} ({halt.reason}): {command.reason}",
+                        about=f"{halt.by} {halt.at}",
+                        is_about_a_breach=True,
+                    )
+            case GoLive():
+                key = self._key(command.account)
+                if key and self._not_live_yet(command.account) is not None:
+                    what = f"let account {command.account} trade LIVE with the key {key}: {command.reason}"
+                    return Question(kind="live", account=command.account, what=what, about=key)
+        return None
+
+    def _approve(self, operator: Operator, command: Approve) -> Submitted | NotSubmitted:
+        """Carry out what waits, if it is allowed to both and what it was about is still so."""
+        asked = self._approvals.find(command.id)
+        if asked is None:
+            return NotSubmitted(
+                reason=f"no request {clean(command.id, 12)!r} waits for approval; `tradedesk approvals` lists them"
+            )
+        waiting = command_of(asked)
+        question = None if waiting is None else self._question(waiting)
+        asker = self._operators.get(asked.by)
+        is_breach = asked.kind == "rearm-breach"
+        refusal = may_approve(operator, asked.account, asked_by=asked.by, is_about_a_breach=is_breach)
+        if refusal is not None:
+            return self._refused(operator, command, asked.account, refusal)
+        if waiting is None or question is None or question.about != asked.about:
+            self._approvals.end(asked, "what it was about has changed")
+            return NotSubmitted(reason=f"what {asked.id} was about has changed meanwhile; it has to be asked anew")
+        if asker is None or may(asker, VERBS[type(waiting)], asked.account) is not None:
+            self._approvals.end(asked, f"{asked.by} may not ask for it any more")
+            return NotSubmitted(reason=f"{asked.by}, who asked for {asked.id}, may not do so any more")
+        halt = self._halting.own(asked.account)
+        if not self._approvals.give(asked, operator.name, command.note):
+            return NotSubmitted(reason=f"{asked.id} does not wait any more")
+        match waiting:
+            case Rearm() if halt is not None:
+                return self._halting.lift(waiting, halt)
+            case GoLive():
+                self._emit(
+                    ev.LiveApproved(
+                        at=self._clock.now(), source="desk", account=waiting.account, key=asked.about, by=asked.by,
+                        approved_by=operator.name,
+                    )
+                )  # fmt: skip
         return Submitted()
 
-    # -- desk thread ----------------------------------------------------------------------------------------------------
+    def _not_live_yet(self, account: AccountId) -> str | None:
+        """Why the account may not open or change an order though it is live, or None."""
+        if "live" not in self._takes_two:
+            return None
+        row = self._replica.accounts.get(account)
+        if row is not None and (
+            row.account.mode is not Mode.Live or self._replica.live.get(account) == self._key(account)
+        ):
+            return None
+        return (
+            f"account {account} is live, and two persons must let its key trade first: "
+            f"`tradedesk golive {account} --reason ...`, then somebody else's `tradedesk approve`"
+        )
 
-    def _halt(self, command: HaltTrading) -> None:
-        """The latch first, then the record, then the cancelling (5.5)."""
-        now = self._clock.now()
-        known = self._latch.own(command.account)
-        if known is not None and is_weaker(command.level, known.level):
-            self._log.warning("halt_not_weakened", scope=command.account or "desk", level=command.level)
-            return  # a stricter one latched between the asking and now
-        by = command.operator
-        if known is not None and known.by.startswith(SYSTEM_PREFIX):
-            by = OperatorId(known.by)  # a breach stays a breach: who trades there cannot make it a halt of their own
-        halt = Halt(
-            account=command.account, level=command.level, by=by, reason=clean(command.reason, MAX_REASON), at=now
-        )
-        try:
-            self._latch.latch(halt)
-        except OSError as error:  # the page cache has it, so this desk stops all the same; a restart may not know
-            self._log.error("halt_not_durable", account=command.account or "desk", errno=error.errno or 0)
-        self._emit(
-            ev.HaltSet(
-                at=now,
-                source="desk",
-                account=command.account,
-                level=command.level,
-                by=by,
-                reason=halt.reason,
-            )
-        )
-        for account, worker in self._workers.items():
-            if command.account in (None, account):
-                in_force = self._latch.read(account) or halt
-                worker.post(HaltNow(level=in_force.level, by=in_force.by))
-        self._log.warning("halted", scope=command.account or "desk", level=command.level, by=command.operator)
+    def _key(self, account: AccountId) -> str:
+        """The fingerprint of the key that the account has now; empty while it is not known."""
+        row = self._replica.accounts.get(account)
+        return "" if row is None else row.account.key
 
-    def _lift(self, command: Rearm) -> None:
-        self._latch.clear(command.account)
-        self._emit(
-            ev.Rearmed(
-                at=self._clock.now(),
-                source="desk",
-                account=command.account,
-                by=command.operator,
-                reason=clean(command.reason, MAX_REASON),
-            )
-        )
-        for account, worker in self._workers.items():
-            if command.account in (None, account):
-                still = self._latch.read(account)
-                worker.post(HaltEnded() if still is None else HaltNow(level=still.level, by=still.by))
-        self._log.warning("rearmed", scope=command.account or "desk", by=command.operator)
+    def _refused(self, operator: Operator, command: Command, account: AccountId | None, why: str) -> NotSubmitted:
+        """Not allowed: said, logged and recorded."""
+        known = account if account in self._workers else None  # the journal has a chain for each account it is told of
+        self._log.warning("command_refused", operator=operator.name, command=type(command).__name__, why=why)
+        self._trail.command_refused(operator.name, type(command).__name__, known, why)
+        return NotSubmitted(reason=why)
 
     def _unusable(self, command: Command) -> str | None:
         """Why values that no screen and no script of ours makes cannot be let in: what is in, everybody reckons with."""
@@ -258,9 +332,11 @@ class Office:
                 return f"client order id {key} is that of an order of account {known.account}; use a new one"
         return None
 
-    def _unknown(self, account: AccountId) -> str:
-        near = get_close_matches(account, self._workers, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"accounts: {', '.join(sorted(self._workers)) or 'none'}"
+    def _unknown(self, operator: Operator, account: AccountId) -> str:
+        seen = operator.seen
+        known = [name for name in self._workers if seen is None or name in seen]
+        near = get_close_matches(account, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"accounts: {', '.join(sorted(known)) or 'none'}"
         return f"unknown account {clean(account, 40)!r}; {hint}"
 
     def _any_of(self, operator: Operator) -> AccountId | None:
@@ -269,21 +345,46 @@ class Office:
 
 
 class Control:
-    """DeskControl of one operator inside the desk's own process."""
+    """DeskControl of one operator: of a screen in the desk's own process, or of one connection to the control socket."""
 
-    def __init__(self, office: Office, operator: Operator, publish: Callable[[ev.Event], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        office: Office,
+        operator: Operator,
+        publish: Callable[[ev.Event], None],
+        clock: Clock,
+        unlocks: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """`unlocks` proves a passphrase to be the operator's, or says why it is not; it waits for that."""
+        self.operator = operator
+        self.is_locked = False
         self._office = office
-        self._operator = operator
         self._publish = publish
         self._clock = clock
+        self._unlocks = unlocks
 
     def submit(self, command: Command) -> Submitted | NotSubmitted:
-        return self._office.submit(self._operator, command)
+        if self.is_locked and not isinstance(command, HaltTrading):
+            return NotSubmitted(
+                reason=f"the screen of {self.operator.name} is locked: only a halt goes; unlock it first"
+            )
+        return self._office.submit(self.operator, command)
 
     def preview(self, command: PlaceOrder, request_id: RequestId) -> None:
-        refused = self._office.preview(self._operator, command, request_id)
+        locked = NotSubmitted(reason="the screen is locked") if self.is_locked else None
+        refused = locked or self._office.preview(self.operator, command, request_id)
         if refused is not None:
             self._publish(refused_preview(command, request_id, refused.reason, self._clock.now()))
+
+    def lock(self) -> None:
+        """Take halts only, until `unlock`."""
+        self.is_locked = True
+
+    def unlock(self, passphrase: str) -> str | None:
+        """None if everything goes again, else why not. Takes as long as proving a passphrase does."""
+        refused = "this screen cannot be unlocked" if self._unlocks is None else self._unlocks(passphrase)
+        self.is_locked = self.is_locked and refused is not None
+        return refused
 
 
 def refused_preview(command: PlaceOrder, request_id: RequestId, reason: str, now: int) -> ev.PreviewMade:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import os
+import secrets
+import shutil
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
@@ -15,52 +17,93 @@ import msgspec
 from tradedesk.access.operators import Operator, Verb, may
 from tradedesk.clock import Clock
 from tradedesk.desk import wire
+from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.hub import Hub
-from tradedesk.desk.office import Office, refused_preview
-from tradedesk.domain.commands import NotSubmitted
-from tradedesk.domain.words import AccountId, OperatorId
+from tradedesk.desk.office import Control, Office
+from tradedesk.desk.trail import Trail
+from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
+from tradedesk.views.lens import EVERYTHING, Lens
 
 HANDSHAKE_S = 5.0
+REQUEST_S = 10.0  # from the first byte of a request to its last, and for a reply to be taken
 MAX_HANDSHAKE = 4_096  # bytes
 MAX_BEHIND = 32 * 1024 * 1024  # bytes a reader may be behind before it is cut off; it comes back from a snapshot (5.13)
 MAX_READERS = 64
+MAX_CALLERS = 64
+MAX_EACH = 48  # connections of one of the machine's users, of either socket: nobody takes all of them
+MAX_TICKETS = 4  # of one connection, not used yet
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def serve_readers(path: Path, hub: Hub, log: Log) -> asyncio.Server:
-    """The read socket: a handshake in, then a snapshot and every event after it out. Nothing else is ever read (5.12)."""
-    readers: set[asyncio.Transport] = set()
+class Places:
+    """How many connections a socket has, in all and from each of the machine's users. For the desk thread."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        transport = cast(asyncio.Transport, writer.transport)
-        try:
-            await asyncio.wait_for(reader.readline(), HANDSHAKE_S)
-        except (TimeoutError, ValueError, OSError):
-            transport.abort()
-            return
-        if len(readers) >= MAX_READERS:
-            transport.abort()
-            return
+    def __init__(self) -> None:
+        self._by_uid: dict[int, int] = {}
+
+    def take(self, uid: int, most: int) -> bool:
+        if sum(self._by_uid.values()) >= most or self._by_uid.get(uid, 0) >= MAX_EACH:
+            return False
+        self._by_uid[uid] = self._by_uid.get(uid, 0) + 1
+        return True
+
+    def give(self, uid: int) -> None:
+        left = self._by_uid.pop(uid, 0) - 1
+        if left > 0:
+            self._by_uid[uid] = left
+
+
+class Followers:
+    """Connections that are sent a stream and read no more: of the read socket, and of attached screens."""
+
+    def __init__(self, hub: Hub, log: Log) -> None:
+        self._hub = hub
+        self._log = log
+
+    def follow(self, transport: asyncio.Transport, lens: Lens) -> None:
+        """Write the stream through the lens until the other end goes, or falls behind and is cut off."""
         with contextlib.suppress(RuntimeError):  # already paused or closing
             transport.pause_reading()
 
         def send(line: bytes) -> None:
             if transport.is_closing() or transport.get_write_buffer_size() > MAX_BEHIND:
-                hub.remove_writer(send)
-                readers.discard(transport)
+                self._hub.remove_writer(send)
                 if not transport.is_closing():
-                    log.warning("reader_cut_off", behind_bytes=transport.get_write_buffer_size())
+                    self._log.warning("reader_cut_off", behind_bytes=transport.get_write_buffer_size())
                 transport.abort()
                 return
             transport.write(line)
 
-        readers.add(transport)
-        transport.write(hub.snapshot_line())
-        hub.add_writer(send)
+        self._hub.add_writer(send, lens)
 
-    server = await asyncio.start_unix_server(serve, path=str(path), limit=MAX_HANDSHAKE)
-    os.chmod(path, 0o600)
-    return server
+
+async def serve_readers(path: Path, hub: Hub, log: Log, *, group: str | None = None) -> asyncio.Server:
+    """The read socket: a handshake in, then a snapshot and every event after it out. Nothing else is ever read (5.12).
+
+    `group` names the machine's group that may open it besides the desk's own user. Raises OSError or LookupError.
+    """
+    followers, places = Followers(hub, log), Places()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transport = cast(asyncio.Transport, writer.transport)
+        uid = peer_uid(writer.get_extra_info("socket"))
+        if (group is None and uid != os.getuid()) or not places.take(uid, MAX_READERS):
+            transport.abort()
+            return
+        try:
+            await asyncio.wait_for(reader.readline(), HANDSHAKE_S)
+            followers.follow(transport, EVERYTHING)
+            await writer.wait_closed()
+        except (TimeoutError, ValueError, OSError):
+            transport.abort()
+        except asyncio.CancelledError:  # the desk stops; asyncio of 3.11 reports a cancelled handler as an error
+            transport.abort()
+        finally:
+            places.give(uid)
+
+    return await _listening(path, serve, MAX_HANDSHAKE, mode=0o600 if group is None else 0o660, group=group)
 
 
 async def serve_control(
@@ -68,67 +111,201 @@ async def serve_control(
     *,
     office: Office,
     hub: Hub,
-    who: Callable[[OperatorId | None, int], Operator | str],
+    door: Door,
+    trail: Trail,
     desk_name: str,
+    idle_lock_minutes: int,
     clock: Clock,
     log: Log,
 ) -> asyncio.Server:
-    """The control socket: commands of operators, each connection under one name."""
+    """The control socket: commands of operators, each connection under one name, and the streams of their screens."""
+    followers, places = Followers(hub, log), Places()
+    tickets: dict[str, Caller] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = peer_uid(writer.get_extra_info("socket"))
-        operator: Operator | None = None
+        if uid not in door.peers:
+            log.warning("control_refused", uid=uid)
+            trail.login_refused("", uid, "no operator in desk.toml has this user id")
+            writer.write(_line(wire.Failed(reason=f"no operator of this desk has user id {uid}; ask who runs it")))
+            writer.close()
+            return
+        if not places.take(uid, MAX_CALLERS):
+            log.warning("control_refused", uid=uid, why="too many connections")
+            writer.write(_line(wire.Failed(reason="too many connections to this desk; close some and try again")))
+            writer.close()
+            return
+        caller = Caller(uid, office=office, hub=hub, door=door, trail=trail, clock=clock, tickets=tickets)
+        caller.desk_name, caller.idle_lock_minutes = desk_name, idle_lock_minutes
         try:
-            while line := await reader.readline():
-                reply, operator = answer(line, operator, uid)
-                writer.write(wire.encoder.encode(reply) + b"\n")
-                await writer.drain()
+            while line := await _request(reader, HANDSHAKE_S if caller.control is None else None):
+                reply = await caller.answer(line)
+                if isinstance(reply, Lens):
+                    followers.follow(cast(asyncio.Transport, writer.transport), reply)
+                    caller.watched.streams.add(writer)
+                    await writer.wait_closed()
+                    return
+                writer.write(_line(reply))
+                await asyncio.wait_for(writer.drain(), REQUEST_S)
         except ValueError:  # where the next request begins cannot be told any more
             log.warning("control_dropped", uid=uid, why="a request beyond the bound")
             too_long = wire.Failed(reason=f"a request has at most {wire.MAX_LINE} bytes, on one line; connect anew")
-            writer.write(wire.encoder.encode(too_long) + b"\n")
-        except OSError:  # the caller has gone
+            writer.write(_line(too_long))
+        except TimeoutError:
+            log.warning("control_dropped", uid=uid, why="it took too long")
+        except (OSError, asyncio.IncompleteReadError):  # the caller has gone
             log.info("control_dropped", uid=uid, why="the caller has gone")
         except asyncio.CancelledError:  # the desk stops; asyncio of 3.11 reports a cancelled handler as an error
             pass
         finally:
+            caller.leave()
+            caller.watched.streams.discard(writer)
             writer.close()
+            places.give(uid)
 
-    def answer(line: bytes, operator: Operator | None, uid: int) -> tuple[wire.Reply, Operator | None]:
+    is_shared = len(door.peers) > 1
+    return await _listening(path, serve, wire.MAX_LINE, mode=0o666 if is_shared else 0o600)
+
+
+class Caller:
+    """One connection to the control socket. Its operator is who came in last; it ends with its streams."""
+
+    desk_name = ""
+    idle_lock_minutes = 0
+
+    def __init__(
+        self,
+        uid: int,
+        *,
+        office: Office,
+        hub: Hub,
+        door: Door,
+        trail: Trail,
+        clock: Clock,
+        tickets: "dict[str, Caller]",
+    ) -> None:
+        self.control: Control | None = None
+        self.streams: set[asyncio.StreamWriter] = set()  # that end with it
+        self.watched = self  # whose stream this connection is sent
+        self._uid = uid
+        self._office = office
+        self._hub = hub
+        self._door = door
+        self._trail = trail
+        self._clock = clock
+        self._tickets = tickets  # of all callers
+        self._is_recorded = False
+
+    async def answer(self, line: bytes) -> wire.Reply | Lens:
+        """What to reply; a lens where the stream is to follow instead."""
         try:
             ask = wire.ask_decoder.decode(line)
-        except msgspec.MsgspecError as error:
-            return wire.Failed(reason=f"not a request of {wire.SCHEMA}: {str(error)[:200]}"), operator
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+            return wire.Failed(reason=f"not a request of {wire.SCHEMA}: {str(error)[:200]}")
         match ask:
             case wire.Hello():
-                found = who(ask.operator, uid)
-                if isinstance(found, str):
-                    return wire.Failed(reason=found), operator
-                return welcome(found), found
-            case _ if operator is None:
-                return wire.Failed(reason="say hello first: under which name do you act?"), operator
+                return await self._hello(ask)
+            case wire.Follow():
+                return self._follow(ask)
+            case _ if self.control is None:
+                return wire.Failed(reason="say hello first: under which name do you act?")
             case wire.Submit():
-                return office.submit(operator, ask.command), operator
+                return self.control.submit(ask.command)
             case wire.AskPreview():
-                refused = office.preview(operator, ask.command, ask.request_id)
-                if isinstance(refused, NotSubmitted):
-                    hub.publish(refused_preview(ask.command, ask.request_id, refused.reason, clock.now()))
-                return wire.Noted(), operator
+                self.control.preview(ask.command, ask.request_id)
+                return wire.Noted()
+            case wire.Lock():
+                self.control.lock()
+                return wire.Noted()
+            case wire.Unlock():
+                return await self._unlock(self.control, ask.passphrase)
+            case wire.AskStream():
+                return self._ticket()
 
-    def welcome(operator: Operator) -> wire.Welcome:
-        accounts = tuple(account for account in hub.replica.accounts if operator.has(AccountId(account)))
+    def leave(self) -> None:
+        """The operator goes, the tickets and streams of the connection with them."""
+        for ticket in self._own_tickets():
+            del self._tickets[ticket]
+        for stream in self.streams:
+            stream.transport.abort()
+        if self.control is not None and self._is_recorded:
+            self._trail.left(self.control.operator.name, self._uid)
+        self.control, self._is_recorded = None, False
+
+    async def _hello(self, hello: wire.Hello) -> wire.Reply:
+        found = await self._door.admit(hello.operator, hello.passphrase, self._uid)
+        if isinstance(found, Shut):
+            return wire.Failed(reason=found.reason, wants_passphrase=found.wants_passphrase)
+        self.leave()
+        self.control = Control(self._office, found, self._hub.publish, self._clock)
+        self._is_recorded = self._trail.attached(found.name, self._uid)
+        accounts = tuple(account for account in self._hub.replica.accounts if found.has(AccountId(account)))
         return wire.Welcome(
-            desk=desk_name,
+            desk=self.desk_name,
             pid=os.getpid(),
-            operator=operator.name,
-            roles=tuple(sorted(operator.roles)),
+            operator=found.name,
+            roles=tuple(sorted(found.roles)),
             accounts=accounts,
-            can_trade=any(may(operator, Verb.Place, account) is None for account in accounts),
+            can_trade=any(may(found, Verb.Place, account) is None for account in accounts),
+            has_passphrase=await self._door.has_passphrase(found) is True,
+            idle_lock_minutes=self.idle_lock_minutes,
         )
 
-    server = await asyncio.start_unix_server(serve, path=str(path), limit=wire.MAX_LINE)
-    os.chmod(path, 0o600)
+    async def _unlock(self, control: Control, passphrase: str) -> wire.Reply:
+        found = await self._door.admit(control.operator.name, passphrase, self._uid)
+        if isinstance(found, Shut):
+            return wire.Failed(reason=found.reason)
+        control.is_locked = False
+        return wire.Noted()
+
+    def _ticket(self) -> wire.Reply:
+        if len(self._own_tickets()) >= MAX_TICKETS:
+            return wire.Failed(reason="too many tickets that were not used; use one")
+        ticket = secrets.token_urlsafe(24)
+        self._tickets[ticket] = self
+        return wire.Ticket(ticket=ticket)
+
+    def _follow(self, follow: wire.Follow) -> wire.Reply | Lens:
+        issuer = self._tickets.pop(follow.ticket, None)
+        if issuer is None or issuer.control is None or issuer._uid != self._uid:
+            return wire.Failed(reason="this ticket is not one that waits; ask for another")
+        self.watched = issuer
+        return lens_of(issuer.control.operator)
+
+    def _own_tickets(self) -> list[str]:
+        return [ticket for ticket, caller in self._tickets.items() if caller is self]
+
+
+def lens_of(operator: Operator) -> Lens:
+    return Lens(operator=operator.name, seen=operator.seen)
+
+
+async def _request(reader: asyncio.StreamReader, first_within_s: float | None) -> bytes:
+    """The next line; empty at the end. Who has begun one must finish it: drops of a byte each hold no connection.
+
+    Raises TimeoutError, or ValueError for a line beyond the bound.
+    """
+    first = await asyncio.wait_for(reader.read(1), first_within_s)
+    if first in (b"", b"\n"):
+        return first
+    return first + await asyncio.wait_for(reader.readline(), REQUEST_S)
+
+
+async def _listening(path: Path, serve: Serve, limit: int, *, mode: int, group: str | None = None) -> asyncio.Server:
+    """A server whose socket nobody can open before its mode is set."""
+    before = os.umask(0o177)
+    try:
+        server = await asyncio.start_unix_server(serve, path=str(path), limit=limit)
+    finally:
+        os.umask(before)
+    if group is not None:
+        shutil.chown(path, group=group)
+    os.chmod(path, mode)
     return server
+
+
+def _line(reply: wire.Reply) -> bytes:
+    return wire.encoder.encode(reply) + b"\n"
 
 
 def peer_uid(connection: socket.socket) -> int:
