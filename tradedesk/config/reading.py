@@ -23,7 +23,7 @@ from tradedesk.config.settings import (
     VenueSettings,
 )
 from tradedesk.config.tables import NAME, Table, nearest, shown
-from tradedesk.domain.accounts import Account, DeadMan, Mode, OnStop
+from tradedesk.domain.accounts import Account, DeadMan, Mode, OnStop, SignsIn
 from tradedesk.domain.instruments import instrument_id
 from tradedesk.domain.limits import InstrumentLimits, Limits
 from tradedesk.domain.text import clean
@@ -169,6 +169,9 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings],
     dead_man = table.text("dead_man", "watchdog", required=False)
     if dead_man is not None and dead_man not in tuple(DeadMan):
         table.wrong("dead_man", f"{shown(dead_man)} is not known; use watchdog, or leave it out")
+    signer = table.text("signer", "process", required=False) or SignsIn.Thread
+    if signer not in tuple(SignsIn):
+        table.wrong("signer", f"{shown(signer)} is not known; use thread or process")
     table.finish()
     return Account(
         id=id_,
@@ -187,6 +190,7 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings],
         cancel_secret=cancel_secret,
         on_stop=OnStop.Cancel if on_stop == OnStop.Cancel else OnStop.Keep,
         dead_man=DeadMan.Watchdog if dead_man == DeadMan.Watchdog else None,
+        signer=SignsIn(signer) if signer in tuple(SignsIn) else SignsIn.Thread,
     )
 
 

@@ -46,6 +46,13 @@ class DeadMan(StrEnum):
     Watchdog = "watchdog"  # a process of ours beside the desk
 
 
+class SignsIn(StrEnum):
+    """Where the key of an account is held, and its requests are signed."""
+
+    Thread = "thread"  # of its worker, in the desk's own process
+    Process = "process"  # of its own, which alone holds the key
+
+
 class Mode(StrEnum):
     """Paper demands a url on its venue, live forbids one: anything else is a mistake in desk.toml."""
 
@@ -75,6 +82,7 @@ class Account(Struct, frozen=True, kw_only=True):
     cancel_secret: str | None = None  # entry of the vault of a key that can cancel only: what kill and watchdog use
     on_stop: OnStop = OnStop.Keep
     dead_man: DeadMan | None = None
+    signer: SignsIn = SignsIn.Thread
     key: str = ""  # fingerprint of its API key; of no use but to tell keys apart, and empty until the vault is open
 
 

@@ -114,6 +114,13 @@ class AcceptKeyRisk(Struct, frozen=True, kw_only=True, tag=True):
     operator: OperatorId
 
 
+class RotateKey(Struct, frozen=True, kw_only=True, tag=True):
+    """Test the key that waits in the vault, and go on with it instead of the one in use."""
+
+    account: AccountId
+    operator: OperatorId
+
+
 class GoLive(Struct, frozen=True, kw_only=True, tag=True):
     """Let an account of mode live trade with the key it has now. Takes a second person where desk.toml wants one."""
 
@@ -141,7 +148,7 @@ class SwitchExit(Struct, frozen=True, kw_only=True, tag=True):
 
 Command = (
     PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | Reconcile | Settle
-    | GoLive | Approve | SwitchExit | AcceptKeyRisk
+    | GoLive | Approve | SwitchExit | AcceptKeyRisk | RotateKey
 )  # fmt: skip
 
 

@@ -308,6 +308,23 @@ class KeyRiskAccepted(EventBase, frozen=True, kw_only=True):
     risk: AcceptedRisk
 
 
+class KeyRotated(EventBase, frozen=True, kw_only=True):
+    """The account signs with another key of its own from now on; the old one is forgotten."""
+
+    account: AccountId
+    old_fingerprint: str
+    new_fingerprint: str
+    by: OperatorId
+
+
+class KeyKept(EventBase, frozen=True, kw_only=True):
+    """Another key was put in and not taken: the account goes on with the one it has."""
+
+    account: AccountId
+    reason: str
+    by: OperatorId
+
+
 # ---- not durable: read anew after a restart -------------------------------------------------------------------------
 
 
@@ -454,6 +471,8 @@ DurableEvent = (
     | ExitRefused
     | KeyChecked
     | KeyRiskAccepted
+    | KeyRotated
+    | KeyKept
 )
 LiveEvent = (
     DeskStarted
@@ -481,6 +500,7 @@ DURABLE: tuple[type, ...] = (
     LiveApproved,
     ExitSwitched, ExitProved, ExitRefused,
     KeyChecked, KeyRiskAccepted,
+    KeyRotated, KeyKept,
 )  # fmt: skip
 
 
