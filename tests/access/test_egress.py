@@ -121,7 +121,7 @@ async def test_F11_an_absent_address_opens_no_session():
 async def test_F11_an_address_that_vanishes_ends_the_request_and_leaves_by_no_other(venue):
     async with session_to(venue.url) as session:
         session.connector._local_addr_infos = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (ABSENT, 0))]
-        session.connector._egress = Egress(ABSENT)  # what the machine looks like once the address has been taken away
+        session.connector._source = ABSENT  # what the machine looks like once the address has been taken away
         with pytest.raises(NotSent, match="not an address of this machine") as refused:
             await session.get(f"{venue.url}/api/x?signature=CANARY")
         assert refused.value.__context__ is None
@@ -321,15 +321,15 @@ async def test_cookies_of_a_venue_are_not_kept(venue):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("http://proxy:8080", "comes later"),
-        ("SOCKS5://user:pw@10.0.0.1:1080", "comes later"),
-        ("ftp://x", "not a URL"),
+        ("http://proxy", "use http://host:port"),
+        ("SOCKS5://user:pw@10.0.0.1:1080", "a password never stands here"),
+        ("ftp://x", "no kind of proxy"),
         ("eth0", "not an IP address"),
         ("10.0.0.0/8", "not an IP address"),
         ("0.0.0.0", "no exit of its own"),
         ("::", "no exit of its own"),
         ("224.0.0.1", "no exit of its own"),
-        ("x" * 500, r"x\.\.\.' is not"),
+        ("x" * 500, r"x… is not"),
     ],
 )
 def test_what_is_no_source_address_gets_a_sentence(text, said):
@@ -342,6 +342,9 @@ def test_an_exit_is_read_and_written_alike():
     assert parse_egress(" 127.0.0.2 ") == Egress("127.0.0.2")
     assert parse_egress("2001:DB8::1") == Egress("2001:db8::1")
     assert str(Egress("127.0.0.2")) == "127.0.0.2"
+    proxy = parse_egress("SOCKS5://me@Proxy.Example:1080/", "hunter2")
+    assert str(proxy) == "socks5://me@proxy.example:1080"
+    assert "hunter2" not in f"{proxy!r} {proxy}"
 
 
 def test_the_addresses_of_this_machine_are_known():

@@ -1,79 +1,84 @@
-"""An account's way out: one aiohttp session bound to its source address, to its venue's hosts only (5.7).
+"""An account's way out: one aiohttp session bound to its exit, to its venue's hosts only (5.7).
 
 REST and WebSocket both use the session, so neither can leave another way. It fails closed: an address that is gone, a
-host off the list, a redirect, a proxy or a certificate that does not verify ends the request, and nothing is tried
-in its place.
+proxy that dies, hangs or turns into something else, a host off the list, a redirect or a certificate that does not verify
+ends the request, and nothing is tried in its place.
 """
 
 import errno
 import ipaddress
 import socket
-import ssl
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
-from functools import lru_cache
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import aiohttp
-import certifi
-from aiohttp.client_reqrep import ClientRequest, ClientResponse
+from aiohttp.client_reqrep import ClientResponse
 from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
 from msgspec import Struct
+
+from tradedesk.access.exit_guard import (
+    AnswerRefused,
+    EgressError,
+    GuardedConnector,
+    Host,
+    NotSent,
+    last_check,
+    tls_context,
+)
+from tradedesk.access.exit_tunnel import TunnelConnector
+from tradedesk.domain.exits import Exit, parse_exit
+
+__all__ = [
+    "MAX_ANSWER_BYTES",
+    "AnswerRefused",
+    "Egress",
+    "EgressError",
+    "Host",
+    "NotSent",
+    "host_of",
+    "known_sources",
+    "last_check",
+    "loopback_addresses",
+    "open_session",
+    "parse_egress",
+    "usable_source",
+]
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024  # decompressed; the largest honest answer (exchangeInfo of every symbol) is a third
 _CONNECT_TIMEOUT_S = 10.0
 _TOTAL_TIMEOUT_S = 30.0
 
-Host = tuple[str, int]  # lower-case name or address, port
-
-
-class EgressError(Exception):
-    """The exit refused. Neither an OSError nor an aiohttp error, so that no library takes it for something to retry."""
-
-
-class NotSent(EgressError):
-    """Refused before any byte of the request was written."""
-
-
-class AnswerRefused(EgressError):
-    """The request may have left; its answer is not one to follow or to keep, and proves nothing (5.2)."""
-
-
-last_check: ContextVar[Callable[[], None] | None] = ContextVar("last_check", default=None)
-"""Set around a request by whoever sends it: runs once connected, right before the request is written.
-
-What it raises is what the caller gets, and no byte has left. It runs in the caller's task and must not block.
-"""
-
 
 class Egress(Struct, frozen=True):
-    """One exit: a source address of this machine."""
+    """One exit as a session uses it: a source address of this machine, or a proxy with its password."""
 
-    source: str  # as `ipaddress` writes it
+    source: str  # as `ipaddress` writes it; "" where the exit is a proxy
+    proxy: Exit | None = None
+    password: str | None = None  # of the proxy's user; shown by nothing
 
     def __str__(self) -> str:
-        return self.source
+        return self.source if self.proxy is None else str(self.proxy)
+
+    def __repr__(self) -> str:
+        return f"Egress({str(self)!r})"
+
+    def seen_as(self, local_address: str | None) -> str | None:
+        """What a connection left by, its socket being bound to `local_address`; a guarded one has no way past its proxy."""
+        return local_address if self.proxy is None or local_address is None else str(self)
 
 
-def parse_egress(text: str) -> Egress | str:
-    """The exit that `text` describes, or the sentence saying why it describes none. Does not look at the machine."""
-    if "://" in text:
-        scheme = text.split("://", 1)[0].lower()
-        if scheme in ("http", "https", "socks5", "socks5h", "socks4"):
-            return f"a {scheme} proxy as exit comes later; give a source address of this machine, e.g. 127.0.0.1"
-        return "an exit is a source address of this machine, e.g. 127.0.0.1, not a URL"
-    try:
-        address = ipaddress.ip_address(text.strip())
-    except ValueError:
-        shown = text if len(text) <= 60 else text[:60] + "..."
-        return f"{shown!r} is not an IP address; give a source address of this machine, e.g. 127.0.0.1"
-    if address.is_unspecified or address.is_multicast:
-        return f"{address} names no exit of its own; give one source address of this machine"
-    return Egress(str(address))
+def parse_egress(text: str, password: str | None = None) -> Egress | str:
+    """The exit that `text` describes, or the sentence saying why it describes none. Does not look at the machine.
+
+    `password` is that of a proxy's user, from the vault.
+    """
+    found = parse_exit(text)
+    if isinstance(found, str):
+        return found
+    return Egress("", found, password) if found.is_proxy else Egress(found.host)
 
 
 def usable_source(address: str) -> bool:
@@ -126,15 +131,14 @@ def open_session(
 ) -> aiohttp.ClientSession:
     """A session that leaves by `egress` and reaches `hosts` only. Call it on the loop that will use it, and close it there.
 
-    Raises NotSent if the address is not one of this machine's. Hand it to ccxt in its *config*, with every proxy
+    Raises NotSent if the address is not one of this machine's, or the password of a proxy is missing. Hand it to ccxt in its *config*, with every proxy
     option of ccxt unset.
     """
-    if not usable_source(egress.source):
-        raise NotSent(_absent(egress))
+    connector = _connector(egress, frozenset(hosts))
     redirects = aiohttp.TraceConfig()
     redirects.on_request_redirect.append(_refuse_redirect)
     session = aiohttp.ClientSession(
-        connector=_GuardedConnector(egress, frozenset(hosts)),
+        connector=connector,
         trust_env=False,  # a proxy or a netrc of the environment is not this account's exit
         cookie_jar=aiohttp.DummyCookieJar(),
         response_class=_capped(max_answer_bytes),
@@ -145,71 +149,47 @@ def open_session(
     return session
 
 
-def _absent(egress: Egress) -> str:
+def _connector(egress: Egress, hosts: frozenset[Host]) -> GuardedConnector:
+    if egress.proxy is None:
+        if not usable_source(egress.source):
+            raise NotSent(_absent(egress.source))
+        return _SourceConnector(egress.source, hosts)
+    if egress.proxy.user and egress.password is None:
+        raise NotSent(
+            f"exit {egress}: the vault has no password for its user; put it there with `tradedesk accounts exit-password`"
+        )
+    return TunnelConnector(egress.proxy, egress.password, hosts)
+
+
+def _absent(source: str) -> str:
     known = known_sources()
     remedy = f"use one of {', '.join(known)}" if known else "give one that it has"
-    return f"{egress.source} is not an address of this machine; {remedy}"
+    return f"{source} is not an address of this machine; {remedy}"
 
 
-class _GuardedConnector(aiohttp.TCPConnector):
-    """Connects from one address to the hosts of one venue, with TLS settings of its own."""
+class _SourceConnector(GuardedConnector):
+    """Connects from one address of this machine."""
 
-    def __init__(self, egress: Egress, hosts: frozenset[Host]) -> None:
+    def __init__(self, source: str, hosts: frozenset[Host]) -> None:
         super().__init__(
-            local_addr=(egress.source, 0),
-            family=socket.AF_INET6 if ":" in egress.source else socket.AF_INET,
+            local_addr=(source, 0),
+            family=socket.AF_INET6 if ":" in source else socket.AF_INET,
             happy_eyeballs_delay=None,
-            ssl=_tls_context(),
+            ssl=tls_context(),
         )
-        self._egress = egress
+        self._source = self._exit_name = source
         self._hosts = hosts
 
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (aiohttp's own signature)
-    ) -> Connection:
-        host, port = (req.url.raw_host or "").lower(), req.port or 0
-        if (host, port) not in self._hosts:
-            raise NotSent(f"{host}:{port} is not a host of this account's venue; nothing was sent to it")
-        if req.proxy is not None:
-            raise NotSent(f"a proxy was asked for, but this account leaves by {self._egress} only")
-        if req.ssl is not True:
-            raise NotSent(f"a request to {host} asked for TLS settings of its own; they are not its to choose")
-        try:
-            connection = await super().connect(req, traces, timeout)
-        except aiohttp.ClientConnectorError as error:
-            is_absent = error.os_error.errno == errno.EADDRNOTAVAIL and not usable_source(self._egress.source)
-            if not is_absent:
-                raise
-        else:
-            self._check_last(connection)
-            return connection
-        raise NotSent(_absent(self._egress))  # outside the except block: its context would carry the request's URL
+    def _why_not(self, error: OSError) -> str:
+        code = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else error.errno
+        is_gone = code == errno.EADDRNOTAVAIL and not usable_source(self._source)
+        return _absent(self._source) if is_gone else ""
 
-    @staticmethod
-    def _check_last(connection: Connection) -> None:
-        check = last_check.get()
-        if check is None:
-            return
-        try:
-            check()
-        except BaseException:
-            connection.release()  # untouched: the next request may have it
-            raise
-
-
-@lru_cache(maxsize=1)
-def _tls_context() -> ssl.SSLContext:
-    """Certificate and name are checked; no key log and no extra authorities from the environment.
-
-    One for the process: reading the authorities costs some 40 ms and 1 MiB, and they are the same for every account.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(certifi.where())
-    return context
+    def _stray(self, connection: Connection) -> str | None:
+        bound = connection.transport.get_extra_info("sockname") if connection.transport is not None else None
+        if bound and ipaddress.ip_address(bound[0]) == ipaddress.ip_address(self._source):
+            return None
+        return f"it leaves by {bound[0]}" if bound else "its address is not known"
 
 
 async def _refuse_redirect(
