@@ -9,7 +9,7 @@ import msgspec
 
 from tradedesk.access.operators import SYSTEM_PREFIX, Operator, Verb, may, may_approve, may_rearm
 from tradedesk.accounts.supervisor import Supervisor
-from tradedesk.accounts.worker import Preview, ReconcileNow
+from tradedesk.accounts.worker import Post, Preview, ReconcileNow
 from tradedesk.clock import Clock
 from tradedesk.desk.approvals import Approvals, Question, command_of
 from tradedesk.desk.halting import Halting, scope_of
@@ -185,15 +185,7 @@ class Office:
     def _post(
         self,
         account: AccountId,
-        message: PlaceOrder
-        | AmendOrder
-        | CancelOrder
-        | CancelAll
-        | Settle
-        | AcceptKeyRisk
-        | SwitchExit
-        | Preview
-        | ReconcileNow,
+        message: Post,
     ) -> Submitted | NotSubmitted:
         worker = self._workers[account]
         if not worker.is_open:
