@@ -1,5 +1,6 @@
 """The supervisor: a worker that hangs is noticed, replaced a bounded number of times, and never sends again (5.8)."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,10 +9,10 @@ import pytest
 from order_builders import a_cancel
 from scripted_account import Heard, ScriptedVenue, SyncedJournal, a_worker, an_intent
 
-from tradedesk.accounts import looking
+from tradedesk.accounts import load, looking
 from tradedesk.accounts import worker as worker_module
 from tradedesk.accounts.supervisor import HANGS_NS, HOUR_NS, MOST_REPLACED, Supervisor
-from tradedesk.accounts.worker import Worker
+from tradedesk.accounts.worker import COMMANDS, Worker
 from tradedesk.clock import SystemClock
 from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.orders import OrdStatus
@@ -35,8 +36,16 @@ class Watched:
     def __init__(self) -> None:
         self.venue, self.heard, self.journal = ScriptedVenue(), Heard(), SyncedJournal()
         self.alarms: list[str] = []
+        self.strains: list[str | None] = []
         self.made: list[Worker] = []
-        self.supervisor = Supervisor(ACME, self._make, lambda _, text: self.alarms.append(text), Log())
+        self.left: list[asyncio.Task[None]] = []
+        self.supervisor = Supervisor(
+            ACME,
+            self._make,
+            lambda _, text: self.alarms.append(text),
+            lambda _, text: self.strains.append(text),
+            Log(),
+        )
 
     def _make(self) -> Worker:
         self.made.append(a_worker(self.venue, self.heard, store=self.journal))
@@ -133,6 +142,59 @@ def test_after_too_many_replacements_within_the_hour_a_person_must_look(watched:
     assert len(watched.alarms) == MOST_REPLACED + 1
     assert watched.alarms[-1].endswith("look at the log and start the desk again")
     assert watched.heard.until(lambda: watched.heard.states()[-1] is AccountState.Offline)
+
+
+def pile_up(watched: Watched, count: int) -> None:
+    """Tasks that nobody ends, as a library might leave them behind; they go with their loop."""
+    worker = watched.made[-1]
+    loop = worker._loop
+    assert loop is not None
+    loop.call_soon_threadsafe(lambda: watched.left.extend(loop.create_task(asyncio.sleep(1_000)) for _ in range(count)))
+    until(lambda: worker._tasks_open >= count)
+
+
+def test_F71_a_worker_whose_tasks_pile_up_is_told_of_early_and_replaced_once_it_is_a_leak(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5.8, 5.13: looked at once a second, so it is noticed within five."""
+    monkeypatch.setattr(load, "TASKS", 400)
+    watched.look(0)
+    assert watched.strains == []
+    pile_up(watched, 250)
+    watched.look(0)
+    watched.look(0)
+    assert watched.strains == ["its worker falls behind: more than half full of tasks under way"]
+    assert len(watched.made) == 1
+    pile_up(watched, 600)
+    watched.look(0)
+    assert len(watched.made) == 2
+    assert "tasks under way and was replaced" in watched.alarms[0]
+    watched.ready(2)
+    until(lambda: not watched.made[0]._thread.is_alive())  # nothing of it is left
+    watched.look(0)
+    assert watched.strains[-1] is None
+    assert watched.supervisor.post(an_intent("c1"))
+    assert watched.heard.until(lambda: watched.heard.is_order("c1", OrdStatus.New))
+
+
+def test_F71_a_worker_with_many_orders_may_have_many_tasks() -> None:
+    assert load.leak([load.tasks_fill(load.TASKS, 0)]) is None
+    assert load.leak([load.tasks_fill(load.TASKS + 1, 0)]) is not None
+    assert load.leak([load.tasks_fill(load.TASKS + 20_000, 10_000)]) is None
+
+
+def test_F71_a_queue_that_fills_up_is_told_of_and_is_no_leak(watched: Watched) -> None:
+    """What fills a queue may be an operator in a hurry: the bound refuses the rest, and nothing is replaced."""
+    hung = watched.hang("c1")
+    for number in range(COMMANDS // 2):
+        assert watched.supervisor.post(an_intent(f"w{number}"))
+    watched.look(0)
+    assert watched.strains == ["its worker falls behind: more than half full of commands waiting"]
+    assert len(watched.made) == 1
+    hung.set()
+    until(lambda: len(watched.made[0]._commands) == 0, 20)
+    watched.look(0)
+    assert watched.strains[-1] is None
 
 
 def test_replacements_of_another_hour_do_not_count(watched: Watched) -> None:

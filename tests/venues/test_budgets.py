@@ -158,7 +158,7 @@ def test_a_ban_refuses_all_who_wait_and_all_who_come_until_it_ends() -> None:
     budget = a_budget()
     clients = [budget.client(Scopes(exit=EXIT, account=name)) for name in ("acme", "birch")]
     feed, elsewhere = budget.client(Scopes(exit=EXIT)), budget.client(Scopes(exit="127.0.0.9", account="cedar"))
-    first = ask(budget, clients[0], 45, Priority.Order)
+    ask(budget, clients[0], 45, Priority.Order)
     ask(budget, clients[1], 45, Priority.Order)
     waits = ask(budget, feed, 20, Priority.Market)
     ban, refused = budget.banned(EXIT, until_text="noon", until=60 * SECOND_NS, now=0)

@@ -1,13 +1,14 @@
-"""The supervisor of one account: it notices within seconds that a worker hangs, and puts another in its place.
+"""The supervisor of one account: it notices within seconds that a worker hangs or leaks, and puts another in its place.
 
 A thread cannot be killed. So a worker that hangs is abandoned: from that moment it publishes nothing, records nothing and
 sends no order, whenever it comes back; the one in its place starts from the journal, and what the other had in flight is
-unknown until the venue was asked.
+unknown until the venue was asked. One whose tasks pile up beyond all bounds is a leak, and goes the same way.
 """
 
 from collections import deque
 from collections.abc import Callable
 
+from tradedesk.accounts.load import leak, strain
 from tradedesk.accounts.worker import Post, Worker
 from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
@@ -20,19 +21,27 @@ HOUR_NS = 3_600 * 10**9
 class Supervisor:
     """One account's worker, whichever it is at the moment. `post`, `is_open` and `watches` from any thread.
 
-    `make` builds a worker that has not started; `alarm` is told what happened, in words.
+    `make` builds a worker that has not started; `alarm` is told what happened, in words; `strained` what fills up, and
+    None when nothing does any more.
     """
 
     def __init__(
-        self, account: AccountId, make: Callable[[], Worker], alarm: Callable[[AccountId, str], None], log: Log
+        self,
+        account: AccountId,
+        make: Callable[[], Worker],
+        alarm: Callable[[AccountId, str], None],
+        strained: Callable[[AccountId, str | None], None],
+        log: Log,
     ) -> None:
         self._account = account
         self._make = make
         self._alarm = alarm
+        self._strained = strained
         self._log = log
         self._worker = make()
         self._replaced: deque[int] = deque(maxlen=MOST_REPLACED)  # when, monotonic ns
         self._is_given_up = False
+        self._strain: str | None = None  # as told
 
     def start(self) -> None:
         self._worker.start()
@@ -54,25 +63,37 @@ class Supervisor:
 
     def look(self, elapsed: int) -> None:
         """Once a second, on the desk thread; `elapsed` is monotonic ns."""
-        silent = self._worker.silent_ns(elapsed)
-        if silent is None or silent < HANGS_NS or self._is_given_up:
+        if self._is_given_up:
             return
-        seconds = silent // 10**9
+        silent, load = self._worker.silent_ns(elapsed), self._worker.load()
+        if silent is not None and silent >= HANGS_NS:
+            self._replace("hangs", f"gave no sign of life for {silent // 10**9} s", elapsed)
+            return
+        leaking = leak(load)
+        if leaking is not None:
+            self._replace("leaks", f"has {leaking}", elapsed)
+            return
+        now = strain(load)
+        if now != self._strain:
+            self._strain = now
+            self._strained(self._account, now)
+
+    def _replace(self, how: str, what: str, elapsed: int) -> None:
         is_too_often = len(self._replaced) == MOST_REPLACED and elapsed - self._replaced[0] < HOUR_NS
         if is_too_often:
             self._is_given_up = True
             text = (
-                f"its worker hangs again, for {seconds} s, after {MOST_REPLACED} were replaced within the hour: it is"
+                f"its worker {how} again: it {what}, after {MOST_REPLACED} were replaced within the hour; it is"
                 " left alone and sends nothing; look at the log and start the desk again"
             )
             self._worker.abandon(text)
         else:
-            text = f"its worker gave no sign of life for {seconds} s and was replaced; what it had in flight is asked about"
+            text = f"its worker {what} and was replaced; what it had in flight is asked about"
             waiting = self._worker.abandon(text)
             self._replaced.append(elapsed)
             self._worker = self._make()
             for post in waiting:
                 self._worker.post(post)
             self._worker.start()
-        self._log.error("worker_hangs", account=self._account, silent_s=seconds, replaced=not is_too_often)
+        self._log.error(f"worker_{how}", account=self._account, what=what, replaced=not is_too_often)
         self._alarm(self._account, text)

@@ -15,6 +15,7 @@ from msgspec import Struct
 from tradedesk.access.lease import Lease, LeaseError
 from tradedesk.accounts.admission import Admission
 from tradedesk.accounts.core import Core, Outgoing, Quotes
+from tradedesk.accounts.load import Fill, tasks_fill
 from tradedesk.accounts.looking import marks_of, whole_state
 from tradedesk.accounts.performer import Performer
 from tradedesk.accounts.stream import PrivateStream
@@ -135,6 +136,7 @@ class Worker:
         self._context = contextvars.Context()
         self._stopping = threading.Event()
         self._beat_at: int | None = None  # monotonic ns of its loop's last sign of life; None while no loop runs
+        self._tasks_open = 0  # on its loop, whoever began them, at its last sign of life
         self._replaced: str | None = None  # why another worker took its place
         self._thread = threading.Thread(target=self._run, name=f"account-{account.id}", daemon=True)
         # of the loop only, made anew at each start:
@@ -169,8 +171,19 @@ class Worker:
         beat = self._beat_at
         return None if beat is None or self._stopping.is_set() else elapsed - beat
 
+    def load(self) -> tuple[Fill, ...]:
+        """How full everything is that it bounds, as of its last sign of life."""
+        core = self._core
+        return (
+            tasks_fill(self._tasks_open, 0 if core is None else len(core.manager.live)),
+            Fill(what="cancels and halts waiting", held=len(self._urgent), most=URGENT),
+            Fill(what="commands waiting", held=len(self._commands), most=COMMANDS),
+            Fill(what="answers waiting", held=len(self._answers), most=NEWS),
+            Fill(what="reports waiting", held=len(self._news), most=NEWS),
+        )
+
     def abandon(self, reason: str) -> list[Post]:
-        """It hangs and is given up: from now on it sends, records and publishes nothing, whenever it comes back.
+        """It hangs or leaks and is given up: from now on it sends, records and publishes nothing, whenever it comes back.
 
         What it had not taken up yet, for the worker that takes its place: cancels and halts first.
         """
@@ -564,6 +577,7 @@ class Worker:
     async def _beating(self) -> None:
         while True:
             self._beat()
+            self._tasks_open = len(asyncio.all_tasks())
             await asyncio.sleep(BEAT_S)
 
     def _beat(self) -> None:
