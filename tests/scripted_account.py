@@ -102,7 +102,7 @@ class ScriptedVenue:
         self.blocks: threading.Event | None = None  # a place waits for it with the whole loop: a thread that hangs
         self.has_stream = True
         self.ban: str | None = None  # of its exit
-        self.key = a_key_report()
+        self.key = a_key_report(uid=f"uid of {account}")
         self.key_failures: list[Exception] = []  # raised one by one by the next looks at the key
         self._called = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
