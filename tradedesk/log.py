@@ -6,13 +6,12 @@
 because a cancel must not wait for a slow disk. Until `open_log` is called records are kept in memory only.
 """
 
-import hashlib
 import logging
 import logging.handlers
 import os
 import queue
 import re
-import secrets
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,12 +19,12 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from msgspec import Struct
 
 from tradedesk.clock import Clock, SystemClock
 from tradedesk.domain.text import clean
+from tradedesk.redaction import REDACTED, SCRUBBER, SECRET_NAME, Scrubber
 
 MAX_BYTES = 10 * 1024 * 1024  # of one log file
 MAX_FILES = 5  # kept, the current one included
@@ -33,49 +32,6 @@ QUEUE_RECORDS = 10_000  # waiting for the disk; what does not fit is dropped and
 TAIL_RECORDS = 1_000  # kept in memory for a screen that opens late
 VALUE_LIMIT = 2_000  # characters of one value, after scrubbing
 _RAW_LIMIT = 4 * VALUE_LIMIT  # characters of a value that are looked at at all
-
-REDACTED = "<redacted>"
-_NAMES = r"signature|x-mbx-apikey|api[-_]?key|listen[-_]?key|secret|passphrase|password|admin[-_]?token"
-_SECRET_FIELD = re.compile(rf"(?:{_NAMES})", re.IGNORECASE)
-_NAMED_SECRET = re.compile(
-    rf"""((?:{_NAMES})["']?\s*(?:=|:|%3D)\s*(?:b?["'])?)[^\s&"',;}})\]<]+""",
-    re.IGNORECASE,
-)
-_URL_USER = re.compile(r"(://)[^/\s@]+@")
-_RUN = re.compile(r"[A-Za-z0-9]{12,}")  # what a key, a signature or a part of a PEM line looks like
-
-
-class Scrubber:
-    """Takes secrets out of text: by the names they travel under, and by salted digests of those it was told of.
-
-    It holds no secret itself. Any thread may call it.
-    """
-
-    def __init__(self) -> None:
-        self._salt = secrets.token_bytes(16)
-        self._digests: frozenset[bytes] = frozenset()
-
-    def learn(self, secret: str) -> None:
-        """Recognise `secret` from now on, bare or percent-encoded. Parts shorter than 12 letters or digits are not."""
-        runs = _RUN.findall(secret) + _RUN.findall(quote(secret, safe=""))
-        self._digests = self._digests | {self._digest(run) for run in runs}
-
-    def scrub(self, text: str) -> str:
-        text = _NAMED_SECRET.sub(rf"\1{REDACTED}", text)
-        if "://" in text:
-            text = _URL_USER.sub(rf"\1{REDACTED}@", text)
-        if self._digests:
-            text = _RUN.sub(self._hide_known, text)
-        return text
-
-    def _hide_known(self, match: re.Match[str]) -> str:
-        return REDACTED if self._digest(match.group()) in self._digests else match.group()
-
-    def _digest(self, run: str) -> bytes:
-        return hashlib.blake2b(run.encode(), key=self._salt, digest_size=16).digest()
-
-
-SCRUBBER = Scrubber()  # one per process: what one account's adapter teaches it protects every output
 
 
 class Record(Struct, frozen=True):
@@ -121,7 +77,7 @@ class _Sink:
 
     def write(self, level: str, event: str, fields: dict[str, Any]) -> None:
         shown = tuple(
-            (clean(name), REDACTED if _SECRET_FIELD.search(name) else safe_text(value, SCRUBBER))
+            (clean(name), REDACTED if SECRET_NAME.search(name) else safe_text(value, SCRUBBER))
             for name, value in fields.items()
         )
         record = Record(self.clock.now(), level, safe_text(event, SCRUBBER), shown)
@@ -252,9 +208,18 @@ class LogFile:
             if self.lost > told:
                 line = f"{line}\n{line.split(' ', 1)[0]} warning log_records_lost count={self.lost - told}"
                 told = self.lost
-            self._handler.handle(logging.makeLogRecord({"msg": line}))
+            self._handler.handle(logging.LogRecord("tradedesk.log", logging.INFO, "", 0, line, None, None))
             self._queue.task_done()
         self._queue.task_done()
+
+
+def where(error: BaseException) -> str:
+    """The class of an error and the line it came from: enough to find it, nothing of what it carried."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace is not None else ""
+    return type(error).__name__ + place
 
 
 class _Bridge(logging.Handler):
@@ -263,8 +228,9 @@ class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = "error" if record.levelno >= logging.ERROR else "warning"
         fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
-        if record.exc_info and record.exc_info[1] is not None:
-            fields["cause"] = record.exc_info[1]  # its class; a traceback could show a signed URL
+        cause = getattr(record, _CAUSE, None)
+        if cause is not None:
+            fields["cause"] = cause
         _SINK.write(level, "library_message", fields)
 
 
@@ -278,10 +244,34 @@ class _NeverBelowWarning(logging.Filter):
 _BRIDGE = _Bridge(logging.WARNING)
 _PIN = _NeverBelowWarning()
 _CCXT_LOGGERS = ("ccxt", "ccxt.base.exchange", "ccxt.async_support.base.exchange")
+_CAUSE = "tradedesk_cause"
+_made_by_logging = logging.getLogRecordFactory()
+
+
+def _scrubbed_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    """A library's record, made safe before any handler sees it, a stranger's and at DEBUG too.
+
+    Of its exception only class and place remain: text and traceback may show a signed URL.
+    """
+    record = _made_by_logging(*args, **kwargs)
+    if record.name is None or record.name.startswith("tradedesk."):
+        return record  # None: `makeLogRecord`, of a record that was made before. Ours: the paper exchange, which guards no secret
+    try:
+        text = record.getMessage()
+    except Exception:  # arguments that do not fit; the standard logging would print them, traceback and all
+        text = str(record.msg)
+    record.msg, record.args = safe_text(text, SCRUBBER), ()
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        setattr(record, _CAUSE, where(error))
+    record.exc_info = None
+    return record
 
 
 def bridge_libraries() -> None:
-    """Route library logging into this log and silence ccxt below WARNING. Doing it twice changes nothing."""
+    """Route library logging and warnings into this log, scrubbed. Doing it twice changes nothing."""
+    logging.setLogRecordFactory(_scrubbed_record)
+    logging.captureWarnings(True)  # else they are printed over the screen
     root = logging.getLogger()
     if _BRIDGE not in root.handlers:
         root.addHandler(_BRIDGE)
@@ -289,6 +279,32 @@ def bridge_libraries() -> None:
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)
         logger.addFilter(_PIN)
+
+
+def catch_strays() -> None:
+    """From now on an error that nobody caught is a record of this log: its class and place, nothing of what it carried.
+
+    Python would print it with its text and over the screen, wherever it happens: on the main thread, on another, in a
+    finalizer. For whoever starts a process; tests want to see such errors.
+    """
+    log = Log()
+
+    def on_main(kind: type[BaseException], error: BaseException, _: object) -> None:
+        log.error("uncaught_error", cause=where(error))
+        sys.stderr.write(f"tradedesk: an error of its own ({where(error)}); report it with the command you gave\n")
+
+    def on_thread(found: threading.ExceptHookArgs) -> None:
+        if found.exc_value is not None and not isinstance(found.exc_value, SystemExit):
+            name = None if found.thread is None else found.thread.name
+            log.error("thread_failed", thread=name, cause=where(found.exc_value))
+
+    def in_finalizer(found: "sys.UnraisableHookArgs") -> None:
+        cause = "unknown" if found.exc_value is None else where(found.exc_value)
+        log.error("finalizer_failed", cause=cause)
+
+    sys.excepthook = on_main
+    threading.excepthook = on_thread
+    sys.unraisablehook = in_finalizer
 
 
 def open_log(path: Path, clock: Clock | None = None, max_bytes: int = MAX_BYTES, files: int = MAX_FILES) -> LogFile:

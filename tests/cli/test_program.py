@@ -146,6 +146,12 @@ def test_nothing_to_show_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 # ---- how it ends -------------------------------------------------------------------------------------------------------
 
 
+def leave_this_process_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the effects on a process that its start has: they would outlive the test."""
+    monkeypatch.setattr(cli, "harden", tuple)
+    monkeypatch.setattr(cli, "catch_strays", tuple)
+
+
 def test_an_error_of_our_own_is_one_sentence_without_what_it_carried(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,12 +161,13 @@ def test_an_error_of_our_own_is_one_sentence_without_what_it_carried(
         raise ValueError("https://venue/?signature=abc")
 
     monkeypatch.setattr(cli, "app", broken)
+    leave_this_process_as_it_is(monkeypatch)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("tradedesk: an error of its own (ValueError, test_program.py:")
+    assert said.err.startswith("tradedesk: an error of its own (ValueError at test_program.py:")
     assert "signature" not in said.err
 
 
@@ -169,6 +176,7 @@ def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "app", interrupted)
+    leave_this_process_as_it_is(monkeypatch)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 130
