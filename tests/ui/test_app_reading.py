@@ -261,7 +261,7 @@ async def test_a_crash_is_one_plain_line_without_any_value(capfd: pytest.Capture
     assert " ".join(told.err.split()) == line
 
 
-@pytest.mark.parametrize(("key", "choice"), [("d", "demo"), ("m", "monitor"), ("q", None)])
+@pytest.mark.parametrize(("key", "choice"), [("d", "demo"), ("s", "setup"), ("m", "monitor"), ("q", None)])
 async def test_the_welcome_offers_its_ways_in(key: str, choice: str | None) -> None:
     app = WelcomeApp()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -23,5 +23,18 @@ def open_screen(config: Path | None, operator: str | None, look: Look, passphras
     match WelcomeApp(theme=look.theme, ascii=look.ascii).run():
         case "demo":
             demo(theme=look.theme, as_ascii=look.ascii, slow=look.slow)
+        case "setup":
+            if _set_up(config, look):
+                screen_of(home, look, operator=operator, passphrase_file=passphrase_file)
         case "monitor":
             monitor(theme=look.theme, as_ascii=look.ascii, slow=look.slow, config=config)
+
+
+def _set_up(config: Path | None, look: Look) -> bool:
+    """The setup on a screen; whether there is a desk now."""
+    from tradedesk.cli.setup import Setup
+    from tradedesk.ui.screens.setup import SetupApp
+
+    found = Setup(home_of(config))
+    app = SetupApp(found.plan, found.checker, found.writer.write, theme=look.theme, ascii=look.ascii)
+    return app.run() is not None

@@ -23,10 +23,10 @@ LOOPBACK = 6  # addresses of it that are offered as exits to a paper exchange on
 
 
 class Setup:
-    """One setup of one home: its plan, its tester, its writer. Ends the program with a sentence if desk.toml is wrong."""
+    """One setup of one home: its plan, its checker, its writer. Ends the program with a sentence if desk.toml is wrong."""
 
     def __init__(self, home: "Home") -> None:
-        from tradedesk.cli.setup_tester import SetupTester
+        from tradedesk.cli.setup_checker import SetupChecker
         from tradedesk.cli.setup_writing import SetupWriter, text_of
         from tradedesk.clock import SystemClock
         from tradedesk.config import ConfigError, load
@@ -41,7 +41,7 @@ class Setup:
             end(f"{home.config}: cannot be read; give it back to this user, or name another with --config FILE")
         self.home = home
         self.plan = SetupPlan(settings, machine_of(home))
-        self.tester = SetupTester(self.plan, home, SystemClock())
+        self.checker = SetupChecker(self.plan, home, SystemClock())
         self.writer = SetupWriter(self.plan, home, before)
 
 

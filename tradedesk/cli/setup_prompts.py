@@ -7,16 +7,16 @@ import typer
 
 from tradedesk.config.questions import Question
 from tradedesk.config.setup_model import (
+    Check,
     Finished,
     Fix,
     SetupFailed,
     State,
-    Test,
     answered,
     next_step,
     one_back,
     retried,
-    with_tested,
+    with_checked,
     withdrawn,
 )
 from tradedesk.config.setup_words import BACK, finding_lines, offer_lines, proposed, summary
@@ -44,11 +44,11 @@ def ask_all(setup: "Setup") -> tuple[str, ...] | None:
                     about = question.about
                     say(f"\n{about}", bold=True)
                 state = _ask(setup, state, question)
-            case Test() as test:
-                say(f"  testing {test.says} ...")
-                tested = setup.tester.run(test, state)
-                tell(tested.findings)
-                state = with_tested(state, test, tested)
+            case Check() as check:
+                say(f"  testing {check.says} ...")
+                checked = setup.checker.run(check, state)
+                tell(checked.findings)
+                state = with_checked(state, check, checked)
             case Fix() as fix:
                 state = _fix(setup, state, fix)
             case Finished() as finished:
@@ -95,7 +95,7 @@ def _ask(setup: "Setup", state: State, question: Question) -> State:
 
 
 def _fix(setup: "Setup", state: State, fix: Fix) -> State:
-    if not fix.test.needs:
+    if not fix.check.needs:
         tell(fix.findings)  # a mistake in the settings as a whole; those of a test were told when it was run
     say("What is to be corrected?")
     keys = [question.key for question in fix.questions]
@@ -106,7 +106,7 @@ def _fix(setup: "Setup", state: State, fix: Fix) -> State:
     answer = _choice("number, or r", (*(str(number) for number in range(1, len(keys) + 1)), "r", BACK))
     if answer == BACK:
         return one_back(setup.plan, state)
-    return retried(state, fix.test) if answer == "r" else withdrawn(setup.plan, state, keys[int(answer) - 1])
+    return retried(state, fix.check) if answer == "r" else withdrawn(setup.plan, state, keys[int(answer) - 1])
 
 
 def _choice(text: str, allowed: tuple[str, ...]) -> str:

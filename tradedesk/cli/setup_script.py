@@ -11,14 +11,14 @@ from tradedesk.cli.reach import show
 from tradedesk.cli.setup_prompts import tell
 from tradedesk.config.questions import Question
 from tradedesk.config.setup_model import (
+    Check,
     Finished,
     Fix,
     SetupFailed,
     State,
-    Test,
     answered,
     next_step,
-    with_tested,
+    with_checked,
 )
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ def from_file(setup: "Setup", answers: Mapping[str, str], *, as_json: bool) -> N
                 if isinstance(found, str):
                     end(f"--answers: {question.key}: {found}", USAGE)
                 state = found
-            case Test() as test:
-                tested = setup.tester.run(test, state)
-                tell(tested.findings)
-                state = with_tested(state, test, tested)
+            case Check() as check:
+                checked = setup.checker.run(check, state)
+                tell(checked.findings)
+                state = with_checked(state, check, checked)
             case Fix() as fix:
-                if not fix.test.needs:
+                if not fix.check.needs:
                     tell(fix.findings)
-                end(f"{fix.test.says}: see above; nothing was saved", FAILED)
+                end(f"{fix.check.says}: see above; nothing was saved", FAILED)
             case Finished() as finished:
                 strange = sorted(set(answers) - asked)
                 if strange:
@@ -83,4 +83,4 @@ def _missing(setup: "Setup", answers: Mapping[str, str]) -> list[str]:
 
 
 def _with(state: State, key: str, answer: str) -> State:
-    return State(answers={**state.answers, key: answer}, tested=state.tested)
+    return State(answers={**state.answers, key: answer}, checked=state.checked)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tradedesk.cli.setup_tester import opened, secret_of
+from tradedesk.cli.setup_checker import opened, secret_of
 from tradedesk.config import Home, Settings, render
 from tradedesk.config.setup_model import SetupFailed, State
 from tradedesk.config.setup_plan import SetupPlan

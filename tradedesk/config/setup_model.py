@@ -1,7 +1,7 @@
 """The setup of a desk as a value: answers in; the next question, test or mistake out. Pure; every face of it uses this.
 
-The plan says what is asked and tested, in which order. A test stands for as long as the answers it looked at: correct one
-of them and only that one is asked again, and the test is run again. Nothing is written before all of it stands.
+The plan says what is asked and checked, in which order. A check stands for as long as the answers it looked at: correct one
+of them and only that one is asked again, and the check is run again. Nothing is written before all of it stands.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,17 +35,15 @@ class Machine(Struct, frozen=True, kw_only=True):
     folder: str  # where desk.toml will be
 
 
-class Test(Struct, frozen=True, kw_only=True):
+class Check(Struct, frozen=True, kw_only=True):
     """Something to try out. `needs` are the answers it looks at, and so the ones that may have to be corrected."""
-
-    __test__ = False  # pytest
 
     key: str  # venue:binance, exit:acme, key:acme
     says: str  # what it does, for whoever waits
     needs: tuple[str, ...]
 
 
-class Tested(Struct, frozen=True, kw_only=True):
+class Checked(Struct, frozen=True, kw_only=True):
     """What came of a test."""
 
     findings: tuple[Finding, ...]
@@ -60,7 +58,7 @@ class State(Struct, frozen=True, kw_only=True):
     """All answers so far, in the order given, and what the tests found. Shows no secret of itself."""
 
     answers: dict[str, str | Hidden] = msgspec.field(default_factory=dict)
-    tested: dict[str, Tested] = msgspec.field(default_factory=dict)
+    checked: dict[str, Checked] = msgspec.field(default_factory=dict)
 
     def has(self, key: str) -> bool:
         return key in self.answers
@@ -75,15 +73,15 @@ class State(Struct, frozen=True, kw_only=True):
         found = self.answers.get(key)
         return found if isinstance(found, Hidden) and found.text else None
 
-    def told(self, test: str, what: str) -> str:
-        found = self.tested.get(test)
+    def told(self, check: str, what: str) -> str:
+        found = self.checked.get(check)
         return "" if found is None else found.told.get(what, "")
 
 
 class Fix(Struct, frozen=True, kw_only=True):
     """A test failed: one of these answers must be another, or the world must change and the test be run again."""
 
-    test: Test
+    check: Check
     findings: tuple[Finding, ...]
     questions: tuple[Question, ...]
 
@@ -95,18 +93,18 @@ class Finished(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]  # what the tests warned about
 
 
-Step = Question | Test | Fix | Finished
-Plan = Callable[[State], Iterator[Question | Test]]
+Step = Question | Check | Fix | Finished
+Plan = Callable[[State], Iterator[Question | Check]]
 Compose = Callable[[State], Settings]
 
 
-class Tester(Protocol):
+class Checker(Protocol):
     """Tries answers out, on whatever thread may wait. Never raises for what the world may do."""
 
-    def run(self, test: Test, state: State) -> Tested: ...
+    def run(self, check: Check, state: State) -> Checked: ...
 
 
-_ALL = Test(key="settings", says="the settings as a whole", needs=())
+_ALL = Check(key="settings", says="the settings as a whole", needs=())
 
 
 def next_step(plan: Plan, compose: Compose, state: State) -> Step:
@@ -119,19 +117,19 @@ def next_step(plan: Plan, compose: Compose, state: State) -> Step:
                 return item
             asked[item.key] = item
             continue
-        tested = state.tested.get(item.key)
-        if tested is None:
+        checked = state.checked.get(item.key)
+        if checked is None:
             return item
-        if tested.has_failed:
+        if checked.has_failed:
             return Fix(
-                test=item, findings=tested.findings, questions=tuple(asked[key] for key in item.needs if key in asked)
+                check=item, findings=checked.findings, questions=tuple(asked[key] for key in item.needs if key in asked)
             )
-        warned += [finding for finding in tested.findings if finding.level is Level.Warn]
+        warned += [finding for finding in checked.findings if finding.level is Level.Warn]
     try:
         settings = parse(render(compose(state)))
     except ConfigError as error:
         mistakes = tuple(fail("settings", mistake, "correct the answer it names") for mistake in error.mistakes)
-        return Fix(test=_ALL, findings=mistakes, questions=tuple(asked.values()))
+        return Fix(check=_ALL, findings=mistakes, questions=tuple(asked.values()))
     return Finished(settings=settings, findings=tuple(warned))
 
 
@@ -143,13 +141,13 @@ def answered(plan: Plan, state: State, question: Question, typed: str) -> State 
         return str(error)
     known = {key: value for key, value in state.answers.items() if key != question.key}
     known[question.key] = Hidden(answer) if question.is_hidden else answer
-    return msgspec.structs.replace(state, answers=known, tested=_standing(plan, state, question.key))
+    return msgspec.structs.replace(state, answers=known, checked=_standing(plan, state, question.key))
 
 
 def withdrawn(plan: Plan, state: State, key: str) -> State:
     """The state without this answer: it is asked again, and what was tested with it will be tested again."""
     left = {name: value for name, value in state.answers.items() if name != key}
-    return msgspec.structs.replace(state, answers=left, tested=_standing(plan, state, key))
+    return msgspec.structs.replace(state, answers=left, checked=_standing(plan, state, key))
 
 
 def one_back(plan: Plan, state: State) -> State:
@@ -158,18 +156,18 @@ def one_back(plan: Plan, state: State) -> State:
     return state if last is None else withdrawn(plan, state, last)
 
 
-def with_tested(state: State, test: Test, tested: Tested) -> State:
-    return msgspec.structs.replace(state, tested={**state.tested, test.key: tested})
+def with_checked(state: State, check: Check, checked: Checked) -> State:
+    return msgspec.structs.replace(state, checked={**state.checked, check.key: checked})
 
 
-def retried(state: State, test: Test) -> State:
+def retried(state: State, check: Check) -> State:
     """The state in which this test has yet to be run."""
     return msgspec.structs.replace(
-        state, tested={key: tested for key, tested in state.tested.items() if key != test.key}
+        state, checked={key: checked for key, checked in state.checked.items() if key != check.key}
     )
 
 
-def _standing(plan: Plan, state: State, key: str) -> dict[str, Tested]:
+def _standing(plan: Plan, state: State, key: str) -> dict[str, Checked]:
     """The tests that did not look at the answer `key`."""
-    touched = {item.key for item in plan(state) if isinstance(item, Test) and key in item.needs}
-    return {name: tested for name, tested in state.tested.items() if name not in touched}
+    touched = {item.key for item in plan(state) if isinstance(item, Check) and key in item.needs}
+    return {name: checked for name, checked in state.checked.items() if name not in touched}

@@ -23,7 +23,7 @@ from tradedesk.config.questions import (
 )
 from tradedesk.config.settings import EVERY_ACCOUNT, Settings
 from tradedesk.config.setup_draft import Draft
-from tradedesk.config.setup_model import Machine, State, Test
+from tradedesk.config.setup_model import Check, Machine, State
 from tradedesk.domain.money import parse_decimal, plain
 
 _SMALL_ORDER = Decimal(1_000)  # quote units: proposed where no balance is known
@@ -47,7 +47,7 @@ class SetupPlan:
         self.before = before
         self.machine = machine
 
-    def __call__(self, state: State) -> Iterator[Question | Test]:
+    def __call__(self, state: State) -> Iterator[Question | Check]:
         """All that is to be asked and tested, as far as the answers say. What is not answered yet counts as nothing."""
         draft = self.draft(state)
         if draft.is_new:
@@ -78,7 +78,7 @@ class SetupPlan:
             judge=a_currency,
         )
 
-    def _vault(self, state: State) -> Iterator[Question | Test]:
+    def _vault(self, state: State) -> Iterator[Question | Check]:
         machine, about = self.machine, "where keys are kept"
         if not machine.has_vault_file and machine.keyring is not None:
             yield Question(
@@ -115,11 +115,11 @@ class SetupPlan:
                     proposal=_NO,
                 )
         needs = ("vault.kind", "vault.passphrase", "vault.unattended")
-        yield Test(
+        yield Check(
             key="vault", says="writing, reading back and deleting a trial entry where keys are kept", needs=needs
         )
 
-    def _venues(self, draft: Draft) -> Iterator[Question | Test]:
+    def _venues(self, draft: Draft) -> Iterator[Question | Check]:
         known = draft.before.venues
         yield Question(
             key="venues",
@@ -147,9 +147,9 @@ class SetupPlan:
                 judge=instruments,
             )
             if draft.state.text(key):
-                yield Test(key=f"venue:{name}", says=f"whether {name} lists them", needs=(key,))
+                yield Check(key=f"venue:{name}", says=f"whether {name} lists them", needs=(key,))
 
-    def _venue_questions(self, name: str, site: str | None) -> Iterator[Question | Test]:
+    def _venue_questions(self, name: str, site: str | None) -> Iterator[Question | Check]:
         about, at = f"venue {name}", f"venues.{name}"
         yield Question(
             key=f"{at}.exchange",
@@ -183,13 +183,13 @@ class SetupPlan:
             is_list=True,
             judge=instruments,
         )
-        yield Test(
+        yield Check(
             key=f"venue:{name}",
             says=f"whether {name} answers by that exit, what its clock says, and what it lists",
             needs=(f"{at}.exchange", f"{at}.url", f"{at}.egress", f"{at}.instruments"),
         )
 
-    def _accounts(self, draft: Draft) -> Iterator[Question | Test]:
+    def _accounts(self, draft: Draft) -> Iterator[Question | Check]:
         known = draft.before.accounts
         yield Question(
             key="accounts",
@@ -205,7 +205,7 @@ class SetupPlan:
         for name in draft.account_names():
             yield from self._account_questions(draft, name)
 
-    def _account_questions(self, draft: Draft, name: str) -> Iterator[Question | Test]:
+    def _account_questions(self, draft: Draft, name: str) -> Iterator[Question | Check]:
         about, at = f"account {name}", f"accounts.{name}"
         yield Question(
             key=f"{at}.owner", about=about, text=f"Whose account is {name}?", hint="The client.", proposal=name
@@ -254,14 +254,14 @@ class SetupPlan:
                 hint="In PEM form, without a passphrase. The key goes into the vault; the file is yours to remove then.",
             )
         secret = f"{at}.secret" if is_shared_secret else f"{at}.secret_file"
-        yield Test(
+        yield Check(
             key=f"key:{name}",
             says=f"whether the key of {name} works, what it may do, and whether the clocks agree",
             needs=(f"{at}.api_key", secret, f"{at}.kind", f"{at}.egress", f"{at}.venue", *site),
         )
         yield from self._limit_questions(draft, name)
 
-    def _exit_questions(self, draft: Draft, name: str, site: tuple[str, ...]) -> Iterator[Question | Test]:
+    def _exit_questions(self, draft: Draft, name: str, site: tuple[str, ...]) -> Iterator[Question | Check]:
         about, at = f"account {name}", f"accounts.{name}"
         taken = draft.taken(but=name)
         site_url = draft.site_of(draft.venue_of(name))
@@ -296,7 +296,7 @@ class SetupPlan:
                 proposal=family,
                 judge=a_name("a family"),
             )
-        yield Test(
+        yield Check(
             key=f"exit:{name}",
             says=f"whether {name} gets out by that exit, and is seen there",
             needs=(f"{at}.egress", f"{at}.proxy_password", f"{at}.venue", *site),

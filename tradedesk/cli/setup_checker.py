@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tradedesk.config import Home
 from tradedesk.config.setup_draft import Draft
-from tradedesk.config.setup_model import State, Test, Tested
+from tradedesk.config.setup_model import Check, Checked, State
 from tradedesk.config.setup_plan import SetupPlan
 from tradedesk.domain.accounts import Account, Mode
 from tradedesk.domain.findings import Finding, Level, fail, ok, warn
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 MOST_PEM_BYTES = 64 * 1024
 
 
-class SetupTester:
-    """Implements the Tester of the model, on this machine."""
+class SetupChecker:
+    """Implements the Checker of the model, on this machine."""
 
     def __init__(self, plan: SetupPlan, home: Home, clock: "Clock") -> None:
         self._plan = plan
         self._home = home
         self._clock = clock
 
-    def run(self, test: Test, state: State) -> Tested:
-        what, _, name = test.key.partition(":")
+    def run(self, check: Check, state: State) -> Checked:
+        what, _, name = check.key.partition(":")
         draft = self._plan.draft(state)
         match what:
             case "vault":
-                return Tested(findings=(self._vault(state),))
+                return Checked(findings=(self._vault(state),))
             case "venue":
                 return asyncio.run(self._venue(draft, name))
             case "exit":
                 return asyncio.run(self._exit(draft, name))
             case "key":
                 return self._key(draft, name)
-        raise ValueError(f"there is no test {test.key}")
+        raise ValueError(f"there is no test {check.key}")
 
     # -- where keys are kept ----------------------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ class SetupTester:
 
     # -- a venue and an exit ----------------------------------------------------------------------------------------------
 
-    async def _venue(self, draft: Draft, name: str) -> Tested:
+    async def _venue(self, draft: Draft, name: str) -> Checked:
         from tradedesk.cli.setup_probes import Unreached, clock_of, instruments_of, reached
 
         exit_ = draft.exit_of(name)
@@ -92,9 +92,9 @@ class SetupTester:
                     findings.append(await instruments_of(exchange, name, draft.symbols_of(name)))
         except Unreached as error:
             findings = [fail("exit", str(error), "choose another exit for its market data")]
-        return Tested(findings=tuple(findings))
+        return Checked(findings=tuple(findings))
 
-    async def _exit(self, draft: Draft, name: str) -> Tested:
+    async def _exit(self, draft: Draft, name: str) -> Checked:
         from tradedesk.cli.setup_probes import Unreached, clock_of, reached
 
         venue, exit_ = draft.venue_of(name), draft.egress_of(name)
@@ -102,34 +102,34 @@ class SetupTester:
             async with reached(exit_, _password(draft.state, name), draft.site_of(venue), self._clock) as exchange:
                 clock = await clock_of(exchange, self._clock, venue, exit_)
         except Unreached as error:
-            return Tested(findings=(fail("exit", str(error), "choose another exit"),))
+            return Checked(findings=(fail("exit", str(error), "choose another exit"),))
         if clock.level is Level.Fail:
-            return Tested(findings=(clock,))
-        return Tested(findings=(ok("exit", f"{venue} answers {name} by {exit_}"), clock))
+            return Checked(findings=(clock,))
+        return Checked(findings=(ok("exit", f"{venue} answers {name} by {exit_}"), clock))
 
     # -- a key ------------------------------------------------------------------------------------------------------------
 
-    def _key(self, draft: Draft, name: str) -> Tested:
+    def _key(self, draft: Draft, name: str) -> Checked:
         from tradedesk.access.secret import key_fingerprint
         from tradedesk.access.vault import VaultError
 
         try:
             secret, notes = secret_of(draft.state, name)
         except ValueError as error:
-            return Tested(findings=(fail("key", str(error), "give it again"),))
+            return Checked(findings=(fail("key", str(error), "give it again"),))
         try:
             same = self._same_key(draft, name, key_fingerprint(secret.api_key))
         except VaultError as error:
-            return Tested(findings=(fail("keys", str(error), "look at the vault, then test again"),))
+            return Checked(findings=(fail("keys", str(error), "look at the vault, then test again"),))
         if same is not None:
             text = f"account {same} has this very key"
-            return Tested(
+            return Checked(
                 findings=(fail("key", text, "two accounts cannot share one: make each its own at the venue"),)
             )
-        tested = asyncio.run(self._signed(draft, name, secret))
-        return Tested(findings=(*tested.findings, *notes), told=tested.told)
+        checked = asyncio.run(self._signed(draft, name, secret))
+        return Checked(findings=(*checked.findings, *notes), told=checked.told)
 
-    async def _signed(self, draft: Draft, name: str, secret: "Secret") -> Tested:
+    async def _signed(self, draft: Draft, name: str, secret: "Secret") -> Checked:
         from tradedesk.access.secret import key_fingerprint
         from tradedesk.cli.setup_probes import Unreached, clock_of, key_of, reached
         from tradedesk.domain.keys import FINGERPRINT_DIGITS
@@ -147,7 +147,7 @@ class SetupTester:
             async with reached(exit_, password, site, self._clock, secret) as exchange:
                 clock = await clock_of(exchange, self._clock, venue, exit_)
                 if clock.level is Level.Fail:
-                    return Tested(findings=(clock,))
+                    return Checked(findings=(clock,))
                 seen = await key_of(
                     exchange,
                     account,
@@ -158,13 +158,13 @@ class SetupTester:
                     now=self._clock.now(),
                 )
         except Unreached as error:
-            return Tested(findings=(fail("exit", str(error), "choose another exit"),))
+            return Checked(findings=(fail("exit", str(error), "choose another exit"),))
         told: dict[str, str] = {}
         if seen.report is not None and seen.report.uid is not None:
             told["uid"] = seen.report.uid
         if seen.free is not None and seen.free > 0:
             told["free"] = f"{seen.free:.2f}"
-        return Tested(findings=seen.findings, told=told)
+        return Checked(findings=seen.findings, told=told)
 
     def _same_key(self, draft: Draft, name: str, fingerprint: str) -> str | None:
         """The account that has this key already: one of this setup, or one in the vault."""
