@@ -54,6 +54,7 @@ class Lease:
 
     def __init__(self, api_key: str, where: str, home: Path, place: Path | None = None) -> None:
         """`where` tells venues apart (its url or name): keys of two exchanges may spell the same."""
+        self._where = where
         self._path = (place or folder()) / f"{key_fingerprint(f'{where} {api_key}')}.lease"
         self._home = str(home)
         self._descriptor = -1
@@ -98,7 +99,8 @@ class Lease:
     def renew(self, now: int) -> None:
         """Take the next number again where a kill took one meanwhile; a person has re-armed since. For who holds the lock."""
         if self._descriptor >= 0 and not self.is_ours():
-            self._number(now)
+            with contextlib.suppress(OSError):  # then it is not ours, and nothing is sent
+                self._number(now)
 
     def _number(self, now: int) -> None:
         before = _read(self._descriptor)
@@ -107,6 +109,22 @@ class Lease:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, body, 0)
         os.fsync(self._descriptor)
+
+    def change_key(self, api_key: str, now: int) -> str | None:
+        """Hold the lease of another key of the account from now on. None: done. Else who holds that one, and nothing changed.
+
+        Raises LeaseError.
+        """
+        other = Lease(api_key, self._where, Path(self._home), self._path.parent)
+        if self._descriptor < 0 or other._path == self._path:
+            self._path = other._path
+            return None
+        holder = other.take(now)
+        if holder is None:
+            old = self._descriptor
+            self._path, self._descriptor, self.fence = other._path, other._descriptor, other.fence
+            os.close(old)
+        return holder
 
     def is_ours(self) -> bool:
         """Whether the file is there and nobody took a higher number since: looked at in the very task that writes an order's bytes."""

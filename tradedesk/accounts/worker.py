@@ -9,22 +9,29 @@ from collections.abc import Callable, Coroutine, Iterable
 from random import Random
 from typing import Any
 
+import msgspec
 import uvloop
 from msgspec import Struct
 
+from tradedesk.access.exits import Exits
+from tradedesk.access.keyseat import KeySeat
 from tradedesk.access.lease import Lease, LeaseError
 from tradedesk.accounts.admission import Admission
 from tradedesk.accounts.core import Core, Outgoing, Quotes
+from tradedesk.accounts.exit_watch import ExitWatch
 from tradedesk.accounts.load import Fill, tasks_fill
 from tradedesk.accounts.looking import marks_of, whole_state
 from tradedesk.accounts.performer import Performer
+from tradedesk.accounts.rotation import Rotation
 from tradedesk.accounts.stream import PrivateStream
 from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
-from tradedesk.domain.commands import AcceptKeyRisk, AmendOrder, CancelAll, CancelOrder, PlaceOrder, Settle
+from tradedesk.domain.commands import AcceptKeyRisk, AmendOrder, CancelAll, CancelOrder, PlaceOrder, RotateKey, Settle
 from tradedesk.domain.gate import Approved
+from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.keys import FINGERPRINT_DIGITS
 from tradedesk.domain.outcomes import (
     MoneyMoved,
     StreamState,
@@ -73,6 +80,12 @@ class ReconcileNow(Struct, frozen=True, kw_only=True):
     """An operator asked for it."""
 
 
+class Relisted(Struct, frozen=True, kw_only=True):
+    """The venue has other rules for an instrument now (F29, F30)."""
+
+    instrument: Instrument
+
+
 Post = (
     PlaceOrder
     | AmendOrder
@@ -80,12 +93,14 @@ Post = (
     | CancelAll
     | Settle
     | AcceptKeyRisk
+    | RotateKey
     | Preview
     | ReconcileNow
+    | Relisted
     | HaltNow
     | HaltEnded
 )
-URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded)
+URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded, Relisted)
 
 
 class Worker:
@@ -112,6 +127,8 @@ class Worker:
         damage: str | None = None,
         lease: Lease | None = None,
         claim: Callable[[str], AccountId | None] = lambda uid: None,
+        exits: Exits | None = None,
+        seat: KeySeat | None = None,
     ) -> None:
         self.account = account
         self._build_adapter = adapter
@@ -126,6 +143,9 @@ class Worker:
         self._log = log
         self._damage = damage
         self._lease = lease
+        self._seat = seat
+        self._exits = exits if exits is not None else Exits({account.id: account})
+        self._leaves_by = account.egress  # the exit of this start
         self._claim = claim  # a uid of the venue: names the other account of this desk that it belongs to
         self.watches: str | None = None  # why this desk only watches the account: another one drives it
         self._urgent: Inbox[Post] = Inbox(URGENT, self._wake)
@@ -152,6 +172,8 @@ class Worker:
         self._is_key_refused = False  # then nothing more is asked of the venue (F28)
         self._stream: PrivateStream | None = None
         self._admission: Admission | None = None
+        self._exit_watch: ExitWatch | None = None
+        self._rotation: Rotation | None = None
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 
@@ -165,6 +187,10 @@ class Worker:
         self._thread.join(timeout=STOP_GRACE_S + 10)
         if self._lease is not None and not self._thread.is_alive():  # a thread that hangs may still hold a socket
             self._lease.release()
+
+    def exit_switched(self) -> None:
+        """Another exit was chosen: start again on it, with connections that are all its own."""
+        self._wake()
 
     def silent_ns(self, elapsed: int) -> int | None:
         """How long its loop has given no sign of life at `elapsed` (monotonic ns); None while it runs none."""
@@ -238,8 +264,13 @@ class Worker:
                 self._failure = error
             self._loop = None
             self._beat_at = None
-            if self._failure is None or self._stopping.is_set():
+            if self._stopping.is_set():
                 break
+            if self._failure is None:
+                if not self._is_elsewhere():
+                    break
+                self._leave_key_behind()
+                continue
             attempts = 0 if self._clock.monotonic() - started > 60 * 10**9 else attempts + 1
             pause = RESTART_S[min(attempts, len(RESTART_S) - 1)]
             if attempts >= MOST_STARTS:
@@ -273,11 +304,13 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._beat_at = self._clock.monotonic()
+        self._leaves_by = self._exits.of(self.account.id)
+        self.account = msgspec.structs.replace(self.account, leaves_by=self._leaves_by)
         self._tasks = set()
         self._spawn(self._beating())
         self._wanted_reconcile = asyncio.Event()
         self._nudged = asyncio.Event()
-        self._core = self._performer = self._stream = self._admission = None
+        self._core = self._performer = self._stream = self._admission = self._exit_watch = None
         if self._damage is not None:
             self._say(AccountState.Blocked, f"its journal is damaged: {self._damage}")
             await self._until_stopped()
@@ -298,15 +331,25 @@ class Worker:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._core = self._performer = self._stream = self._admission = None
+            self._core = self._performer = self._stream = self._admission = self._rotation = self._exit_watch = None
             await adapter.close()
         if self._failure is not None:
             raise self._failure
 
     async def _until_stopped(self) -> None:
-        while not self._stopping.is_set() and self._failure is None:
+        while not self._stopping.is_set() and self._failure is None and not self._is_elsewhere():
             self._nudged.clear()
             await self._nudged.wait()
+
+    def _is_elsewhere(self) -> bool:
+        """Whether the account leaves by another exit now than this start of its worker does."""
+        return self._exits.of(self.account.id) != self._leaves_by
+
+    def _leave_key_behind(self) -> None:
+        """A key that was refused from the old exit may be bound to the new one."""
+        self._say(AccountState.Offline, f"its exit is {self._exits.of(self.account.id)} now")
+        if self._is_key_refused:
+            self._is_key_refused, self._blocked = False, None
 
     async def _let_answers_come(self) -> None:
         """Requests in flight get a moment: an answer now spares a doubt at the next start."""
@@ -317,7 +360,7 @@ class Worker:
 
     async def _connect(self, adapter: Adapter) -> VenueInfo | None:
         attempt = 0
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and not self._is_elsewhere():
             try:
                 return await adapter.start()
             except VenueFailed as error:
@@ -337,6 +380,8 @@ class Worker:
         source = f"worker:{self.account.id}"
         for instrument in info.instruments:  # before anything that must be folded with their help
             self._publish(ev.InstrumentListed(at=now, source=source, instrument=instrument))
+        if self._seat is not None:  # it may have changed since the desk, or this worker, was made
+            self.account = msgspec.structs.replace(self.account, key=self._seat.fingerprint[:FINGERPRINT_DIGITS])
         manager = OrderManager(self.account, info, self._history(), self._new_id, now)
         self._core = Core(
             self.account, manager, store=self._store, publish=self._publish, quotes=self._quotes, halt=self._halt
@@ -359,6 +404,17 @@ class Worker:
             chance=self._random,
             log=self._log,
         )
+        self._exit_watch = ExitWatch(
+            self._core,
+            adapter,
+            self._leaves_by,
+            claim=lambda address: self._exits.claim(address, self.account.id),
+            clock=self._clock,
+            chance=self._random,
+            log=self._log,
+        )
+        for instrument in info.instruments:  # anew: the journal may have folded older rules over them
+            self._core.relist(instrument, now)
         self._core.recover(now, self._clock.monotonic())
         if self.watches is not None:
             self._core.set_state(AccountState.Blocked, self.watches, now)
@@ -376,8 +432,21 @@ class Worker:
             failed=self._refused,
             clock=self._clock,
         )
+        self._rotation = Rotation(
+            self._core,
+            adapter,
+            self._seat,
+            self._admission,
+            self._lease,
+            spawn=self._spawn,
+            look=self._wanted_reconcile.set,
+            restart_stream=self._stream.restart,
+            clock=self._clock,
+            log=self._log,
+        )
         self._stream.start()
         self._spawn(self._admission.run())
+        self._spawn(self._exit_watch.run())
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -437,10 +506,15 @@ class Worker:
                         at=now, source=f"worker:{self.account.id}", request_id=post.request_id, verdict=verdict
                     )
                 )
+            case Relisted():
+                core.relist(post.instrument, now)
             case ReconcileNow():
                 self._wanted_reconcile.set()
             case AcceptKeyRisk():
                 self._accept_key(post, now)
+            case RotateKey():
+                if self._rotation is not None:
+                    self._rotation.begin(post)
             case CancelAll():
                 try:
                     self._take_all(
@@ -472,6 +546,8 @@ class Worker:
         elif self._stream is not None and self._admission is not None:
             if news.is_up:
                 self._admission.renew()
+                if self._exit_watch is not None:
+                    self._exit_watch.renew()
             self._stream.hear(news)
 
     def _post_news(self, news: PrivateNews) -> None:
@@ -602,6 +678,8 @@ class Worker:
         halt = self._halt()
         if halt != self._heeded:
             self._heeded = halt
+            if halt is None and self._lease is not None:
+                self._lease.renew(now)  # a kill may have taken the next number to flatten; a person has re-armed since
             message = HaltEnded() if halt is None else HaltNow(level=halt.level, by=halt.by)
             self._do(core.handle(message, now, self._clock.monotonic()))
 
@@ -636,7 +714,12 @@ class Worker:
         pause = AGAIN_S[min(attempt, len(AGAIN_S) - 1)] * (0.5 + self._random.random())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
-                while not (self._stopping.is_set() or self._failure or self._wanted_reconcile.is_set()):
+                while not (
+                    self._stopping.is_set()
+                    or self._failure
+                    or self._wanted_reconcile.is_set()
+                    or self._is_elsewhere()
+                ):
                     self._nudged.clear()
                     await self._nudged.wait()
 

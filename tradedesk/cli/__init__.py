@@ -8,6 +8,7 @@ import typer
 
 from tradedesk import __version__
 from tradedesk.cli.accounts import accounts_app
+from tradedesk.cli.accounts_check import accept, check
 from tradedesk.cli.alone import open_screen
 from tradedesk.cli.audit import audit_app
 from tradedesk.cli.bench import bench
@@ -24,6 +25,7 @@ from tradedesk.cli.run import run
 from tradedesk.cli.screen import AsciiOption, Look, SlowOption, ThemeOption, attach, monitor
 from tradedesk.cli.selftest import selftest
 from tradedesk.cli.setup import setup
+from tradedesk.cli.watchdog import watchdog
 from tradedesk.cli.worklist import worklist
 from tradedesk.hardening import harden
 from tradedesk.log import catch_strays, where
@@ -45,12 +47,15 @@ for command in (
     halt,
     rearm,
     kill,
+    watchdog,
     export,
     worklist,
     selftest,
     bench,
 ):
     app.command()(command)
+accounts_app.command("test")(check)
+accounts_app.command()(accept)
 app.add_typer(order_app, name="order")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(audit_app, name="audit")

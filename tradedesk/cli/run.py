@@ -1,7 +1,7 @@
 """`tradedesk run`: a desk without a screen, until it is told to stop. Also how the other commands open one."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show, told_to
 
 if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
-    from tradedesk.config import Home
+    from tradedesk.config import Home, Settings
     from tradedesk.desk.desk import Desk
 
 PassphraseOption = Annotated[
@@ -22,8 +22,15 @@ PassphraseOption = Annotated[
 
 
 @contextmanager
-def desk_of(home: "Home", passphrase_file: Path | None, vault: "Vault | None" = None) -> "Iterator[Desk]":
+def desk_of(
+    home: "Home",
+    passphrase_file: Path | None,
+    vault: "Vault | None" = None,
+    changed: "Callable[[Settings], Settings] | None" = None,
+) -> "Iterator[Desk]":
     """A started desk of this home, stopped at the end; `vault` where it is open already.
+
+    `changed` makes of the settings in desk.toml those that it runs by.
 
     Ends the program with a sentence if there can be none.
     """
@@ -37,6 +44,8 @@ def desk_of(home: "Home", passphrase_file: Path | None, vault: "Vault | None" = 
     clock = SystemClock()
     try:
         settings = load(home.config)
+        if changed is not None:
+            settings = changed(settings)
         private_folder(home.log)
         log_file = log.open_log(home.log / "tradedesk.log", clock)
     except ConfigError as error:
@@ -60,6 +69,19 @@ def desk_of(home: "Home", passphrase_file: Path | None, vault: "Vault | None" = 
     finally:
         desk.stop()
         log_file.close()
+        for left in desk.left_at_stop:
+            typer.echo(left, err=True)
+
+
+def _at_stop(desk: "Desk") -> str:
+    from tradedesk.domain.accounts import OnStop
+
+    swept = [account.id for account in desk.settings.accounts.values() if account.on_stop is OnStop.Cancel]
+    return (
+        f"the orders of {', '.join(swept)} are cancelled, others stay at the venue"
+        if swept
+        else ("orders stay at the venue")
+    )
 
 
 def _found(path: Path) -> Path | None:
@@ -85,7 +107,7 @@ def run(*, config: ConfigOption = None, passphrase_file: PassphraseOption = None
             show({"schema": "run.v1", "desk": desk.settings.desk.name, "control": str(home.control_socket)})
         else:
             typer.echo(
-                f"desk {desk.settings.desk.name} runs; orders stay at the venue when it stops. Ctrl+C ends it.",
+                f"desk {desk.settings.desk.name} runs; when it stops, {_at_stop(desk)}. Ctrl+C ends it.",
                 err=True,
             )
         until_told(told, desk.wants_stop.is_set)

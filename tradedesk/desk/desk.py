@@ -13,12 +13,15 @@ import uvloop
 from msgspec import Struct
 
 from tradedesk import __version__, log
+from tradedesk.access.idle_lock import IdleLock
+from tradedesk.access.keyseat import KeySeat
 from tradedesk.access.lease import Lease
 from tradedesk.access.operators import Operator, Role, operator_for
 from tradedesk.access.passphrases import Passphrases
+from tradedesk.access.vault import Vault
 from tradedesk.accounts.admission import VenueAccounts
 from tradedesk.accounts.supervisor import Supervisor
-from tradedesk.accounts.worker import Worker
+from tradedesk.accounts.worker import Relisted, Worker
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, private_folder
 from tradedesk.desk.approvals import Approvals
@@ -26,7 +29,9 @@ from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.halting import Halting
 from tradedesk.desk.hub import Hub, HubFeed
 from tradedesk.desk.office import Control, Office
+from tradedesk.desk.outside import Life, Outside
 from tradedesk.desk.sockets import lens_of, serve_control, serve_readers
+from tradedesk.desk.stopping import settle_orders
 from tradedesk.desk.trail import Trail
 from tradedesk.desk.vitals import VitalSigns
 from tradedesk.domain import events as ev
@@ -40,6 +45,7 @@ from tradedesk.risk.halts import HaltLatch
 from tradedesk.risk.monitor import RiskMonitor
 from tradedesk.venues.adapter import Adapter, LastCheck
 from tradedesk.venues.turns import Budgets
+from tradedesk.views.feed import DeskView
 from tradedesk.views.lens import EVERYTHING
 from tradedesk.views.replica import Replica
 
@@ -54,6 +60,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     adapters: dict[AccountId, Callable[[LastCheck], Adapter]]
     feeds: dict[VenueId, Callable[[Callable[[ev.Event], None]], FeedHost]]
     keys: dict[AccountId, str] = {}  # the fingerprints of their API keys
+    vault: Vault | None = None  # locked when it was not used for a while
+    seats: dict[AccountId, KeySeat] = {}  # in it, the keys of the accounts
     leases: dict[AccountId, Lease] = {}  # of accounts that another desk of this machine could drive as well
     budgets: Budgets | None = None  # what the adapters and feeds share of their venues' rate limits
 
@@ -80,6 +88,7 @@ class Desk:
         self.home = home
         self.wants_stop = threading.Event()
         self.failure: str | None = None  # why the desk had to end by itself
+        self.left_at_stop: tuple[str, ...] = ()  # by account that had orders at its venue when the desk was stopped
         self._store = store
         self._clock = clock
         self._log = log.Log()
@@ -104,6 +113,7 @@ class Desk:
         self._hub = Hub(replica, self._wake, self._overflowed)
         self.latch = HaltLatch(home.state, settings.accounts)
         self._agree_on_halts(replica)
+        self._outside = Outside(home, self.latch, replica, self.emit, clock, self._log)
         self._feeds: dict[VenueId, FeedHost] = {venue: feed(self.emit) for venue, feed in parts.feeds.items()}
         damaged = store.damaged()
         venue_accounts = VenueAccounts()
@@ -123,6 +133,7 @@ class Desk:
                 log=self._log,
                 damage=damaged.get(account.id) or damaged.get(None),
                 lease=parts.leases.get(account.id),
+                seat=parts.seats.get(account.id),
                 claim=lambda uid: venue_accounts.claim(_place(settings, account), uid, account.id),
             )
 
@@ -130,6 +141,9 @@ class Desk:
         self._budgets = parts.budgets
         self._banned: frozenset[str] = frozenset()  # exits of which an alert stands
         self._vitals = VitalSigns(self.emit, clock)
+        self.vault = parts.vault
+        idle_ns = settings.desk.idle_lock_minutes * 60 * 10**9
+        self._idle_lock = IdleLock(parts.vault, idle_ns) if parts.vault is not None and idle_ns else None
         if parts.budgets is not None:
             parts.budgets.recall()
             parts.budgets.look_first(riskiest_first)
@@ -183,7 +197,16 @@ class Desk:
         self._log.info("desk_started", desk=self.settings.desk.name, accounts=len(self._workers), pid=os.getpid())
 
     def stop(self) -> None:
-        """Stop accounts, markets, risk and sockets, in this order; orders stay at the venue."""
+        """Stop accounts, markets, risk and sockets, in this order; what becomes of orders, each account's settings say."""
+        self._outside.life = Life.Stopping if self.failure is None else Life.Failed
+        self._outside.beat()
+        self.office.closing = "the desk is stopping; it takes no new order"
+        if self._loop is not None:  # else nothing is told any more of what workers do
+            heard = self.open_feed()
+            self.left_at_stop = settle_orders(self.settings.accounts, self._workers, DeskView(heard), self._clock)
+            heard.close()
+        for left in self.left_at_stop:
+            self._log.warning("orders_at_stop", left=left)
         stoppers = [threading.Thread(target=worker.stop, name="stop") for worker in self._workers.values()]
         for stopper in stoppers:  # side by side: one hanging venue must not hold up the others
             stopper.start()
@@ -198,6 +221,10 @@ class Desk:
         self._thread.join(timeout=START_S)
         self._store.close()
         self.latch.close()
+        if self.failure is None:
+            self._outside.life = Life.Stopped
+        self._outside.beat()
+        self._outside.close()
 
     def sign_in(self, name: str | None, passphrase: str | None = None) -> Operator | Shut:
         """Who acts at a screen in this process. Takes as long as proving a passphrase does; not for the desk thread."""
@@ -258,11 +285,23 @@ class Desk:
             self._hub.publish(event)
             return
         with self._listing:  # until it is out: who finds it listed goes on with what must be folded after it
-            if self._listed.get(event.instrument.id) == event.instrument:
+            known = self._listed.get(event.instrument.id)
+            if known == event.instrument:
                 return
             self._listed[event.instrument.id] = event.instrument
             self._append(event)
             self._hub.publish(event)
+        if known is not None:
+            self._tell_rules(event.instrument)
+
+    def _tell_rules(self, instrument: Instrument) -> None:
+        """The accounts of its venue go by what the venue says of an instrument now (F29, F30)."""
+        self._log.info("instrument_changed", instrument=instrument.id)
+        for account, worker in self._workers.items():
+            if self.settings.accounts[account].venue != instrument.venue:
+                continue
+            if not worker.post(Relisted(instrument=instrument)):
+                self._log.error("rules_not_told", account=account, instrument=instrument.id)
 
     def _append(self, event: ev.Event) -> None:
         try:
@@ -377,16 +416,18 @@ class Desk:
             if self.latch.own(halt.account) is None:
                 self.latch.latch(halt)
         for halt in self.latch.all():
-            replica.apply(
-                ev.HaltSet(
-                    at=halt.at,
-                    source="desk",
-                    account=halt.account,
-                    level=halt.level,
-                    by=OperatorId(halt.by),
-                    reason=halt.reason,
-                )
+            recorded = replica.halts.get(halt.account)
+            event = ev.HaltSet(
+                at=halt.at,
+                source="desk",
+                account=halt.account,
+                level=halt.level,
+                by=OperatorId(halt.by),
+                reason=halt.reason,
             )
+            replica.apply(event)
+            if recorded is None or (recorded.level, recorded.at) != (halt.level, halt.at):  # latched while no desk ran
+                self._append(event)
 
     def _announce(self) -> None:
         now = self._clock.now()
@@ -473,8 +514,13 @@ class Desk:
                         worker.look(elapsed)
                 looked_at = elapsed
                 self._vitals.look()
+                if self._idle_lock is not None and self._idle_lock.look(elapsed):
+                    self._log.info("vault_locked", after_minutes=self.settings.desk.idle_lock_minutes)
                 self._tell_bans()
                 self._approvals.expire()
+                self._outside.beat()
+                self._hub.drain()  # what this desk latched itself is known then
+                self._outside.look()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
             self._hub.drain()

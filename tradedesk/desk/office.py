@@ -30,6 +30,7 @@ from tradedesk.domain.commands import (
     PlaceOrder,
     Rearm,
     Reconcile,
+    RotateKey,
     Settle,
     Submitted,
     Verdict,
@@ -52,6 +53,7 @@ VERBS: dict[type, Verb] = {
     GoLive: Verb.GoLive,
     Approve: Verb.Approve,
     AcceptKeyRisk: Verb.AcceptKeyRisk,
+    RotateKey: Verb.RotateKey,
 }
 LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
 MAX_REASON = 256  # characters
@@ -87,6 +89,7 @@ class Office:
         self._halting = halting
         self._approvals = approvals
         self._takes_two = frozenset(takes_two)
+        self.closing: str | None = None  # why no new order is taken any more: the desk stops
         self._trail = trail
         self._emit = emit
         self._clock = clock
@@ -107,13 +110,12 @@ class Office:
                     reason=f"there is no alert {clean(command.key, 64)!r}; `tradedesk alerts` lists them"
                 )
             account = row.alert.account if row.alert.account is not None else self._any_of(operator)
-        is_everywhere = isinstance(command, CancelAll) and account is None
-        refusal = None if is_everywhere else may(operator, VERBS[type(command)], account)
+        refusal = self._forbidden(operator, command, account)
         if refusal is not None:
             return self._refused(operator, command, account, refusal)
         refusal = self._unusable(command)
         if refusal is None and isinstance(command, PlaceOrder | AmendOrder):
-            refusal = self._not_live_yet(command.account)
+            refusal = self.closing or self._not_live_yet(command.account)
         if refusal is not None:
             return NotSubmitted(reason=refusal)
         command = msgspec.structs.replace(command, operator=operator.name)
@@ -151,6 +153,16 @@ class Office:
             case _:
                 return self._post(command.account, command)
 
+    def _forbidden(self, operator: Operator, command: Command, account: AccountId | None) -> str | None:
+        """Why the operator may not ask for this; None if they may. A kind of command that no role has is nobody's."""
+        verb = VERBS.get(type(command))
+        if verb is None:
+            return f"{type(command).__name__} is nothing that an operator may ask for"
+        if isinstance(command, CancelAll) and account is None:  # on theirs, whichever these are
+            theirs = any(may(operator, verb, name) is None for name in self._workers)
+            return None if theirs else f"no account is {operator.name}'s to cancel on"
+        return may(operator, verb, account)
+
     def _cancel_all(self, operator: Operator, command: CancelAll) -> Submitted | NotSubmitted:
         """On one account, or on each that the operator may cancel on: what one cannot take holds up no other."""
         wanted = (
@@ -167,7 +179,7 @@ class Office:
             else:
                 taken.append(account)
         if not taken:
-            return NotSubmitted(reason="; ".join(shortfall) or f"no account is {operator.name}'s to cancel on")
+            return NotSubmitted(reason="; ".join(shortfall))
         return Submitted(accounts=tuple(taken), shortfall=tuple(shortfall))
 
     def preview(self, operator: Operator, command: PlaceOrder, request_id: RequestId) -> NotSubmitted | None:

@@ -17,6 +17,7 @@ from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTr
 from tradedesk.domain.keys import AcceptedRisk, KeyReport
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
 from tradedesk.domain.positions import Balance
+from tradedesk.domain.receipts import KillReceipt
 from tradedesk.domain.words import (
     AccountId,
     ClientOrderId,
@@ -189,6 +190,12 @@ class InstrumentListed(EventBase, frozen=True, kw_only=True):
     """An instrument as the venue describes it now. Durable, so that a restart can read its fills with the venue away."""
 
     instrument: Instrument
+
+
+class KillRecorded(EventBase, frozen=True, kw_only=True):
+    """A kill, of a process beside this desk or while none ran: its receipt, as the desk found it."""
+
+    receipt: KillReceipt
 
 
 class OperatorAttached(EventBase, frozen=True, kw_only=True):
@@ -458,6 +465,7 @@ DurableEvent = (
     | AlertEnded
     | AlertAcknowledged
     | InstrumentListed
+    | KillRecorded
     | OperatorAttached
     | OperatorLeft
     | LoginRefused
@@ -496,6 +504,7 @@ Event = DurableEvent | LiveEvent | Kept
 DURABLE: tuple[type, ...] = (
     OrderPlaced, RequestMade, RequestDecided, OrderMoved, OrderChanged, OrderFilled, AccountOpened, MovementSeen,
     Reconciled, HaltSet, HaltSwept, CancelSwept, Rearmed, AlertRaised, AlertEnded, AlertAcknowledged, InstrumentListed,
+    KillRecorded,
     OperatorAttached, OperatorLeft, LoginRefused, CommandRefused, ApprovalAsked, ApprovalGiven, ApprovalEnded,
     LiveApproved,
     ExitSwitched, ExitProved, ExitRefused,

@@ -25,6 +25,7 @@ MAX_TAPE = 200
 MAX_CANDLES = 1_000
 MAX_LOGS = 500
 MAX_ENDED_ALERTS = 200
+MAX_KILLS = 200
 MAX_APPROVALS = 200  # that wait for a second person; the oldest go first
 MAX_ATTACHED = 200  # operators with a screen or a script on the desk
 MAX_ALERTS = 2_000  # of all kinds; beyond it ended ones go first, then the least severe, and stay in the journal
@@ -114,6 +115,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     live: dict[AccountId, str] = {}
     attached: dict[OperatorId, int] = {}
     exits: dict[AccountId, ExitRow] = {}
+    kills: tuple[str, ...] = ()  # ids of the receipts that were recorded, the newest
     dead: tuple[ClientOrderId, ...] = ()  # the dead orders in the order of their deaths: the oldest is dropped first
 
 
@@ -146,6 +148,7 @@ class Replica:
         self.attached: dict[OperatorId, int] = {}  # how many connections each operator has
         self.logs: deque[ev.LogWritten] = deque(maxlen=MAX_LOGS)
         self.exits: dict[AccountId, ExitRow] = {}
+        self.kills: deque[str] = deque(maxlen=MAX_KILLS)
         self._dead: deque[ClientOrderId] = deque()
         self._opened: set[AccountId] = set()
 
@@ -221,6 +224,8 @@ class Replica:
                 )
             case ev.KeyChecked():
                 self._account(event.account, key=event)
+            case ev.KeyRotated():
+                self._rotate(event)
             case ev.KeyRiskAccepted():
                 self._account(event.account, accepted=event.risk)
             case ev.AccountOpened():
@@ -292,6 +297,9 @@ class Replica:
                 pass  # for the audit
             case ev.Heartbeat():
                 self.heartbeat_at = event.at
+            case ev.KillRecorded():
+                if event.receipt.id not in self.kills:
+                    self.kills.append(event.receipt.id)
             case ev.HaltSwept() | ev.CancelSwept() | ev.PreviewMade() | ev.SubmissionRefused():
                 pass  # answers to someone, not state
             case ev.DeskKept():
@@ -325,6 +333,7 @@ class Replica:
             live=dict(self.live),
             attached=dict(self.attached),
             exits=dict(self.exits),
+            kills=tuple(self.kills),
             dead=tuple(self._dead),
         )
 
@@ -345,6 +354,7 @@ class Replica:
             self.accounts[row.account.id] = kept
         self._opened = set(snapshot.opened)
         self.orders = {order.client_order_id: order for order in snapshot.orders}
+        self.kills.extend(key for key in snapshot.kills if key not in self.kills)
         self._dead = deque(snapshot.dead or (order.client_order_id for order in snapshot.orders if order.is_dead))
         self.fills.extend(snapshot.fills)
         self.positions = {(position.account, position.instrument): position for position in snapshot.positions}
@@ -377,6 +387,11 @@ class Replica:
         row = self.accounts.get(account)
         if row is not None:
             self.accounts[account] = msgspec.structs.replace(row, **changes)
+
+    def _rotate(self, event: ev.KeyRotated) -> None:
+        row = self.accounts.get(event.account)
+        if row is not None:
+            self._account(event.account, account=msgspec.structs.replace(row.account, key=event.new_fingerprint))
 
     def _put_order(self, order: Order) -> None:
         self.orders[order.client_order_id] = order
