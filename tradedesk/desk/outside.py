@@ -142,4 +142,5 @@ def in_words(receipt: KillReceipt) -> str:
     cancelled = sum(row.cancelled for row in receipt.accounts)
     names = ", ".join(row.account for row in receipt.accounts)
     state = "confirmed by every venue" if receipt.is_complete else "NOT complete"
-    return f"killed by {receipt.by}: {receipt.reason}; {names}: {cancelled} orders cancelled, {state}; receipt {receipt.id}"
+    orders = "1 order" if cancelled == 1 else f"{cancelled} orders"
+    return f"killed by {receipt.by}: {receipt.reason}; {names}: {orders} cancelled, {state}; receipt {receipt.id}"

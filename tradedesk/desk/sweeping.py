@@ -196,8 +196,8 @@ class Sweeper:
             balances=state.balances,
         )
         self._last = shown
-        if self._info is not None and self._info.instruments:
-            self._held = rules.held(shown.balances, self._info.instruments)
+        instruments = () if self._info is None else self._info.instruments
+        self._held = rules.held(shown.balances, self._task.bases, instruments)
         return shown
 
     async def _nothing_can_arrive(self, adapter: Closer, shown: Shown) -> bool:

@@ -6,6 +6,7 @@ from typing import cast
 
 import msgspec
 
+from tradedesk.access.keyseat import KeySeat
 from tradedesk.access.lease import Lease
 from tradedesk.access.vault import Vault, VaultError
 from tradedesk.clock import Clock
@@ -13,7 +14,7 @@ from tradedesk.config import Home, Settings
 from tradedesk.desk import build
 from tradedesk.desk.kill import Way
 from tradedesk.desk.sweeping import Closer
-from tradedesk.domain.accounts import Account, HaltLevel
+from tradedesk.domain.accounts import Account, HaltLevel, SignsIn
 from tradedesk.domain.exits import exits_of
 from tradedesk.domain.words import AccountId
 from tradedesk.risk.kill import Task, bases_of
@@ -70,19 +71,22 @@ def _way(
         return f"there is no adapter for {venue.exchange!r}"
     entry = account.secret if places_orders else account.cancel_secret or account.secret
     try:
-        secret = vault.get(entry, account.venue)
-    except VaultError as error:
+        key = KeySeat(vault, entry, account.venue, in_process=account.signer is SignsIn.Process)
+        egresses = {exit_: build.egress_of(exit_, vault) for exit_ in exits_of(account)}
+    except (VaultError, build.CannotBuild) as error:
         return str(error)
     markets = Markets(venue.instruments if places_orders else ())
     leaving = {exit_: msgspec.structs.replace(account, egress=exit_) for exit_ in exits_of(account)}
     doors = {
-        exit_: budgets.door(build.place_of(venue), LIMITS, build.scopes_of(each, secret), kind=UrgentDoor)
+        exit_: budgets.door(build.place_of(venue), LIMITS, build.scopes_of(each, key.fingerprint), kind=UrgentDoor)
         for exit_, each in leaving.items()
     }
 
     def connect(exit_: str, last_check: LastCheck) -> Closer:
-        made = build.adapter_of(leaving[exit_], venue, secret, markets, clock, SystemRandom(), doors[exit_])(last_check)
+        made = build.adapter_of(
+            leaving[exit_], venue, key, markets, clock, SystemRandom(), doors[exit_], egresses[exit_]
+        )(last_check)
         return cast(Closer, made)  # of a real venue, which tells its quotes too
 
-    lease = Lease(secret.api_key, build.place_of(venue), home.state) if places_orders else None
+    lease = Lease(key.api_key, build.place_of(venue), home.state) if places_orders else None
     return Way(connect=connect, entry=entry, lease=lease)

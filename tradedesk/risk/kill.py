@@ -125,14 +125,23 @@ def quiet_from(latched_at: int, window_ns: int, known: Known | None) -> int:
     return latched_at + window_ns if known is None or known.in_doubt else latched_at
 
 
-def held(balances: Iterable[Balance], instruments: Iterable[Instrument]) -> dict[InstrumentId, Decimal]:
-    """What could be traded away, by instrument; less than the smallest order is dust, which nobody can sell."""
+def held(
+    balances: Iterable[Balance], bases: Mapping[InstrumentId, str], instruments: Iterable[Instrument]
+) -> dict[InstrumentId, Decimal]:
+    """What is held of the assets that the desk trades, by instrument.
+
+    Less than the smallest order of an instrument is dust, which nobody can sell. Without the instruments all counts.
+    """
     amounts = {balance.asset: balance.total for balance in balances}
+    known = {instrument.id: instrument for instrument in instruments}
     found = {}
-    for instrument in instruments:
-        qty = floor_to_lot(abs(amounts.get(instrument.base, ZERO)), instrument.lot)
-        if qty >= max(instrument.min_qty, instrument.lot):
-            found[instrument.id] = qty
+    for key, base in bases.items():
+        qty, instrument = abs(amounts.get(base, ZERO)), known.get(key)
+        if instrument is not None:
+            qty = floor_to_lot(qty, instrument.lot)
+            qty = qty if qty >= max(instrument.min_qty, instrument.lot) else ZERO
+        if qty:
+            found[key] = qty
     return found
 
 
