@@ -41,10 +41,10 @@ def test_numbers_go_out_as_they_are(lots: int, ticks: int, lot: str, tick: str) 
     assert re.fullmatch(r"[0-9]+(\.[0-9]+)?", sent["price"])
 
 
-def test_secrets_and_control_characters_never_leave_what_was_spoken() -> None:
-    said = spoken(400, {"code": -1, "msg": "key abc\x07\u202e"}, hide=("abc",))
+def test_control_characters_never_leave_what_was_spoken() -> None:
+    said = spoken(400, {"code": -1, "msg": "key \x07\u202e"})
     assert said is not None
-    assert said.text == "key <redacted>"
+    assert said.text == "key "
     assert spoken(400, {"code": True, "msg": "x"}) is None
     assert spoken(400, ["x"]) is None
 

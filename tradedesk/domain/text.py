@@ -1,12 +1,13 @@
 """Text from outside, made safe to store, log and show (5.14): no control, format or bidi characters, and a length.
 
-And the one way in which a moment is written.
+Names that could be taken for other names, and the one way in which a moment is written, too.
 """
 
 import unicodedata
 from datetime import UTC, datetime
 
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_EASTERN = ("CJK UNIFIED", "HIRAGANA LETTER", "KATAKANA LETTER", "HANGUL SYLLABLE")
 DEFAULT_LIMIT = 500  # characters; a venue's longest honest error text is a third of this
 
 
@@ -20,6 +21,21 @@ def clean(text: str, limit: int = DEFAULT_LIMIT) -> str:
     if text.isprintable():  # true for ASCII and most names: a single pass in C
         return text
     return "".join(c for c in text if unicodedata.category(c) not in _DROPPED)
+
+
+def unmistakable(name: str) -> str:
+    """`name` (of an asset or a symbol, cleaned) with what could pass for a Latin letter, a digit or nothing shown as its code.
+
+    ASCII and the letters of China, Japan and Korea stay, as venues list such names; a Cyrillic or Greek letter, an accent,
+    a full-width or foreign digit, a blank does not: `ВТС` in Cyrillic becomes `<0412><0422><0421>`, which is never `BTC`.
+    """
+    if name.isascii() and " " not in name:
+        return name
+    return "".join(c if "!" <= c <= "~" or _is_eastern(c) else f"<{ord(c):04X}>" for c in name)
+
+
+def _is_eastern(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(_EASTERN) and unicodedata.normalize("NFKC", letter) == letter
 
 
 def iso_time(at: int) -> str:

@@ -21,6 +21,8 @@ from msgspec import Struct
 from tradedesk.access import egress
 from tradedesk.access.signing import NotSigned, Signer
 from tradedesk.clock import Clock
+from tradedesk.redaction import Echoes
+from tradedesk.venues.answers import MAX_FRAME_BYTES, Unread, read_json
 from tradedesk.venues.outcomes import Spoken, spoken
 from tradedesk.venues.pools import Price, Priority
 from tradedesk.venues.spot_prices import announced, price_of
@@ -77,6 +79,7 @@ class Heard:
         self.said: Spoken | None = None
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}  # those about limits, in small letters
+        self.unread: str | None = None  # why its body could not be read
         self.details: Any = None  # `data` of an error answer: what became of the legs of a cancel-and-replace
         self.may_have_left = False  # the connection stood and nothing objected: from here on it may have arrived
 
@@ -85,6 +88,8 @@ class Heard:
         """What the venue answered, for a person; None if nothing."""
         if self.said is not None:
             return f"{self.said.code} {self.said.text}"
+        if self.unread is not None and self.status == 200:
+            return f"the answer could not be read: {self.unread}"
         return None if self.status is None else f"HTTP status {self.status}"
 
 
@@ -149,13 +154,10 @@ class StreamEnded(Exception):
 class _Life:
     """One stream from its subscription on, as `handle_message` needs it."""
 
-    def __init__(
-        self, on_up: Callable[[str | None], None], on_event: Callable[[Mapping[str, Any]], None], hide: tuple[str, ...]
-    ) -> None:
+    def __init__(self, on_up: Callable[[str | None], None], on_event: Callable[[Mapping[str, Any]], None]) -> None:
         self.request_id: str | None = None
         self.on_up = on_up
         self.on_event = on_event
-        self._hide = hide
 
     def hear(self, client: Client, message: Any) -> None:
         if not isinstance(message, dict):
@@ -175,7 +177,7 @@ class _Life:
             client.resolve(None, self.request_id)
             return
         status = message.get("status")
-        said = spoken(status if isinstance(status, int) else 400, error, hide=self._hide)
+        said = spoken(status if isinstance(status, int) else 400, error)
         cause = "the subscription was refused" if said is None else f"{said.code} {said.text}"
         client.reject(StreamEnded(cause, said), self.request_id)
 
@@ -202,7 +204,7 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         self._lives: dict[str, _Life] = {}
         self._heard_at: int | None = None  # monotonic ns
         self._signer = signer
-        self.hide: tuple[str, ...] = () if signer is None else signer.hidden()  # never in what we pass on
+        self._echoes = Echoes(() if signer is None else signer.hidden())
         super().__init__(
             {
                 "session": session,
@@ -283,10 +285,35 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         if heard is not None:
             heard.status = code
             heard.headers = about_limits(headers)
-            heard.said = spoken(code, response, hide=self.hide)
+            heard.said = spoken(code, response)
             heard.details = response.get("data") if isinstance(response, dict) else None
         if code >= 300:
             raise ccxt.ExchangeError("refused")
+        if response is None:  # ccxt would hand on the text as it came
+            raise egress.AnswerRefused("the answer could not be read")
+
+    def parse_json(self, http_response: str) -> Any:
+        """What was said, strictly read and without our own secrets in it; None if it cannot be read."""
+        try:
+            return self._echoes.scrub_all(read_json(http_response))
+        except Unread as why:
+            heard = _heard.get()
+            if heard is not None:
+                heard.unread = str(why)
+        return None
+
+    def _read_frame(self, client: Client, data: str | bytes) -> None:
+        """The same for a message of a stream; one that cannot be read ends the stream."""
+        trouble = "it is no text"
+        if isinstance(data, str):
+            try:
+                message = self._echoes.scrub_all(read_json(data))
+            except Unread as why:
+                trouble = str(why)
+            else:
+                client.on_message_callback(client, message)
+                return
+        raise StreamEnded(f"a message could not be read: {trouble}")
 
     def ws_dial_delay(self, url: str) -> float:
         return 0  # whoever runs the stream has a back-off of its own, with jitter
@@ -307,7 +334,15 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
                         error if is_ours else StreamEnded(f"a message could not be read ({name_of(error)})")
                     )
 
+            def connected(session: aiohttp.ClientSession) -> Any:  # as ccxt would, but for the bound
+                opening = session.ws_connect(
+                    url, autoping=False, autoclose=False, compress=15, max_msg_size=MAX_FRAME_BYTES
+                )
+                return opening.__aenter__()
+
             client.handle_message = heard
+            client.handle_text_or_binary_message = lambda data: self._read_frame(client, data)
+            client.create_connection = connected
         return client
 
     def handle_message(self, client: Client, message: Any) -> None:
@@ -319,7 +354,7 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
 
     def use_signer(self, signer: Signer) -> None:
         """From the next request on sign with this key. Between two requests: each is signed in one step, with one key."""
-        self._signer, self.hide = signer, signer.hidden()
+        self._signer, self._echoes = signer, Echoes(signer.hidden())
         self.apiKey, self.password = signer.api_key, signer.passphrase
 
     @property
@@ -414,7 +449,7 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         if isinstance(turn, NoTurn):
             raise StreamEnded(turn.reason)
         client = self.client(url)
-        life = self._lives[url] = _Life(on_up, on_event, self.hide)
+        life = self._lives[url] = _Life(on_up, on_event)
         ended = client.future("ended")
         ended.add_done_callback(_consume)
         failure: BaseException | None = None

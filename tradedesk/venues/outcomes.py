@@ -90,16 +90,28 @@ class Spoken(Struct, frozen=True, kw_only=True):
         return self.code in AUTH_CODES
 
 
-def spoken(status: int, body: Any, *, hide: tuple[str, ...] = ()) -> Spoken | None:
-    """The venue's code and text in an error answer; None if it holds none. `hide` are secrets that it might echo (5.6)."""
+def spoken(status: int, body: Any) -> Spoken | None:
+    """The venue's code and text in an error answer; None if it holds none."""
     if not isinstance(body, dict):
         return None
     code, text = body.get("code"), body.get("msg")
     if not isinstance(code, int) or isinstance(code, bool) or not isinstance(text, str):
         return None
-    for secret in hide:
-        text = text.replace(secret, "<redacted>")
     return Spoken(status=status, code=code, text=clean(text))
+
+
+_OF_RULES = frozenset((-1013, -1111, -1121))  # a filter, too much precision, a symbol that is none
+_OF_RULES_IN_WORDS = (
+    "Filter failure: ",
+    "Market is closed.",
+    "Limit orders are not supported",
+    "Market orders are not supported",
+)
+
+
+def is_about_rules(said: Spoken) -> bool:
+    """Whether a refusal says that the instrument's rules are not what we took them for: its ticks, sizes, or its state."""
+    return said.code in _OF_RULES or said.text.startswith(_OF_RULES_IN_WORDS)
 
 
 def is_refusal(asked: Asked, said: Spoken) -> bool:

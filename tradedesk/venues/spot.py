@@ -16,7 +16,7 @@ from tradedesk.domain.money import Money, is_multiple, parse_decimal, plain
 from tradedesk.domain.orders import Fill, Order, OrdStatus, could_be_its_qty
 from tradedesk.domain.outcomes import BalanceReport, OrderReport
 from tradedesk.domain.positions import Balance
-from tradedesk.domain.text import clean
+from tradedesk.domain.text import clean, unmistakable
 from tradedesk.domain.words import (
     AccountId,
     ClientOrderId,
@@ -27,8 +27,10 @@ from tradedesk.domain.words import (
     VenueId,
     VenueOrderId,
 )
+from tradedesk.venues.answers import Digits
 
 NS_PER_MS = 1_000_000
+_LAST_MS = 9_223_372_036_854  # in the year 2262; what lies beyond is no 64 bits of nanoseconds
 
 _ORD_STATUS = {
     "NEW": OrdStatus.New,
@@ -70,9 +72,17 @@ def rows_of(value: Any, what: str) -> list[Any]:
 
 def text_field(row: Mapping[str, Any], name: str, limit: int = 100) -> str:
     value = row.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or isinstance(value, Digits) or not value:
         raise Unreadable(f"{name} is missing or no text")
-    return clean(value, limit)
+    shown = clean(value, limit)
+    if not shown:
+        raise Unreadable(f"{name} has no letter that can be shown")
+    return shown
+
+
+def name_field(row: Mapping[str, Any], name: str) -> str:
+    """The name of an asset or symbol; one that only looks like another's is shown by its codes."""
+    return unmistakable(text_field(row, name, 40))
 
 
 def integer_field(row: Mapping[str, Any], name: str) -> int:
@@ -87,7 +97,7 @@ def decimal_field(row: Mapping[str, Any], name: str) -> Decimal:
 
 
 def decimal_of(value: Any, name: str) -> Decimal:
-    if not isinstance(value, str):  # a JSON number would have gone through a float
+    if not isinstance(value, str) or isinstance(value, Digits):  # documented in quotes: another form is another venue
         raise Unreadable(f"{name} is missing or no decimal in quotes")
     try:
         return parse_decimal(value, name)
@@ -96,8 +106,20 @@ def decimal_of(value: Any, name: str) -> Decimal:
     raise Unreadable(f"{name} is not a plain decimal")
 
 
-def _time(row: Mapping[str, Any], name: str) -> int:
-    return integer_field(row, name) * NS_PER_MS
+def time_field(row: Mapping[str, Any], name: str) -> int:
+    """A time in ms of the venue, as ns."""
+    value = integer_field(row, name)
+    if not 0 <= value <= _LAST_MS:
+        raise Unreadable(f"{name} is no time")
+    return value * NS_PER_MS
+
+
+def _digits_after_the_point(row: Mapping[str, Any], name: str) -> Decimal:
+    """The step that so many decimals make."""
+    places = integer_field(row, name)
+    if not 0 <= places <= 18:
+        raise Unreadable(f"{name} is no number of decimals")
+    return Decimal(1).scaleb(-places)
 
 
 def _side(row: Mapping[str, Any], name: str) -> Side:
@@ -238,13 +260,13 @@ def read_order(row: Any, venue: VenueId, *, is_cancel: bool = False) -> OrderRep
     return OrderReport(
         client_order_id=ClientOrderId(text_field(row, "origClientOrderId" if is_cancel else "clientOrderId")),
         venue_order_id=VenueOrderId(str(integer_field(row, "orderId"))),
-        instrument=instrument_id(venue, text_field(row, "symbol")),
+        instrument=instrument_id(venue, name_field(row, "symbol")),
         side=_side(row, "side") if "side" in row else None,
         order_qty=quantity,
         price=price or None,  # market orders show 0
         ord_status=None if status is None else _status(row, "status"),
         cum_qty=decimal_field(row, "executedQty") if "executedQty" in row else None,
-        transact_time=_time(row, times[0]) if times else 0,
+        transact_time=time_field(row, times[0]) if times else 0,
         reason=_SELF_TRADE if status == "EXPIRED_IN_MATCH" else None,
     )
 
@@ -300,9 +322,9 @@ def read_answer_fills(row: Any, order: Order) -> tuple[Fill, ...]:
                 side=order.side,
                 last_qty=_positive(fill, "qty"),
                 last_px=decimal_field(fill, "price"),
-                fee=Money(decimal_field(fill, "commission"), text_field(fill, "commissionAsset", 40)),
+                fee=Money(decimal_field(fill, "commission"), name_field(fill, "commissionAsset")),
                 is_maker=False,
-                transact_time=_time(row, "transactTime"),
+                transact_time=time_field(row, "transactTime"),
             )
         )
     return tuple(fills)
@@ -322,23 +344,21 @@ def read_trade(row: Any, venue: VenueId, account: AccountId, client_order_id: Cl
         account=account,
         client_order_id=client_order_id,
         venue_order_id=VenueOrderId(str(integer_field(row, "orderId"))),
-        instrument=instrument_id(venue, text_field(row, "symbol")),
+        instrument=instrument_id(venue, name_field(row, "symbol")),
         trade_id=str(integer_field(row, "id")),
         side=Side.Buy if row.get("isBuyer") is True else Side.Sell,
         last_qty=_positive(row, "qty"),
         last_px=decimal_field(row, "price"),
-        fee=Money(decimal_field(row, "commission"), text_field(row, "commissionAsset", 40)),
+        fee=Money(decimal_field(row, "commission"), name_field(row, "commissionAsset")),
         is_maker=row.get("isMaker") is True,
-        transact_time=_time(row, "time"),
+        transact_time=time_field(row, "time"),
     )
 
 
 def read_balances(answer: Any) -> tuple[Balance, ...]:
     """GET /api/v3/account. An answer without the list is no answer, not an empty account (F04)."""
     return tuple(
-        Balance(
-            asset=text_field(row, "asset", 40), free=decimal_field(row, "free"), locked=decimal_field(row, "locked")
-        )
+        Balance(asset=name_field(row, "asset"), free=decimal_field(row, "free"), locked=decimal_field(row, "locked"))
         for row in (
             row_of(item, "a balance") for item in rows_of(row_of(answer, "the account").get("balances"), "balances")
         )
@@ -356,9 +376,9 @@ def read_instrument(row: Any, venue: VenueId) -> Instrument:
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
     tick, step = _or_zero(price, "tickSize"), _or_zero(lot, "stepSize")
     symbol, base, quote = (
-        text_field(row, "symbol", 40),
-        text_field(row, "baseAsset", 40),
-        text_field(row, "quoteAsset", 40),
+        name_field(row, "symbol"),
+        name_field(row, "baseAsset"),
+        name_field(row, "quoteAsset"),
     )
     return Instrument(
         id=instrument_id(venue, symbol),
@@ -367,8 +387,8 @@ def read_instrument(row: Any, venue: VenueId) -> Instrument:
         symbol=f"{base}/{quote}",
         base=base,
         quote=quote,
-        tick=tick or Decimal(1).scaleb(-integer_field(row, "quotePrecision")),
-        lot=step or Decimal(1).scaleb(-integer_field(row, "baseAssetPrecision")),
+        tick=tick or _digits_after_the_point(row, "quotePrecision"),
+        lot=step or _digits_after_the_point(row, "baseAssetPrecision"),
         min_qty=_or_zero(lot, "minQty"),
         max_qty=_or_zero(lot, "maxQty") or Decimal(10**12),
         min_notional=_or_zero(notional, "minNotional"),
@@ -379,7 +399,9 @@ def read_instrument(row: Any, venue: VenueId) -> Instrument:
 
 def _or_zero(row: Mapping[str, Any], name: str) -> Decimal:
     value = decimal_field(row, name) if name in row else Decimal(0)
-    return abs(value) if value == 0 else value
+    if value < 0:
+        raise Unreadable(f"{name} is below 0")
+    return abs(value)
 
 
 # ---- the private stream -------------------------------------------------------------------------------------------------
@@ -393,8 +415,8 @@ def read_execution_report(event: Mapping[str, Any], venue: VenueId, account: Acc
     is_named_by_original = kind == "CANCELED" and has_original
     client_order_id = ClientOrderId(text_field(event, "C" if is_named_by_original else "c"))
     venue_order_id = VenueOrderId(str(integer_field(event, "i")))
-    instrument = instrument_id(venue, text_field(event, "s"))
-    side, at = _side(event, "S"), _time(event, "T")
+    instrument = instrument_id(venue, name_field(event, "s"))
+    side, at = _side(event, "S"), time_field(event, "T")
     fill = None
     if kind == "TRADE":
         asset = event.get("N")
@@ -407,7 +429,7 @@ def read_execution_report(event: Mapping[str, Any], venue: VenueId, account: Acc
             side=side,
             last_qty=_positive(event, "l"),
             last_px=decimal_field(event, "L"),
-            fee=Money(decimal_field(event, "n"), clean(asset, 40)) if isinstance(asset, str) and asset else None,
+            fee=Money(decimal_field(event, "n"), name_field(event, "N")) if isinstance(asset, str) and asset else None,
             is_maker=event.get("m") is True,
             transact_time=at,
         )
@@ -441,8 +463,8 @@ def read_account_position(event: Mapping[str, Any]) -> BalanceReport:
     """An outboundAccountPosition: only assets that may have changed."""
     return BalanceReport(
         balances=tuple(
-            Balance(asset=text_field(row, "a", 40), free=decimal_field(row, "f"), locked=decimal_field(row, "l"))
+            Balance(asset=name_field(row, "a"), free=decimal_field(row, "f"), locked=decimal_field(row, "l"))
             for row in (row_of(item, "a balance") for item in rows_of(event.get("B"), "B"))
         ),
-        at=_time(event, "E"),
+        at=time_field(event, "E"),
     )

@@ -159,7 +159,7 @@ def read_public(event: Mapping[str, Any], instrument: Instrument) -> PublicNews 
                     last_id=spot.integer_field(event, "u"),
                     bids=_levels(event, "b"),
                     asks=_levels(event, "a"),
-                    at=spot.integer_field(event, "E") * spot.NS_PER_MS,
+                    at=spot.time_field(event, "E"),
                 )
             case "trade":
                 trade = PublicTrade(
@@ -167,12 +167,12 @@ def read_public(event: Mapping[str, Any], instrument: Instrument) -> PublicNews 
                     price=_above_0(event.get("p"), "p"),
                     qty=_above_0(event.get("q"), "q"),
                     taker_is_buyer=event.get("m") is not True,
-                    at=spot.integer_field(event, "T") * spot.NS_PER_MS,
+                    at=spot.time_field(event, "T"),
                 )
                 return Printed(instrument=instrument.id, trade=trade)
             case "kline":
                 candle = _candle(spot.row_of(event.get("k"), "k"))
-                at = spot.integer_field(event, "E") * spot.NS_PER_MS
+                at = spot.time_field(event, "E")
                 return CandleChanged(instrument=instrument.id, candle=candle, at=at)
     except spot.Unreadable as error:
         return Unsound(instrument=instrument.id, is_book=kind == "depthUpdate", reason=str(error))
@@ -205,7 +205,7 @@ def _candle(row: Mapping[str, Any]) -> Candle:
     if volume < 0 or not low <= min(opened, close) <= max(opened, close) <= high:
         raise spot.Unreadable("a candle's prices do not lie between its low and its high")
     return Candle(
-        open_time=spot.integer_field(row, "t") * spot.NS_PER_MS,
+        open_time=spot.time_field(row, "t"),
         open=opened,
         high=high,
         low=low,

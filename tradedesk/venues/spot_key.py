@@ -13,7 +13,7 @@ from tradedesk.venues.adapter import VenueFailed
 from tradedesk.venues.ccxt_binance import GuardedBinance
 from tradedesk.venues.pools import Priority
 from tradedesk.venues.questions import NoAnswer, ask, told
-from tradedesk.venues.spot import NS_PER_MS, Unreadable, integer_field, row_of
+from tradedesk.venues.spot import Unreadable, integer_field, row_of, time_field
 
 _NO_SUCH_PAGE = 404
 
@@ -45,7 +45,7 @@ def read_rights(answer: Any) -> KeyRights:
         can_withdraw=_flag(row, "enableWithdrawals"),
         can_transfer=_flag(row, "enableInternalTransfer") or _flag(row, "permitsUniversalTransfer"),
         is_address_bound=_flag(row, "ipRestrict"),
-        expires_at=integer_field(row, ends) * NS_PER_MS if row.get(ends) is not None else None,
+        expires_at=time_field(row, ends) if row.get(ends) is not None else None,
     )
 
 

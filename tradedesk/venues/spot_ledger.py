@@ -15,7 +15,7 @@ from tradedesk.domain.movements import Movement, MovementKind
 from tradedesk.domain.words import AccountId
 from tradedesk.venues.ccxt_binance import GuardedBinance
 from tradedesk.venues.questions import told
-from tradedesk.venues.spot import NS_PER_MS, Unreadable, integer_field, row_of, rows_of, text_field
+from tradedesk.venues.spot import Unreadable, integer_field, name_field, row_of, rows_of, text_field, time_field
 
 DAY_MS = 86_400_000
 LONGEST_MS = 89 * DAY_MS  # of one question; the venue takes 90 days
@@ -47,11 +47,11 @@ async def _deposits(exchange: GuardedBinance, account: AccountId, span: dict[str
     return [
         Movement(
             account=account,
-            asset=text_field(row, "coin", 32),
+            asset=name_field(row, "coin"),
             amount=_amount(row, "amount"),
             kind=MovementKind.Deposit,
             movement_id=text_field(row, "id"),
-            transact_time=integer_field(row, "completeTime" if row.get("completeTime") else "insertTime") * NS_PER_MS,
+            transact_time=time_field(row, "completeTime" if row.get("completeTime") else "insertTime"),
         )
         for row in await _paged(exchange, "sapiGetCapitalDepositHisrec", span)
         if integer_field(row, "status") in _CREDITED
@@ -62,7 +62,7 @@ async def _withdrawals(exchange: GuardedBinance, account: AccountId, span: dict[
     return [
         Movement(
             account=account,
-            asset=text_field(row, "coin", 32),
+            asset=name_field(row, "coin"),
             amount=-(_amount(row, "amount") + _amount(row, "transactionFee")),
             kind=MovementKind.Withdrawal,
             movement_id=text_field(row, "id"),
@@ -102,11 +102,11 @@ async def _transfers(
     return [
         Movement(
             account=account,
-            asset=text_field(row, "asset", 32),
+            asset=name_field(row, "asset"),
             amount=sign * _amount(row, "amount"),
             kind=MovementKind.Transfer,
             movement_id=str(integer_field(row, "tranId")),
-            transact_time=integer_field(row, "timestamp") * NS_PER_MS,
+            transact_time=time_field(row, "timestamp"),
         )
         for row in await _numbered(exchange, "sapiGetAssetTransfer", {"type": kind, **span})
         if row.get("status") == "CONFIRMED"
@@ -129,11 +129,11 @@ async def _dividends(exchange: GuardedBinance, account: AccountId, span: dict[st
         found.append(
             Movement(
                 account=account,
-                asset=text_field(row, "asset", 32),
+                asset=name_field(row, "asset"),
                 amount=sign * _amount(row, "amount"),
                 kind=MovementKind.Fee if sign < 0 else MovementKind.Dividend,
                 movement_id=str(integer_field(row, "id")),
-                transact_time=integer_field(row, "divTime") * NS_PER_MS,
+                transact_time=time_field(row, "divTime"),
             )
         )
     return found
@@ -143,11 +143,11 @@ async def _interest(exchange: GuardedBinance, account: AccountId, span: dict[str
     return [
         Movement(
             account=account,
-            asset=text_field(row, "asset", 32),
+            asset=name_field(row, "asset"),
             amount=-_amount(row, "interest"),
             kind=MovementKind.Interest,
             movement_id=str(integer_field(row, "txId")),
-            transact_time=integer_field(row, "interestAccuredTime") * NS_PER_MS,  # the venue's spelling
+            transact_time=time_field(row, "interestAccuredTime"),  # the venue's spelling
         )
         for row in await _numbered(exchange, "sapiGetMarginInterestHistory", dict(span))
     ]

@@ -18,8 +18,9 @@ import ccxt.pro
 from tradedesk.access import egress
 from tradedesk.clock import Clock
 from tradedesk.domain.instruments import Candle, Instrument, PublicTrade, instrument_id
+from tradedesk.domain.money import parse_decimal
 from tradedesk.domain.outcomes import StreamState
-from tradedesk.domain.text import clean
+from tradedesk.domain.text import clean, unmistakable
 from tradedesk.domain.words import InstrumentId, VenueId
 from tradedesk.log import Log
 from tradedesk.venues.adapter import VenueFailed
@@ -29,6 +30,7 @@ from tradedesk.venues.feed import DepthDiff, DepthSnapshot, Levels, Printed, Pub
 
 _FIRST_BOOK_S = 20.0
 _NS_PER_MS = 1_000_000
+_MOST_DIGITS = 18  # on either side of the point, as in domain.money
 _STREAMS = ("watchOrderBook", "watchTrades")
 
 
@@ -103,13 +105,13 @@ class UnifiedFeed:
 
     def _instrument(self, market: Mapping[str, Any]) -> Instrument:
         tick, lot = (self._step(market["precision"].get(name)) for name in ("price", "amount"))
-        base, quote = (clean(str(market[name]), 16).upper() for name in ("base", "quote"))
+        base, quote = (unmistakable(clean(str(market[name]), 16).upper()) for name in ("base", "quote"))
         limits = market.get("limits") or {}
         return Instrument(
             id=instrument_id(self._venue, f"{base}/{quote}"),
             venue=self._venue,
             venue_symbol=f"{base}{quote}",
-            symbol=str(market["symbol"]),
+            symbol=unmistakable(clean(str(market["symbol"]), 40)),
             base=base,
             quote=quote,
             tick=tick,
@@ -256,14 +258,14 @@ def _printed(instrument: InstrumentId, trade: Mapping[str, Any]) -> Printed | No
 
 
 def _decimal(value: object) -> Decimal | None:
-    """The shortest decimal that reads as this float; None for what is none."""
+    """The shortest decimal that reads as this float; None for what is none, or beyond what any price or quantity is."""
     if not isinstance(value, int | float | str) or isinstance(value, bool):
         return None
     try:
-        number = Decimal(repr(value) if isinstance(value, float) else value)
-    except ArithmeticError:
+        number = parse_decimal(value, "it") if isinstance(value, str) else Decimal(repr(value))
+    except (ValueError, ArithmeticError):
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS else None
 
 
 def _hosts(urls: Any, hostname: str | None) -> set[egress.Host]:
