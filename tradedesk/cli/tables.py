@@ -26,6 +26,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "bench.v1": ("what", "value", "unit", "ratio", "beside"),
     "worklist.v1": ("account", "key", "ours", "venue", "needs_decision", "cause", "repair"),
     "audit.show.v1": ("at", "after_ms", "what", "client_order_id", "detail"),
+    "accounts_test.v1": ("what", "level", "text", "remedy"),
     "accounts.v1": ("account", "venue", "owner", "mode", "egress", "groups", "key"),
 }  # fmt: skip
 NUMBERS = frozenset(
@@ -37,7 +38,7 @@ DERIVED = {  # column -> decimals at most: reckoned by us, so it may be rounded;
     "avg_px": 8, "mark": 8, "unrealized": 2, "realized": 2, "fees": 2, "net": 2, "net_pnl": 2,
 }  # fmt: skip
 TEXTS = frozenset(
-    ("reason", "reasons", "why", "text", "groups", "detail")
+    ("reason", "reasons", "why", "text", "groups", "detail", "remedy")
 )  # may run over several lines; ids and numbers never do
 MIN_TEXT = 24  # cells of a text that is folded
 PIPE_WIDTH = 10_000  # a program reads one row a line, however wide

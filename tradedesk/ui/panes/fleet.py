@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from tradedesk.domain.accounts import AccountState, Halt, Mode
 from tradedesk.domain.events import AccountHealth
+from tradedesk.domain.findings import Level
 from tradedesk.domain.limits import effective
 from tradedesk.domain.orders import Order
+from tradedesk.domain.text import iso_time
 from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.domain.worst_case import worst_case
 from tradedesk.ui import drawing
@@ -138,6 +140,7 @@ class FleetPane(LiveTable[FleetRow]):
                 row.account.id,
                 item.use_name if item.use is None else f"{item.use:.0%} of {item.use_name}",
                 f"exit {row.account.egress}",
+                self._key(row, now),
                 compared,
                 offset,
                 f"owner {row.account.owner}",
@@ -184,6 +187,20 @@ class FleetPane(LiveTable[FleetRow]):
         if settle:
             return (f"{self.glyphs.near} {settle} to settle (w): {told}  ", self.colours.warn)
         return (f"{self.glyphs.pending} {len(items)} differ, under way (w): {told}  ", self.colours.pending)
+
+    def _key(self, row: AccountRow, now: int) -> str:
+        """How long the account's key may trade, and when it was looked at; what is wrong with it stands in the alerts."""
+        checked = row.key
+        if checked is None:
+            return "key not looked at"
+        rights = checked.report.rights
+        wrong = [finding.what for finding in checked.findings if finding.level is not Level.Ok]
+        if rights is None:
+            ends = ", its end not told"
+        else:
+            ends = "" if rights.expires_at is None else f" ends {iso_time(rights.expires_at)[:10]}"
+        said = f": {', '.join(wrong)}" if wrong else " fit"
+        return f"key{ends}{said}, seen {drawing.age(now - checked.at)} ago"
 
     def _exit(self, item: FleetRow) -> Cell:
         """The exit as configured; the one really seen, called out, where it is another."""

@@ -1,0 +1,92 @@
+"""What `tradedesk accounts test` looks at without trading: key, rights, clock, exits and stream, asked of the venue itself."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from tradedesk.domain.accounts import Account
+from tradedesk.domain.findings import Finding, Level, fail, ok, warn
+from tradedesk.domain.keys import AcceptedRisk
+from tradedesk.domain.outcomes import StreamState, VenueInfo
+from tradedesk.venues.adapter import Adapter, PrivateNews, VenueFailed
+from tradedesk.venues.hygiene import judge
+
+STREAM_WITHIN_S = 15.0
+CLOCK_OFF_MS = 500  # of ours from the venue's: the desk corrects it there, and our own records are still off
+KEY_REMEDY = "check the key's secret, rights and addresses at the venue; then put it in anew"
+
+
+async def looked_at(
+    adapter: Adapter, account: Account, accepted: Callable[[], AcceptedRisk | None], now: int
+) -> list[Finding]:
+    """The rows of the table, in order. Leaves `adapter` open.
+
+    `accepted` is asked for the operator's yes to a key that could move money, if it is one.
+    """
+    try:
+        info = await adapter.start()
+    except VenueFailed as error:
+        remedy = KEY_REMEDY if error.is_auth else "see whether the venue and the exit are there"
+        return [fail("venue", error.cause, remedy)]
+    found = [ok("venue", f"{account.venue} answers"), _clock(adapter.clock_offset_ms)]
+    try:
+        report = await adapter.key_report()
+    except VenueFailed as error:
+        remedy = KEY_REMEDY if error.is_auth else "try again; the desk asks until it is told"
+        return [*found, fail("key", error.cause, remedy)]
+    found.append(ok("key", f"it works; fingerprint {report.fingerprint}"))
+    exit_, seen = await _stream(adapter, account)
+    can_move_money = report.rights is not None and (report.rights.can_withdraw or report.rights.can_transfer)
+    risk = accepted() if can_move_money else None
+    findings = judge(report, account, twin=None, exit_seen=seen, accepted=risk, now=now)
+    return [*found, *findings, exit_, _dead_man(info)]
+
+
+def is_fit(findings: list[Finding]) -> bool:
+    return all(finding.level is not Level.Fail for finding in findings)
+
+
+def _clock(offset_ms: int | None) -> Finding:
+    if offset_ms is None:
+        return fail(
+            "clock", "the venue answers too slowly for its clock to be measured", "try again, or look at the network"
+        )
+    text = f"{offset_ms:+d} ms to the venue's"
+    if abs(offset_ms) > CLOCK_OFF_MS:
+        return warn("clock", text, "let this machine's clock be set by NTP")
+    return ok("clock", text)
+
+
+def _dead_man(info: VenueInfo) -> Finding:
+    if info.dead_man == "none":
+        return warn(
+            "dead-man", "the venue has none: orders stay when the desk is gone", "run a watchdog beside the desk"
+        )
+    return ok("dead-man", info.dead_man)
+
+
+async def _stream(adapter: Adapter, account: Account) -> tuple[Finding, str | None]:
+    """The private stream, opened for a moment, and the address of ours that it left by."""
+    came_up = asyncio.Event()
+
+    def hear(news: PrivateNews) -> None:
+        if isinstance(news, StreamState) and news.is_up:
+            came_up.set()
+
+    running = asyncio.ensure_future(adapter.run_private(hear))
+    waiting = asyncio.ensure_future(came_up.wait())
+    try:
+        await asyncio.wait({running, waiting}, timeout=STREAM_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        seen = adapter.exit_seen()
+        if not came_up.is_set():
+            error = running.exception() if running.done() else None
+            cause = (
+                error.cause if isinstance(error, VenueFailed) else f"it did not come up within {STREAM_WITHIN_S:.0f} s"
+            )
+            return fail("stream", cause, "look at the log of the desk; without it fills arrive late"), None
+    finally:
+        for task in (running, waiting):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, VenueFailed):
+            await running
+    return ok("stream", f"comes up; it leaves by {seen}"), seen
