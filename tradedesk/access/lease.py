@@ -141,6 +141,34 @@ class Lease:
             os.close(descriptor)
 
 
+def holders() -> list[Holder]:
+    """The live processes of this machine that wrote last that they hold a lease, once for each.
+
+    Looks at the files only: a lock taken to find out would keep a desk that starts right then from its own key.
+    """
+    found = []
+    for path in sorted(folder().glob("*.lease")):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                holder = _read(descriptor)
+            finally:
+                os.close(descriptor)
+            if holder is not None and _is_alive(holder.pid):
+                found.append(holder)
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return pid > 0
+
+
 def _read(descriptor: int) -> Holder | None:
     try:
         return _decoder.decode(os.pread(descriptor, SIZE, 0))
