@@ -13,6 +13,7 @@ from tradedesk.cli.alone import open_screen
 from tradedesk.cli.audit import audit_app
 from tradedesk.cli.bench import bench
 from tradedesk.cli.demo import demo
+from tradedesk.cli.doctor import doctor
 from tradedesk.cli.endings import FAILED, INTERRUPTED
 from tradedesk.cli.export import export
 from tradedesk.cli.halt import halt, rearm
@@ -34,6 +35,7 @@ app = typer.Typer(name="tradedesk", add_completion=False, pretty_exceptions_enab
 for command in (
     demo,
     setup,
+    doctor,
     run,
     attach,
     monitor,
