@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from order_builders import BTC, a_place, a_report, an_info
 
+from tradedesk.access.exit_proof import ExitProof
 from tradedesk.accounts.worker import Worker
 from tradedesk.clock import SystemClock
 from tradedesk.domain import events as ev
@@ -103,6 +104,7 @@ class ScriptedVenue:
         self.has_stream = True
         self.ban: str | None = None  # of its exit
         self.key = a_key_report(uid=f"uid of {account}")
+        self.exit_seen_at: str | None = None  # where an echo sees the exit; None: where it has to be
         self.key_failures: list[Exception] = []  # raised one by one by the next looks at the key
         self._called = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -219,6 +221,12 @@ class ScriptedAdapter:
     async def movements(self, since_ns: int) -> tuple[Movement, ...]:
         await self._venue.note("movements")
         return tuple(self._venue.ledger)
+
+    async def prove_exit(self, expected: str | None, check_url: str | None) -> ExitProof:
+        await self._venue.note("prove_exit")
+        seen = self._venue.exit_seen_at or expected
+        problem = None if expected in (None, seen) else f"the exit is seen at {seen}, not at {expected}"
+        return ExitProof(exit="127.0.0.2", seen=seen, how="echo script", problem=problem)
 
     async def key_report(self) -> KeyReport:
         await self._venue.note("key_report")

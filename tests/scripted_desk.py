@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 from scripted_account import WITHIN_S, ScriptedVenue, a_quote, client
 
 from tradedesk.access.lease import Lease
@@ -83,7 +84,10 @@ def settings_of(names: Iterable[str] = ("acme", "birch")) -> Settings:
                 id=venue, exchange="binance", url="http://127.0.0.1:1", egress="127.0.0.1", instruments=("BTC/USDT",)
             )
         },
-        accounts={AccountId(name): client(name) for name in names},
+        accounts={
+            AccountId(name): msgspec.structs.replace(client(name), egress=f"127.0.0.{number}")
+            for number, name in enumerate(names, start=2)
+        },
         operators={
             OperatorId(name): OperatorSettings(
                 name=OperatorId(name), roles=tuple(roles.split()), accounts=(accounts,), uid=uid

@@ -7,12 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from builders import an_order
-from order_builders import a_cancel, a_cancel_all, a_place, an_amend
+from order_builders import a_cancel, a_cancel_all, a_place, an_account, an_amend
 
+from tradedesk.access.exits import Exits
 from tradedesk.access.operators import Operator, Role
 from tradedesk.accounts.worker import Preview, ReconcileNow
 from tradedesk.clock import ManualClock
 from tradedesk.desk.approvals import Approvals
+from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting
 from tradedesk.desk.office import Control, Office
 from tradedesk.desk.trail import Trail
@@ -29,6 +31,7 @@ from tradedesk.domain.commands import (
     Rearm,
     Reconcile,
     Submitted,
+    SwitchExit,
 )
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId
 from tradedesk.log import Log
@@ -67,6 +70,9 @@ class Taker:
         self._account = account
         self._latch = latch
 
+    def exit_switched(self) -> None:
+        self.posts.append("exit")
+
     def post(self, message: object) -> bool:
         if self.has_room:
             self.posts.append(message)
@@ -85,6 +91,7 @@ class Bureau:
         self.replica = Replica()
         self.latch = HaltLatch(folder, (ACME, BIRCH))
         self.takers = {account: Taker(account, self.latch) for account in (ACME, BIRCH)}
+        self.exits = Exits({account: msgspec.structs.replace(an_account(), id=account) for account in (ACME, BIRCH)})
         self.events: list[ev.Event] = []
         self._soon: list[object] = []
         self.approvals = Approvals((), self.emit, self.clock)
@@ -95,6 +102,15 @@ class Bureau:
             halting=Halting(
                 workers=self.takers,  # type: ignore[arg-type]
                 latch=self.latch,
+                emit=self.emit,
+                soon=self._soon.append,
+                clock=self.clock,
+                log=Log(),
+            ),
+            switching=ExitSwitching(
+                workers=self.takers,  # type: ignore[arg-type]
+                exits=self.exits,
+                replica=self.replica,
                 emit=self.emit,
                 soon=self._soon.append,
                 clock=self.clock,
@@ -377,6 +393,56 @@ def test_a_halt_stands_in_this_desk_even_if_the_disk_refuses_it(
     assert bureau.submit(TRADER, a_halt()) == Submitted()
     assert ACME in bureau.replica.halts
     assert bureau.posts() == [HaltNow(level=HaltLevel.CancelOpening, by="desk1")]
+
+
+# ---- exits ------------------------------------------------------------------------------------------------------------
+
+STANDBY = "socks5://acme@10.0.0.1:1080"
+
+
+def a_switch(exit_: str | None = None, reason: str = "the first one is dead") -> SwitchExit:
+    return SwitchExit(account=ACME, exit=exit_, reason=reason, operator=NOBODY)
+
+
+def listed(bureau: Bureau, standby: str | None = STANDBY) -> None:
+    account = msgspec.structs.replace(an_account(), standby_egress=standby)
+    bureau.emit(ev.AccountListed(at=1, source="desk", account=account))
+    bureau.events.clear()
+
+
+def test_an_exit_is_switched_there_and_back_and_each_time_recorded_with_who_and_why(bureau: Bureau) -> None:
+    listed(bureau)
+    for exit_ in (STANDBY, "127.0.0.2"):
+        assert bureau.submit(TRADER, a_switch()) == Submitted()
+        assert bureau.exits.of(ACME) == exit_
+        assert bureau.exits.of(BIRCH) == "127.0.0.2"
+        switched = bureau.events[-1]
+        assert isinstance(switched, ev.ExitSwitched)
+        assert (switched.exit, switched.by, switched.reason) == (exit_, "desk1", "the first one is dead")
+    assert bureau.posts() == ["exit", "exit"]
+    assert bureau.posts(BIRCH) == []
+
+
+def test_choosing_the_exit_in_use_accepts_the_address_it_is_seen_at_now(bureau: Bureau) -> None:
+    listed(bureau)
+    before = bureau.exits.choice(ACME)
+    bureau.submit(TRADER, a_switch(STANDBY))
+    bureau.emit(ev.ExitProved(at=2, source="", account=ACME, exit=STANDBY, seen="203.0.113.7", how="echo e"))
+    assert bureau.replica.exits[ACME].known == {STANDBY: "203.0.113.7"}
+    assert bureau.submit(TRADER, a_switch(STANDBY, "the provider moved it")) == Submitted()
+    assert bureau.replica.exits[ACME].known == {}
+    assert bureau.exits.choice(ACME).number == before.number + 2
+
+
+def test_what_is_no_exit_of_the_account_is_not_switched_to(bureau: Bureau) -> None:
+    listed(bureau)
+    assert "none of account acme's exits: 127.0.0.2, socks5" in bureau.refusal(TRADER, a_switch("127.0.0.9"))
+    assert "none of account acme's exits" in bureau.refusal(TRADER, a_switch("socks5://u:hunter2@x:1"))
+    assert "needs a reason" in bureau.refusal(TRADER, a_switch(reason=" "))
+    assert "takes the role trader or risk" in bureau.refusal(SUPPORT, a_switch())
+    listed(bureau, standby=None)
+    assert "has no other exit than 127.0.0.2" in bureau.refusal(TRADER, a_switch())
+    assert [event for event in bureau.events if isinstance(event, ev.ExitSwitched)] == []
 
 
 # ---- cancelling everything ---------------------------------------------------------------------------------------------

@@ -53,6 +53,10 @@ class Supervisor:
         """Hand over a command, a halt or a question. False: the queue is full, and nothing was taken."""
         return self._worker.post(message)
 
+    def exit_switched(self) -> None:
+        """Its account leaves by another exit from now on."""
+        self._worker.exit_switched()
+
     @property
     def is_open(self) -> bool:
         return self._worker.is_open

@@ -83,6 +83,7 @@ class Account(Struct, frozen=True, kw_only=True):
     on_stop: OnStop = OnStop.Keep
     dead_man: DeadMan | None = None
     signer: SignsIn = SignsIn.Thread
+    leaves_by: str = ""  # the one of its exits that is in use; empty until its worker runs
     key: str = ""  # fingerprint of its API key; of no use but to tell keys apart, and empty until the vault is open
 
 

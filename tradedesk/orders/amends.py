@@ -41,6 +41,9 @@ class Amends:
         self._account = account
         self._in_turn: dict[ClientOrderId, InTurn] = {}  # by the id of the order to be placed
 
+    def use_account(self, account: Account) -> None:
+        self._account = account
+
     # -- asking -----------------------------------------------------------------------------------------------------------
 
     def ask(self, command: AmendOrder) -> None:
@@ -250,7 +253,7 @@ def new_order(
         reduce_only=template.reduce_only,
         operator=operator,
         block=template.block,
-        egress=account.egress,
+        egress=account.leaves_by or account.egress,
         key=account.key,
         placed_at=now,
         deadline=deadline,
