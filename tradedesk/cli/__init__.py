@@ -10,6 +10,7 @@ from tradedesk import __version__
 from tradedesk.cli.accounts import accounts_app
 from tradedesk.cli.accounts_check import accept, check
 from tradedesk.cli.alone import open_screen
+from tradedesk.cli.approvals import approvals, approve, golive
 from tradedesk.cli.audit import audit_app
 from tradedesk.cli.bench import bench
 from tradedesk.cli.demo import demo
@@ -19,8 +20,10 @@ from tradedesk.cli.export import export
 from tradedesk.cli.halt import halt, rearm
 from tradedesk.cli.kill import kill
 from tradedesk.cli.look import alerts, fills, orders, positions, status
+from tradedesk.cli.operators import operators_app
 from tradedesk.cli.order import order_app
 from tradedesk.cli.paper import paper
+from tradedesk.cli.reach import OperatorPassphraseOption
 from tradedesk.cli.record import record
 from tradedesk.cli.run import run
 from tradedesk.cli.screen import AsciiOption, Look, SlowOption, ThemeOption, attach, monitor
@@ -48,6 +51,9 @@ for command in (
     alerts,
     halt,
     rearm,
+    approvals,
+    approve,
+    golive,
     kill,
     watchdog,
     export,
@@ -60,6 +66,7 @@ accounts_app.command("test")(check)
 accounts_app.command()(accept)
 app.add_typer(order_app, name="order")
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app, name="audit")
 
 
@@ -81,13 +88,15 @@ def tradedesk(
     as_ascii: AsciiOption = False,
     slow: SlowOption = False,
     passphrase_file: Annotated[Path | None, typer.Option(help="File (0600) with the vault's passphrase.")] = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
 ) -> None:
     """A trading desk in a terminal: one operator, many client accounts, each with its own keys, exit, limits and worker.
 
     Without a subcommand: the desk of desk.toml, with its screen. To look around: tradedesk demo
     """
     if context.invoked_subcommand is None:
-        open_screen(config, operator, Look(theme=theme, ascii=as_ascii, slow=slow), passphrase_file)
+        look = Look(theme=theme, ascii=as_ascii, slow=slow)
+        open_screen(config, operator, look, passphrase_file, operator_passphrase_file)
 
 
 def main() -> None:

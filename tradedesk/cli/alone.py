@@ -8,13 +8,25 @@ from tradedesk.cli.reach import home_of, is_terminal
 from tradedesk.cli.screen import NO_TERMINAL, Look, monitor, screen_of
 
 
-def open_screen(config: Path | None, operator: str | None, look: Look, passphrase_file: Path | None) -> None:
+def open_screen(
+    config: Path | None,
+    operator: str | None,
+    look: Look,
+    passphrase_file: Path | None,
+    operator_passphrase_file: Path | None,
+) -> None:
     """`tradedesk` alone: the desk of desk.toml with its screen; without a desk.toml, what there is to choose from."""
     home = home_of(config)
     if home.config.exists():
         if not is_terminal():
             end(f"tradedesk opens a screen and {NO_TERMINAL}", USAGE)
-        screen_of(home, look, operator=operator, passphrase_file=passphrase_file)
+        screen_of(
+            home,
+            look,
+            operator=operator,
+            operator_passphrase_file=operator_passphrase_file,
+            passphrase_file=passphrase_file,
+        )
         return
     from tradedesk.ui.screens.welcome import WITHOUT_A_TERMINAL, WelcomeApp
 

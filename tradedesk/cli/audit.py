@@ -1,4 +1,4 @@
-"""`tradedesk audit show|verify`: what the journal tells about one order, and whether the journal itself is whole."""
+"""`tradedesk audit show|operators|verify`: what the journal tells of an order or of operators, and whether it is whole."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -126,5 +126,57 @@ def show_order(
     from tradedesk.cli.tables import print_table
 
     print_table({"schema": "audit.show.v1", "steps": rows}, "steps")
+    if damaged:
+        end(said_of(damaged))
+
+
+@audit_app.command("operators")
+def show_operators(
+    *,
+    operator: Annotated[str | None, typer.Option(help="Only this one.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 1_000,
+    journal: JournalOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who came and went, what they asked for, and what was refused, a login or a command: when, whom, on which account.
+
+    Example: tradedesk audit operators --operator ann --json
+    """
+    from collections import deque
+
+    from tradedesk.domain.text import iso_time
+    from tradedesk.journal.access import Step, steps
+    from tradedesk.journal.records import Reading
+    from tradedesk.journal.sqlite import read
+    from tradedesk.journal.store import JournalError
+
+    path = journal_of(config, journal)
+    reading = Reading()
+    found: deque[Step] = deque(maxlen=last)
+    try:
+        found.extend(step for step in steps(read(path, reading)) if operator in (None, step.operator))
+    except JournalError as error:
+        end(str(error))
+    damaged = damage_of(reading)
+    rows = [
+        {
+            "record": step.record,
+            "at": iso_time(step.at),
+            "at_ns": step.at,
+            "operator": step.operator,
+            "what": step.what,
+            "account": step.account,
+            "detail": step.detail,
+        }
+        for step in found
+    ]
+    document = {"schema": "audit.operators.v1", "steps": rows, "damaged": damaged}
+    if as_json:
+        show(document)
+        return
+    from tradedesk.cli.tables import print_table
+
+    print_table(document, "steps")
     if damaged:
         end(said_of(damaged))

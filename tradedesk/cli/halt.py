@@ -9,6 +9,7 @@ from tradedesk.cli.reach import (
     ConfigOption,
     JsonOption,
     OperatorOption,
+    OperatorPassphraseOption,
     account_of,
     controlled,
     home_of,
@@ -27,6 +28,7 @@ def halt(
     level: Annotated[str, typer.Option(help=", ".join(LEVELS))] = "cancel-opening",
     reason: Annotated[str, typer.Option(help="Why; it is kept in the journal.")],
     operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,8 +47,8 @@ def halt(
     if not reason.strip():
         end("--reason: must not be empty", USAGE)
     home = home_of(config)
-    control = controlled(home, operator)
-    with watching(home) as watch:
+    control = controlled(home, operator, operator_passphrase_file)
+    with watching(home, control) as watch:
         scope = account_of(watch.replica, account) if account is not None else None
         wanted = HaltLevel(level)
         swept: dict[str, ev.HaltSwept] = {}
@@ -103,6 +105,7 @@ def rearm(
     account: Annotated[str | None, typer.Option(help="The halted account; without it the desk's own halt.")] = None,
     reason: Annotated[str, typer.Option(help="Why it may trade again; it is kept in the journal.")],
     operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -114,16 +117,19 @@ def rearm(
     from tradedesk.domain.words import OperatorId
 
     home = home_of(config)
-    control = controlled(home, operator)
-    with watching(home) as watch:
+    control = controlled(home, operator, operator_passphrase_file)
+    with watching(home, control) as watch:
         scope = account_of(watch.replica, account) if account is not None else None
         reply = control.submit(Rearm(account=scope, reason=reason, operator=OperatorId("")))
         if isinstance(reply, NotSubmitted):
             end(reply.reason)
-        done = watch.until(lambda: scope not in watch.replica.halts, LATCH_S)
+        waits = reply.approval
+        done = waits is None and watch.until(lambda: scope not in watch.replica.halts, LATCH_S)
     if as_json:
-        show({"schema": "rearm.v1", "scope": scope or "desk", "is_complete": done})
+        show({"schema": "rearm.v1", "scope": scope or "desk", "is_complete": done, "approval": waits})
+    elif waits is not None:
+        typer.echo(f"{scope or 'the desk'} stays halted until somebody else says `tradedesk approve {waits}`")
     elif done:
         typer.echo(f"{scope or 'the desk'} is no longer halted")
-    if not done:
+    if not done and waits is None:
         end("the desk has not confirmed the rearm; look at `tradedesk status`")

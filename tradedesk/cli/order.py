@@ -12,6 +12,7 @@ from tradedesk.cli.reach import (
     ConfigOption,
     JsonOption,
     OperatorOption,
+    OperatorPassphraseOption,
     Watch,
     account_of,
     controlled,
@@ -46,6 +47,7 @@ def place(
     post_only: Annotated[bool, typer.Option("--post-only", help="Refused if it would trade at once.")] = False,
     reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Only to shrink a position.")] = False,
     operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,8 +66,8 @@ def place(
     wanted_side = Side(_one_of("--side", side, ("buy", "sell")))
     wanted_tif = TimeInForce(_one_of("--tif", tif, ("gtc", "ioc", "fok")))
     home = home_of(config)
-    control = controlled(home, operator)
-    with watching(home) as watch:
+    control = controlled(home, operator, operator_passphrase_file)
+    with watching(home, control) as watch:
         now = watch.clock.now()
         block = new_id(now) if len(account) > 1 else None
         commands: list[Command] = []
@@ -99,6 +101,7 @@ def amend(
     qty: Annotated[str | None, typer.Option(help="New total quantity, what is filled included.")] = None,
     price: Annotated[str | None, typer.Option(help="New price.")] = None,
     operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -117,8 +120,8 @@ def amend(
     new_qty = _number("--qty", qty) if qty is not None else None
     new_price = _number("--price", price) if price is not None else None
     home = home_of(config)
-    control = controlled(home, operator)
-    with watching(home) as watch:
+    control = controlled(home, operator, operator_passphrase_file)
+    with watching(home, control) as watch:
         order = _order_of(watch, client_order_id)
         if order.is_dead:
             end(_dead(order), USAGE)
@@ -181,6 +184,7 @@ def cancel(
     instrument: Annotated[str | None, typer.Option(help="With --all: only of this instrument.")] = None,
     side: Annotated[str | None, typer.Option(help="With --all: only buy or sell.")] = None,
     operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -199,8 +203,8 @@ def cancel(
     if not is_all and (instrument is not None or side is not None):
         end("order cancel: --instrument and --side go with --all", USAGE)
     home = home_of(config)
-    control = controlled(home, operator)
-    with watching(home) as watch:
+    control = controlled(home, operator, operator_passphrase_file)
+    with watching(home, control) as watch:
         if is_all:
             _cancel_all(watch, control, account, instrument, side, as_json)
             return

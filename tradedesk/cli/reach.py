@@ -23,13 +23,19 @@ if TYPE_CHECKING:
     from tradedesk.desk.client import RemoteControl
     from tradedesk.domain.instruments import Instrument
     from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId
+    from tradedesk.monitor.socket_feed import SocketFeed
     from tradedesk.views.feed import Update
     from tradedesk.views.replica import Replica
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Another desk.toml than the one of this home.")]
 OperatorOption = Annotated[str | None, typer.Option("--operator", help="Act under this name of desk.toml.")]
+OperatorPassphraseOption = Annotated[
+    Path | None,
+    typer.Option("--operator-passphrase-file", help="File (0600) with the operator's passphrase.", show_default=False),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one documented JSON object.")]
 
+TRIES = 4  # to come in: without a passphrase, then three times with one
 FIRST_WAIT_S = 5.0  # for the desk's first snapshot
 DEADLINE_NS = 10_000_000_000  # an order that could not be sent within this is not sent
 
@@ -40,31 +46,60 @@ def home_of(config: Path | None = None) -> "Home":
     return find_home(os.environ, config)
 
 
-def controlled(home: "Home", operator: str | None) -> "RemoteControl":
-    """The desk's control, under the operator's name; ends the program with a sentence if there is none."""
-    from tradedesk.desk.client import DeskAway, RemoteControl
+def controlled(home: "Home", operator: str | None, passphrase_file: Path | None = None) -> "RemoteControl":
+    """The desk's control, under the operator's name; ends the program with a sentence if there is none.
+
+    A passphrase that is wanted comes from the file, else from the keyboard.
+    """
+    from tradedesk.desk.client import DeskAway, NeedsPassphrase, RemoteControl
     from tradedesk.domain.words import OperatorId
 
+    name = OperatorId(operator) if operator is not None else None
+    passphrase = passphrase_in(passphrase_file)
+    for _ in range(TRIES):
+        try:
+            return RemoteControl(home.control_socket, name, passphrase)
+        except NeedsPassphrase as needs:
+            passphrase = asked_passphrase(str(needs), was_given=passphrase_file is not None)
+        except DeskAway as away:
+            end(str(away))
+    end("that passphrase was wrong too often")
+
+
+def passphrase_in(file: Path | None) -> str | None:
+    """The passphrase in a file, None without one; ends the program with a sentence if the file is not fit."""
+    if file is None:
+        return None
+    from tradedesk.access.encrypted_file import VaultError, read_passphrase_file
+
     try:
-        return RemoteControl(home.control_socket, OperatorId(operator) if operator is not None else None)
-    except DeskAway as away:
-        end(str(away))
+        return read_passphrase_file(file)
+    except VaultError as error:
+        end(f"--operator-passphrase-file: {error}", USAGE)
+
+
+def asked_passphrase(why: str, *, was_given: bool) -> str:
+    """The operator's passphrase from the keyboard, without echo; ends the program where there is none or one was given."""
+    if was_given:
+        end(why)
+    if not sys.stdin.isatty():
+        end(f"{why} with --operator-passphrase-file FILE")
+    typer.echo(why, err=True)
+    return str(typer.prompt("passphrase of the operator", hide_input=True, err=True))
 
 
 class Watch:
     """A replica of the desk, kept up to date while one waits for something to happen."""
 
-    def __init__(self, home: "Home") -> None:
+    def __init__(self, home: "Home", control: "RemoteControl | None" = None) -> None:
+        """With `control` it is what its operator may see, else all that the read socket tells."""
         from tradedesk.clock import SystemClock
-        from tradedesk.monitor.socket_feed import SocketFeed
         from tradedesk.views.feed import DeskView
 
         self._woken = threading.Event()
         self.updates: list[Update] = []  # of the newest poll
         self.clock = SystemClock()
-        self.view: DeskView = DeskView(
-            SocketFeed(home.read_socket, clock=self.clock, chance=random.Random(), wake=self._woken.set)
-        )
+        self.view: DeskView = DeskView(stream_of(home, control, self._woken.set))
 
     @property
     def replica(self) -> "Replica":
@@ -84,10 +119,23 @@ class Watch:
             self._woken.wait(min(left, 0.5))
 
 
+def stream_of(
+    home: "Home", control: "RemoteControl | None" = None, wake: Callable[[], None] | None = None
+) -> "SocketFeed":
+    """The stream of the running desk: what the control's operator may see, without one everything."""
+    from tradedesk.clock import SystemClock
+    from tradedesk.monitor.socket_feed import SocketFeed
+
+    clock, chance = SystemClock(), random.Random()
+    if control is None:
+        return SocketFeed(home.read_socket, clock=clock, chance=chance, wake=wake)
+    return SocketFeed(home.control_socket, clock=clock, chance=chance, wake=wake, handshake=control.follow)
+
+
 @contextmanager
-def watching(home: "Home") -> Iterator[Watch]:
+def watching(home: "Home", control: "RemoteControl | None" = None) -> Iterator[Watch]:
     """A watch on the running desk, its first snapshot there; ends the program with a sentence if no desk answers."""
-    watch = Watch(home)
+    watch = Watch(home, control)
     try:
         answered = watch.until(lambda: watch.view.is_fed or watch.view.lost is not None, FIRST_WAIT_S)
         if not answered or not watch.view.is_fed:

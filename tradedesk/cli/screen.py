@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import secrets
 import signal
 import sys
@@ -15,16 +14,33 @@ import typer
 from msgspec import Struct
 
 from tradedesk.cli.endings import FAILED, USAGE, end
-from tradedesk.cli.reach import ConfigOption, JsonOption, OperatorOption, controlled, home_of, is_terminal, told_to_stop
+from tradedesk.cli.reach import (
+    TRIES,
+    ConfigOption,
+    JsonOption,
+    OperatorOption,
+    OperatorPassphraseOption,
+    asked_passphrase,
+    controlled,
+    home_of,
+    is_terminal,
+    passphrase_in,
+    stream_of,
+    told_to_stop,
+)
 from tradedesk.cli.run import desk_of
 
 if TYPE_CHECKING:
+    from tradedesk.access.operators import Operator
     from tradedesk.access.vault import Vault
     from tradedesk.config import Home
+    from tradedesk.desk.client import RemoteControl
     from tradedesk.desk.desk import Desk
+    from tradedesk.desk.office import Control
     from tradedesk.domain.control import DeskControl
     from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
     from tradedesk.ui.app import TradedeskApp
+    from tradedesk.ui.screens.lock import ScreenLock
     from tradedesk.views.feed import Feed
 
 ThemeOption = Annotated[str | None, typer.Option("--theme", help="desk-dark, desk-light, mono, or one of your own.")]
@@ -54,6 +70,7 @@ def screen_of(
     look: Look,
     *,
     operator: str | None = None,
+    operator_passphrase_file: Path | None = None,
     passphrase_file: Path | None = None,
     vault: "Vault | None" = None,
     until_ended: Callable[[], str] | None = None,
@@ -62,21 +79,44 @@ def screen_of(
 
     `until_ended` waits, in a thread of its own, for the end of what the desk cannot do without, and returns why it ended.
     """
-    from tradedesk.domain.words import OperatorId
-
     with desk_of(home, passphrase_file, vault) as desk:
-        found = desk.who(OperatorId(operator) if operator is not None else None, os.getuid())
-        if isinstance(found, str):
-            end(found)
-        app = _app(home, look, desk.settings.keys, desk.open_feed(), desk.control(found), found.name)
+        found = _signed_in(desk, operator, operator_passphrase_file)
+        control = desk.control(found)
+        lock = _lock(control, desk.settings.desk.idle_lock_minutes, desk.has_passphrase(found))
+        app = _app(home, look, desk.settings.keys, desk.open_feed(found), control, found.name, lock)
         if until_ended is not None:
             threading.Thread(target=_fail_after, args=(until_ended, desk), daemon=True).start()
-        run_app(app, leave=desk.stop, ended=desk.wants_stop)
+        with desk.attached(found):
+            run_app(app, leave=desk.stop, ended=desk.wants_stop)
         failure = desk.failure
     if failure is not None:
         end(failure)
     if app.return_code:
         raise typer.Exit(FAILED)
+
+
+def _signed_in(desk: "Desk", operator: str | None, passphrase_file: Path | None) -> "Operator":
+    """Who is at this screen; ends the program with a sentence if that cannot be proved."""
+    from tradedesk.access.operators import Operator
+
+    passphrase = passphrase_in(passphrase_file)
+    for _ in range(TRIES):
+        found = desk.sign_in(operator, passphrase)
+        if isinstance(found, Operator):
+            return found
+        if not found.wants_passphrase:
+            end(found.reason)
+        passphrase = asked_passphrase(found.reason, was_given=passphrase_file is not None)
+    end("that passphrase was wrong too often")
+
+
+def _lock(control: "Control | RemoteControl", idle_minutes: int, has_passphrase: bool) -> "ScreenLock | None":
+    """How the screen is locked; None where its operator has no passphrase and could not open it again."""
+    from tradedesk.ui.screens.lock import ScreenLock
+
+    if not has_passphrase:
+        return None
+    return ScreenLock(idle_ns=idle_minutes * 60 * 10**9, lock=control.lock, unlock=control.unlock)
 
 
 def _fail_after(until_ended: Callable[[], str], desk: "Desk") -> None:
@@ -91,6 +131,7 @@ def _app(
     feed: "Feed",
     control: "DeskControl | None",
     operator: "OperatorId",
+    lock: "ScreenLock | None" = None,
 ) -> "TradedeskApp":
     """The screen over a feed; without control it is the monitor, which keeps nothing and has none of the trading keys."""
     from tradedesk.clock import SystemClock
@@ -104,13 +145,14 @@ def _app(
             operator=operator,
             clock=SystemClock(),
             ids=_new_id,
-            state_dir=None if control is None else home.state,
+            state_dir=home.state if control is not None and os.access(home.state, os.W_OK) else None,
             theme=look.theme,
             ascii=look.ascii,
             frame_hz=4 if look.slow else 10,
             keymap=keys,
             themes_folder=home.config.parent / "themes",
             log_file=home.log / "tradedesk.log",
+            lock=lock,
         )
     except ValueError as error:
         end(f"{home.config}: {error}")
@@ -166,6 +208,7 @@ def run_app(
 def attach(
     *,
     operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
     theme: ThemeOption = None,
     as_ascii: AsciiOption = False,
     slow: SlowOption = False,
@@ -178,27 +221,22 @@ def attach(
     if not is_terminal():
         end(f"tradedesk attach {NO_TERMINAL}", USAGE)
     home = home_of(config)
-    control = controlled(home, operator)
-    may_act = bool(control.welcome.roles) and control.welcome.roles != ("support",)
+    control = controlled(home, operator, operator_passphrase_file)
+    welcome = control.welcome
+    may_act = bool(welcome.roles) and welcome.roles != ("support",)
     app = _app(
         home,
         Look(theme=theme, ascii=as_ascii, slow=slow),
         _keys_of(home),
-        _stream_of(home),
+        stream_of(home, control),
         control if may_act else None,
-        control.welcome.operator,
+        welcome.operator,
+        _lock(control, welcome.idle_lock_minutes, welcome.has_passphrase),
     )
     run_app(app)
     control.close()
     if app.return_code:
         raise typer.Exit(FAILED)
-
-
-def _stream_of(home: "Home", wake: Callable[[], None] | None = None) -> "Feed":
-    from tradedesk.clock import SystemClock
-    from tradedesk.monitor.socket_feed import SocketFeed
-
-    return SocketFeed(home.read_socket, clock=SystemClock(), chance=random.Random(), wake=wake)
 
 
 def monitor(
@@ -225,7 +263,7 @@ def monitor(
     from tradedesk.domain.words import OperatorId
 
     look = Look(theme=theme, ascii=as_ascii, slow=slow)
-    app = _app(home, look, _keys_of(home), _stream_of(home), None, OperatorId("monitor"))
+    app = _app(home, look, _keys_of(home), stream_of(home), None, OperatorId("monitor"))
     run_app(app)
     if app.return_code:
         raise typer.Exit(FAILED)
@@ -235,7 +273,7 @@ def _print_stream(home: "Home", *, as_json: bool) -> None:
     from tradedesk.monitor.plain import print_stream
 
     told = told_to_stop()
-    print_stream(lambda wake: _stream_of(home, wake), sys.stdout, as_json=as_json, until=lambda: not told.empty())
+    print_stream(lambda wake: stream_of(home, wake=wake), sys.stdout, as_json=as_json, until=lambda: not told.empty())
 
 
 def _new_id(_: "AccountId") -> "ClientOrderId":

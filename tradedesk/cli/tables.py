@@ -9,6 +9,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from tradedesk.domain.text import clean
+
 COLUMNS: dict[str, tuple[str, ...]] = {
     "status.v1": ("account", "state", "halt", "mode", "egress", "exit_seen", "open_orders", "net_pnl", "reason"),
     "orders.v1": (
@@ -25,6 +27,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "bench.v1": ("what", "value", "unit", "ratio", "beside"),
     "worklist.v1": ("account", "key", "ours", "venue", "needs_decision", "cause", "repair"),
+    "operators.v1": ("operator", "roles", "accounts", "sees", "uid", "has_passphrase"),
+    "approvals.v1": ("id", "kind", "account", "by", "expires_at", "what"),
+    "audit.operators.v1": ("at", "operator", "what", "account", "detail"),
     "audit.show.v1": ("at", "after_ms", "what", "client_order_id", "detail"),
     "accounts_test.v1": ("what", "level", "text", "remedy"),
     "accounts.v1": ("account", "venue", "owner", "mode", "egress", "groups", "key"),
@@ -41,6 +46,7 @@ TEXTS = frozenset(
     ("reason", "reasons", "why", "text", "groups", "detail", "remedy")
 )  # may run over several lines; ids and numbers never do
 MIN_TEXT = 24  # cells of a text that is folded
+MAX_CELL = 10_000  # characters
 PIPE_WIDTH = 10_000  # a program reads one row a line, however wide
 
 
@@ -52,7 +58,7 @@ def print_table(document: dict[str, Any], rows: str) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = COLUMNS[document["schema"]]
-    cells = [[Text(_cell(row, column)) for column in columns] for row in found]
+    cells = [[Text(clean(_cell(row, column), MAX_CELL)) for column in columns] for row in found]
     for place, column in enumerate(columns):
         name = Text(column.replace("_", " "))
         widest = max(text.cell_len for text in (name, *(row[place] for row in cells)))

@@ -9,6 +9,7 @@ from tradedesk.cli.reach import (
     ConfigOption,
     JsonOption,
     OperatorOption,
+    OperatorPassphraseOption,
     account_of,
     controlled,
     home_of,
@@ -25,6 +26,7 @@ def worklist(
     settle: Annotated[str | None, typer.Option(help="Take this item into the books as it stands.")] = None,
     note: Annotated[str, typer.Option(help="Why; it is kept in the journal with your name.")] = "",
     operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +40,8 @@ def worklist(
     if settle is not None and (account is None or not note.strip()):
         end("--settle: goes with --account and a --note that says why", USAGE)
     home = home_of(config)
-    with watching(home) as watch:
+    control = None if settle is None else controlled(home, operator, operator_passphrase_file)
+    with watching(home, control) as watch:
         wanted = None if account is None else account_of(watch.replica, account)
 
         def rows() -> list[dict[str, object]]:
@@ -57,14 +60,12 @@ def worklist(
                 for item in row.worklist
             ]
 
-        if settle is not None and wanted is not None:
+        if settle is not None and wanted is not None and control is not None:
             if settle not in [row["key"] for row in rows() if row["needs_decision"]]:
                 end(
                     f"--settle: {settle!r} does not wait for a decision on {wanted}; `tradedesk worklist` shows what does"
                 )
-            reply = controlled(home, operator).submit(
-                Settle(account=wanted, key=settle, note=note, operator=OperatorId(""))
-            )
+            reply = control.submit(Settle(account=wanted, key=settle, note=note, operator=OperatorId("")))
             if isinstance(reply, NotSubmitted):
                 end(reply.reason)
             if not watch.until(lambda: settle not in [row["key"] for row in rows()], WITHIN_S):

@@ -12,6 +12,7 @@ from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.accounts.worker import Post, Preview, ReconcileNow
 from tradedesk.clock import Clock
 from tradedesk.desk.approvals import Approvals, Question, command_of
+from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting, scope_of
 from tradedesk.desk.trail import Trail
 from tradedesk.domain import events as ev
@@ -33,6 +34,7 @@ from tradedesk.domain.commands import (
     RotateKey,
     Settle,
     Submitted,
+    SwitchExit,
     Verdict,
 )
 from tradedesk.domain.text import clean
@@ -53,6 +55,7 @@ VERBS: dict[type, Verb] = {
     GoLive: Verb.GoLive,
     Approve: Verb.Approve,
     AcceptKeyRisk: Verb.AcceptKeyRisk,
+    SwitchExit: Verb.SwitchExit,
     RotateKey: Verb.RotateKey,
 }
 LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
@@ -75,6 +78,7 @@ class Office:
         operators: Mapping[OperatorId, Operator],
         replica: Replica,
         halting: Halting,
+        switching: ExitSwitching,
         approvals: Approvals,
         takes_two: Iterable[str],
         trail: Trail,
@@ -87,6 +91,7 @@ class Office:
         self._operators = operators
         self._replica = replica
         self._halting = halting
+        self._switching = switching
         self._approvals = approvals
         self._takes_two = frozenset(takes_two)
         self.closing: str | None = None  # why no new order is taken any more: the desk stops
@@ -126,6 +131,8 @@ class Office:
                 return self._rearm(operator, command)
             case GoLive():
                 return self._go_live(operator, command)
+            case SwitchExit():
+                return self._switching.ask(command)
             case Approve():
                 return self._approve(operator, command)
             case AcknowledgeAlert():

@@ -26,7 +26,7 @@ LONGEST_WAIT_S = 5.0  # a desk that is started again is on the screen within thi
 
 
 class SocketFeed:
-    """A Feed over a desk's read socket.
+    """A Feed over a desk's read socket, or over its control socket for an operator who is let in there.
 
     Owns one thread, which does all connecting and reading. `take` and `close` may be called from outside; neither waits
     for the desk. `wake` is called on the reader's thread when something is there to be taken.
@@ -39,11 +39,14 @@ class SocketFeed:
         clock: Clock,
         chance: random.Random,
         wake: Callable[[], None] | None = None,
+        handshake: Callable[[], bytes | str] = lambda: HANDSHAKE,
         bound: int = BOUND,
         silence_s: float = SILENCE_S,
         first_wait_s: float = FIRST_WAIT_S,
     ) -> None:
+        """`handshake` makes the line that begins the stream, or says why there can be none now; it may wait."""
         self._path = path
+        self._handshake = handshake
         self._clock = clock
         self._chance = chance
         self._inbox: Inbox[Update] = Inbox(bound, wake)
@@ -100,9 +103,12 @@ class SocketFeed:
                 with self._socket_lock:
                     self._socket = connection
                 try:
+                    hello = self._handshake()
+                    if isinstance(hello, str):
+                        return hello
                     connection.settimeout(self._silence_s)
                     connection.connect(str(self._path))
-                    connection.sendall(HANDSHAKE)
+                    connection.sendall(hello)
                     return self._read(connection)
                 finally:
                     with self._socket_lock:

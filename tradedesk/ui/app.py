@@ -26,6 +26,7 @@ from tradedesk.ui.dialogs.dialog import Dialog
 from tradedesk.ui.keys import READ_KEYS, bindings, checked_keymap
 from tradedesk.ui.names import hint
 from tradedesk.ui.notices import Tone
+from tradedesk.ui.screens.lock import ScreenLock
 from tradedesk.ui.screens.trade import TradeScreen
 from tradedesk.ui.screens.watch import WatchScreen, keys_of
 from tradedesk.ui.settings import Settings, read_settings, settings_file, write_settings
@@ -58,6 +59,7 @@ class TradedeskApp(App[None]):
         keymap: Mapping[str, str] | None = None,
         themes_folder: Path | None = None,
         log_file: Path | None = None,
+        lock: ScreenLock | None = None,
     ) -> None:
         """`ids` makes client order ids that are unique for ever. Raises ValueError for a keymap that cannot be used."""
         super().__init__()
@@ -81,6 +83,7 @@ class TradedeskApp(App[None]):
             "settings": settings,
             "themes": lambda: sorted(self._loaded.by_name),
             "frame_hz": frame_hz,
+            "lock": lock,
         }
         self.desk: WatchScreen = (
             WatchScreen(view, **shared) if control is None else TradeScreen(view, control, ids=ids, **shared)
@@ -129,7 +132,7 @@ class TradedeskApp(App[None]):
             top = self.screen if self.screen_stack else None
             if isinstance(top, Dialog) and top.is_deaf(now) and not isinstance(event, events.MouseMove):
                 return
-            if isinstance(event, events.Key | events.MouseDown) and isinstance(self.desk, TradeScreen):
+            if isinstance(event, events.Key | events.MouseDown):
                 self.desk.touched(now)
         await super().on_event(event)
 
@@ -189,7 +192,7 @@ class TradedeskApp(App[None]):
         self.bell()
         if not self._exit_renderables:  # one line: what fails while it comes down is in the log
             line = f"tradedesk: the screen failed ({name}): see {log}{stay}."
-            self._exit_renderables.append(Text(line))
+            self._exit_renderables.append(Text(clean(line)))
         self._close_messages_no_wait()
 
 

@@ -129,6 +129,13 @@ def notice_of(event: ev.Event, replica: Replica, operator: OperatorId) -> Notice
         case ev.Rearmed():
             name = "the whole desk" if event.account is None else event.account
             return Notice(text=f"{name} rearmed by {event.by}: {event.reason}", tone=Tone.Warned)
+        case ev.ApprovalAsked() if event.by != operator:
+            return Notice(text=f"{event.by} asks a second person to approve {event.id}: {event.what}", tone=Tone.Warned)
+        case ev.ApprovalGiven():
+            name = event.account or "the whole desk"
+            return Notice(
+                text=f"{event.by} approved {event.kind} of {name}, asked by {event.asked_by}", tone=Tone.Warned
+            )
         case ev.AlertRaised() if event.alert.severity is Severity.Critical:
             return Notice(text=f"ALERT {event.alert.text}", tone=Tone.Alarmed)
     return None

@@ -4,6 +4,7 @@
     @all cancel BTC                          opens the dialog with the counts
     halt acme reason...                      opens the dialog; y stays
     settle acme balance:BTC why...           fills the dialog; the typed account and F2 stay
+    approve 7kq2x why...                     likewise
     go orders · worklist acme · theme mono · layout reset · filter acm · quit
 
 The monitor's words are a list of their own, so that no order verb can be reached from it (5.12).
@@ -21,13 +22,15 @@ from tradedesk.ui.ticket_model import Fields
 from tradedesk.views.replica import Replica
 
 PANES = ("market", "orders", "positions", "fleet", "alerts", "logs", "chart")  # in the order of the keys 1 to 7
-READ_VERBS = ("go", "worklist", "theme", "layout", "filter", "zoom", "help", "quit")
+READ_VERBS = ("go", "worklist", "theme", "layout", "filter", "zoom", "lock", "help", "quit")
 TRADE_VERBS = (
     "arm",
     "disarm",
     "halt",
     "rearm",
     "settle",
+    "approve",
+    "golive",
     "ack",
     "undo",
 )  # `undo`: cancel the last order or batch of mine
@@ -73,6 +76,16 @@ class AskSettle(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class AskApprove(Struct, frozen=True, kw_only=True):
+    id: str | None  # None: the one under the cursor, else the oldest of somebody else
+    note: str = ""
+
+
+class AskGoLive(Struct, frozen=True, kw_only=True):
+    account: AccountId
+    reason: str = ""
+
+
 class Go(Struct, frozen=True, kw_only=True):
     pane: str
 
@@ -92,8 +105,8 @@ class Plain(Struct, frozen=True, kw_only=True):
 
 
 Asked = (
-    FillTicket | FlattenPosition | CancelScope | AskHalt | AskRearm | AskSettle | ShowWorklist | Go | ShowTheme
-    | FilterRows | Plain
+    FillTicket | FlattenPosition | CancelScope | AskHalt | AskRearm | AskSettle | AskApprove | AskGoLive | ShowWorklist
+    | Go | ShowTheme | FilterRows | Plain
 )  # fmt: skip
 
 
@@ -158,6 +171,13 @@ def _parsed(line: Line, replica: Replica, themes: Sequence[str], *, may_trade: b
         return _halt_or_rearm(verb, line, replica)
     if verb == "settle":
         return _settle(line, replica)
+    if verb == "approve":
+        return _approve(line, replica)
+    if verb == "golive":
+        if len(line.words) == 1:
+            raise _Wrong(line.after, "go live with what? an account, and why")
+        account = _one_account(line.words[1], replica)
+        return AskGoLive(account=account, reason=line.text[line.words[1].end :].strip())
     if verb in TRADE_VERBS:
         _nothing_more(line.words[1:], verb)
         return Plain(verb=verb)
@@ -168,7 +188,7 @@ def _read_verb(verb: str, line: Line, themes: Sequence[str]) -> Asked:
     first, *rest = line.words
     if verb == "filter":
         return FilterRows(text=line.text[first.end :].strip())
-    if verb in ("zoom", "help", "quit"):
+    if verb in ("zoom", "lock", "help", "quit"):
         _nothing_more(rest, verb)
         return Plain(verb=verb)
     choices = {"go": PANES, "theme": themes, "layout": ("reset",)}[verb]
@@ -227,13 +247,25 @@ def _settle(line: Line, replica: Replica) -> AskSettle:
     return AskSettle(account=account, key=key, note=line.text[rest[1].end :].strip())
 
 
+def _approve(line: Line, replica: Replica) -> AskApprove:
+    rest = line.words[1:]
+    if not replica.approvals:
+        raise _Wrong(line.words[0], "nothing waits for approval")
+    if not rest:
+        return AskApprove(id=None)
+    id = next((id for id in replica.approvals if id == rest[0].text.casefold()), None)
+    if id is None:
+        raise _Wrong(rest[0], f"{rest[0].text!r} does not wait for approval; {hint(rest[0].text, replica.approvals)}")
+    return AskApprove(id=id, note=line.text[rest[0].end :].strip())
+
+
 def _one_account(word: Word, replica: Replica) -> AccountId:
     try:
         account, *others = accounts_named(word.text, replica)
     except ValueError as problem:
         raise _Wrong(word, str(problem)) from problem
     if others:
-        raise _Wrong(word, "one account at a time: each has a worklist of its own")
+        raise _Wrong(word, "one account at a time")
     return account
 
 
@@ -390,6 +422,8 @@ def candidates(line: str, cursor: int, replica: Replica, themes: Sequence[str], 
             return [name for name, keys in waiting.items() if keys]
         named = [keys for name, keys in waiting.items() if name.casefold() == texts[1]]
         return named[0] if named and len(texts) == 2 else []
+    if texts[0] in ("approve", "golive") and len(texts) == 1:
+        return [*replica.approvals] if texts[0] == "approve" else [*replica.accounts]
     if texts[0] in TRADE_VERBS:
         return []
     symbols = sorted({instrument.symbol for instrument in replica.instruments.values()})

@@ -14,9 +14,11 @@ from tradedesk.clock import Clock
 from tradedesk.domain.commands import (
     AcknowledgeAlert,
     AmendOrder,
+    Approve,
     CancelAll,
     CancelOrder,
     Command,
+    GoLive,
     HaltTrading,
     NotSubmitted,
     PlaceOrder,
@@ -28,6 +30,7 @@ from tradedesk.domain.events import HaltSet
 from tradedesk.domain.orders import Order, OrderState, state
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
 from tradedesk.ui import verbs
+from tradedesk.ui.dialogs.approval import ApproveDialog, GoLiveDialog
 from tradedesk.ui.dialogs.ask import Ask
 from tradedesk.ui.dialogs.cancel_all import CancelAllDialog, Scope
 from tradedesk.ui.dialogs.halt import HaltAsked, HaltDialog, RearmDialog
@@ -41,6 +44,7 @@ from tradedesk.ui.notices import Tone, described
 from tradedesk.ui.panes.alerts import AlertsPane
 from tradedesk.ui.panes.orders import OrdersPane
 from tradedesk.ui.panes.pane import Selection
+from tradedesk.ui.screens.lock import ScreenLock
 from tradedesk.ui.screens.watch import WatchScreen
 from tradedesk.ui.settings import Settings
 from tradedesk.ui.ticket import Ticket
@@ -84,6 +88,7 @@ class TradeScreen(WatchScreen):
         settings: Settings,
         themes: Callable[[], Sequence[str]],
         frame_hz: float,
+        lock: ScreenLock | None = None,
     ) -> None:
         self.ticket = Ticket(view, clock.now, glyphs=glyphs, id="ticket")
         super().__init__(
@@ -94,11 +99,11 @@ class TradeScreen(WatchScreen):
             settings=settings,
             themes=themes,
             frame_hz=frame_hz,
+            lock=lock,
         )
         self._control = control
         self._ids = ids
         self.is_armed = False
-        self._touched = clock.monotonic()  # when the operator last did anything
         self._sent: dict[tuple[object, ...], int] = {}  # terms of what was sent -> when, for "the same order again"
 
     def more_children(self) -> Iterable[Widget]:
@@ -106,9 +111,13 @@ class TradeScreen(WatchScreen):
 
     # -- armed ----------------------------------------------------------------------------------------------------------
 
-    def touched(self, monotonic: int) -> None:
-        """The operator is there: a key or a click, at this monotonic time."""
-        self._touched = monotonic
+    def lock_up(self, why: str) -> None:
+        self.arm(False)
+        super().lock_up(why)
+
+    @property
+    def halt_when_locked(self) -> Callable[[], None] | None:
+        return self.action_halt
 
     def action_arm(self) -> None:
         self.arm(not self.is_armed)
@@ -458,6 +467,38 @@ class TradeScreen(WatchScreen):
             ),
         )
 
+    # -- the second person --------------------------------------------------------------------------------------------------
+
+    def action_approve(self) -> None:
+        self._approve(None)
+
+    def _approve(self, id: str | None, note: str = "") -> None:
+        """The one that is named, else the one under the alerts' cursor, else the oldest of somebody else."""
+        waiting = self.view.replica.approvals
+        if id is None and self.is_shown("alerts"):
+            alert = self.panes["alerts"].selected().alert or ""
+            id = alert.removeprefix("approval:") if alert.startswith("approval:") else None
+        asked = waiting.get(id or "") or next((one for one in waiting.values() if one.by != self.operator), None)
+        if asked is None:
+            self.say("nothing of somebody else waits for approval")
+        elif asked.by == self.operator:
+            self.say(f"{asked.id} is what you asked for: somebody else with the role risk must approve it", Tone.Warned)
+        else:
+            self.ask(
+                ApproveDialog(self.tools, asked, note=note),
+                lambda told: self._submit(
+                    Approve(id=asked.id, note=told, operator=self.operator), f"approval of {asked.id}: {asked.what}"
+                ),
+            )
+
+    def _go_live(self, account: AccountId, reason: str) -> None:
+        self.ask(
+            GoLiveDialog(self.tools, account, reason=reason),
+            lambda told: self._submit(
+                GoLive(account=account, reason=told, operator=self.operator), f"{account} going live"
+            ),
+        )
+
     # -- leaving, commands --------------------------------------------------------------------------------------------------
 
     def leave(self) -> None:
@@ -497,6 +538,10 @@ class TradeScreen(WatchScreen):
                 self.ask(dialog, self._halt)
             case verbs.AskSettle():
                 self._settle(asked.account, asked.key, asked.note)
+            case verbs.AskApprove():
+                self._approve(asked.id, asked.note)
+            case verbs.AskGoLive():
+                self._go_live(asked.account, asked.reason)
             case verbs.AskRearm():
                 self._rearm(asked.account, asked.reason)
             case verbs.Plain(verb="arm" | "disarm" as verb):
@@ -516,7 +561,10 @@ class TradeScreen(WatchScreen):
         if isinstance(answer, NotSubmitted):
             self.say(f"NOT SENT {what}: {answer.reason}", Tone.Alarmed, is_sticky=True)
             return False
-        self.say(what)
+        if answer.approval is not None:
+            self.say(f"{what}: waits for a second person, :approve {answer.approval}", Tone.Warned, is_sticky=True)
+        else:
+            self.say(what)
         return True
 
     def _one_order(self, verb: str) -> Order | None:

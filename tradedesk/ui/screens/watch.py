@@ -46,6 +46,7 @@ from tradedesk.ui.panes.market import MarketPane
 from tradedesk.ui.panes.orders import OrdersPane
 from tradedesk.ui.panes.pane import Pane, Selection
 from tradedesk.ui.panes.positions import PositionsPane
+from tradedesk.ui.screens.lock import LockDialog, ScreenLock
 from tradedesk.ui.settings import Settings, Sorting
 from tradedesk.ui.widgets.table import LiveTable
 from tradedesk.views.feed import DeskView, Numbered, Update
@@ -79,7 +80,9 @@ class WatchScreen(Screen[None]):
         settings: Settings,
         themes: Callable[[], Sequence[str]],
         frame_hz: float,
+        lock: ScreenLock | None = None,
     ) -> None:
+        """`lock` is None where the operator has no passphrase, and so could not open the screen again."""
         super().__init__(id="desk")
         self.view = view
         self.operator = operator
@@ -95,6 +98,9 @@ class WatchScreen(Screen[None]):
         self._newest_at = 0
         self._net: Decimal | None = None
         self._bell_at: int | None = None
+        self._screen_lock = lock
+        self._lock_dialog: LockDialog | None = None  # while it is locked
+        self._touched = clock.monotonic()  # when the operator last did anything
         self._dialog: Dialog[object] | None = None
         self._filtered: Pane | None = None
         self._back_to: Pane | None = None  # where the keys go when a line or the ticket is closed
@@ -188,6 +194,46 @@ class WatchScreen(Screen[None]):
             self._draw_notices()
         if self._dialog is not None:
             self._dialog.tick()
+        if self._lock_dialog is not None:
+            self._lock_dialog.tick()
+        elif self._screen_lock is not None and 0 < self._screen_lock.idle_ns <= monotonic - self._touched:
+            self.lock_up("Nobody pressed a key, so the screen was locked.")
+
+    def touched(self, monotonic: int) -> None:
+        """The operator is there: a key or a click, at this monotonic time."""
+        self._touched = monotonic
+
+    # -- locked -----------------------------------------------------------------------------------------------------------
+
+    def lock_up(self, why: str) -> None:
+        """Cover everything, what was begun in a dialog is over; the desk takes halts only until the passphrase is given."""
+        if self._screen_lock is None:
+            self.say(
+                f"{self.operator} has no passphrase, so nothing could be opened again: "
+                "set one with `tradedesk operators passphrase`, then come back",
+                Tone.Warned,
+            )
+            return
+        while self.app.screen is not self:
+            self.app.screen.dismiss(None)
+        self._screen_lock.lock()
+        self._lock_dialog = LockDialog(
+            self.tools, operator=self.operator, why=why, unlock=self._screen_lock.unlock, halt=self.halt_when_locked
+        )
+        self.app.push_screen(self._lock_dialog, self._unlocked)
+
+    @property
+    def halt_when_locked(self) -> Callable[[], None] | None:
+        """A screen that only watches halts nothing."""
+        return None
+
+    def _unlocked(self, _: bool | None) -> None:
+        self._lock_dialog = None
+        self.touched(self.clock.monotonic())
+        self.draw(())
+
+    def action_lock(self) -> None:
+        self.lock_up("It was locked by hand.")
 
     def _name_window(self) -> None:
         desk = self.view.replica.desk
@@ -196,7 +242,7 @@ class WatchScreen(Screen[None]):
             f"tradedesk{mode}{'' if desk is None else f' {desk.desk}'}{'' if self.may_trade else ' read-only'}"
         )
         if self.app.title != title:
-            self.app.title = title
+            self.app.title = title  # sink: cleaned above; it names the terminal's window and is drawn nowhere
 
     def react(self, updates: Sequence[Update]) -> None:
         """What arrived, seen as news."""
@@ -511,6 +557,8 @@ class WatchScreen(Screen[None]):
                 self.action_zoom()
             case verbs.Plain(verb="help"):
                 self.action_help()
+            case verbs.Plain(verb="lock"):
+                self.action_lock()
             case verbs.Plain(verb="quit"):
                 self.leave()
 

@@ -1,0 +1,70 @@
+"""Who came, what they asked for, what they were refused: the journal read for an audit of access."""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from tradedesk.domain import events as ev
+from tradedesk.domain.orders import RequestKind
+from tradedesk.domain.words import AccountId, OperatorId
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One thing that an operator did, or was not let do."""
+
+    record: int  # of the journal
+    at: int  # ns
+    operator: OperatorId
+    what: str  # login, left, command, refused, login refused
+    account: AccountId | None
+    detail: str
+
+
+def steps(records: Iterable[tuple[int, ev.DurableEvent]]) -> Iterator[Step]:
+    """In the order of the journal; what no operator asked for is left out."""
+    for record, event in records:
+        found = _told(event)
+        if found is not None and found[0]:
+            operator, what, detail = found
+            yield Step(
+                record=record, at=event.at, operator=operator, what=what, account=ev.account_of(event), detail=detail
+            )
+
+
+def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
+    match event:
+        case ev.OperatorAttached():
+            return event.operator, "login", f"as user id {event.uid}{_more(event.unrecorded)}"
+        case ev.OperatorLeft():
+            return event.operator, "left", f"as user id {event.uid}"
+        case ev.LoginRefused():
+            name = event.operator or OperatorId("?")
+            return name, "login refused", f"as user id {event.uid}: {event.why}{_more(event.unrecorded)}"
+        case ev.CommandRefused():
+            return event.operator, "refused", f"{event.command}: {event.why}{_more(event.unrecorded)}"
+        case ev.OrderPlaced() if not event.order.is_external:
+            order = event.order
+            return order.operator, "command", f"PlaceOrder {order.client_order_id} of {order.instrument}"
+        case ev.RequestMade():
+            kind = "CancelOrder" if event.request.kind is RequestKind.Cancel else "AmendOrder"
+            return event.request.operator, "command", f"{kind} {event.client_order_id}"
+        case ev.HaltSet():
+            return event.by, "command", f"Halt {event.level}: {event.reason}"
+        case ev.Rearmed():
+            return event.by, "command", f"Rearm: {event.reason}"
+        case ev.AlertAcknowledged():
+            return event.by, "command", f"AcknowledgeAlert {event.key}: {event.note}"
+        case ev.MovementSeen() if event.by is not None:
+            return event.by, "command", f"Settle {event.asset}: {event.note}"
+        case ev.CancelSwept():
+            return event.by, "command", f"CancelAll: {event.cancelled} cancelled"
+        case ev.ApprovalAsked():
+            return event.by, "command", f"asked for approval {event.id}: {event.what}"
+        case ev.ApprovalGiven():
+            return event.by, "command", f"Approve {event.id}, {event.kind} asked by {event.asked_by}: {event.note}"
+        case _:
+            return None
+
+
+def _more(unrecorded: int) -> str:
+    return f" (and {unrecorded} times before, not noted)" if unrecorded else ""
