@@ -32,6 +32,7 @@ from tradedesk.access.exit_tunnel import TunnelConnector
 from tradedesk.domain.exits import Exit, parse_exit
 
 __all__ = [
+    "EXIT_SCOPE",
     "MAX_ANSWER_BYTES",
     "AnswerRefused",
     "Egress",
@@ -47,6 +48,7 @@ __all__ = [
     "usable_source",
 ]
 
+EXIT_SCOPE = "exit"  # of the vault: the passwords of proxies, each under its exit as in desk.toml
 MAX_ANSWER_BYTES = 16 * 1024 * 1024  # decompressed; the largest honest answer (exchangeInfo of every symbol) is a third
 _CONNECT_TIMEOUT_S = 10.0
 _TOTAL_TIMEOUT_S = 30.0
@@ -219,5 +221,9 @@ def _capped(limit: int) -> type[ClientResponse]:
                     raise
                 self._body = b"".join(parts)
             return await super().read()
+
+        def get_encoding(self) -> str:
+            """Never the one that the venue names: some of Python's take minutes for what fits in the bound."""
+            return "utf-8"
 
     return CappedResponse

@@ -24,7 +24,7 @@ from tradedesk.paper.server.latency import Latency
 from tradedesk.paper.server.limits import FUTURES, Limits, RateLimits
 from tradedesk.paper.server.outbox import Outbox
 from tradedesk.paper.server.port import Port
-from tradedesk.paper.server.rest import RestDoor
+from tradedesk.paper.server.rest import RestDoor, peer_of
 from tradedesk.paper.server.sockets import leave, tend
 from tradedesk.paper.server.spot import routes as spot_routes
 from tradedesk.paper.server.spot.front import Remake, SpotFront
@@ -34,6 +34,7 @@ from tradedesk.paper.server.wsapi import ApiDoor
 
 SPOT_SOCKET_PATH = "/ws-api/v3"
 FUTURES_SOCKET_PATH = "/ws-fapi/v1"
+ECHO_PATH = "/echo"  # no part of the venue: answers with the address it was asked from, for the proof of an exit
 
 _LEAST_SLEEP = 1_000_000  # ns; a busy flow is let act in batches of a millisecond, the venue's own grain
 _FLOOD_EVERY = 5_000_000  # ns between two handfuls of a flood
@@ -199,6 +200,8 @@ def _market(
     api = ApiDoor(front, socket_table, socket_path, open_sockets)
 
     async def route(request: web.Request) -> web.StreamResponse:
+        if request.path == ECHO_PATH and request.method == "GET":
+            return web.Response(text=peer_of(request))
         if front.is_down:
             return web.Response(status=503, text=_DOWN, content_type="text/html")
         if request.headers.get("Upgrade", "").lower() == "websocket" and request.method == "GET":
