@@ -127,7 +127,7 @@ def test_F67_without_its_journal_a_desk_takes_no_order_of_its_own_for_a_stranger
         submit(desk, an_intent("new"))
         assert desk.until(lambda: is_order(desk, "new", OrderState.Denied))
         assert "place new" not in desk.venues["acme"].calls
-        assert desk.view.replica.accounts[AccountId("birch")].state == "Ready"  # 5.8
+        assert desk.until(lambda: desk.view.replica.accounts[AccountId("birch")].state == "Ready")  # 5.8
 
 
 def test_F67_a_journal_of_a_newer_program_is_not_opened_and_left_as_it_is(tmp_path: Path) -> None:

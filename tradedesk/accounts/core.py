@@ -11,7 +11,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
 from tradedesk.domain.commands import PlaceOrder, Verdict
 from tradedesk.domain.gate import Approved, GateInputs
-from tradedesk.domain.instruments import Quote
+from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.limits import effective
 from tradedesk.domain.money import floor_to_lot
 from tradedesk.domain.orders import Order, OrdStatus
@@ -136,6 +136,11 @@ class Core:
         """Record and publish what does not concern the order manager; the books hold it."""
         self.manager.books.apply(event)
         self._record(event)
+
+    def relist(self, instrument: Instrument, now: int) -> None:
+        """From now on orders are judged and sent by these rules; what was sent stays as it is (F30)."""
+        source = f"worker:{self.account.id}"
+        self.manager.books.apply(ev.InstrumentListed(at=now, source=source, instrument=instrument))
 
     def record_of(self, client_order_id: ClientOrderId) -> Durable | JournalError | None:
         """The handle of the newest record about an order; sending waits for it (5.1)."""

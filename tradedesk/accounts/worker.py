@@ -413,8 +413,6 @@ class Worker:
             chance=self._random,
             log=self._log,
         )
-        for instrument in info.instruments:  # anew: the journal may have folded older rules over them
-            self._core.relist(instrument, now)
         self._core.recover(now, self._clock.monotonic())
         if self.watches is not None:
             self._core.set_state(AccountState.Blocked, self.watches, now)

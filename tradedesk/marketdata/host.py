@@ -1,6 +1,7 @@
 """The feed host of a venue: one thread that keeps every market of it and tells what changed, at the rate of a screen."""
 
 import asyncio
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Coroutine
@@ -23,6 +24,7 @@ from tradedesk.venues.feed import PublicFeed, PublicNews
 FRAME_S = 0.1
 FRAMES_PER_CANDLES = 5
 RELIST_S = 300.0  # ticks, lots and trading states change while we run (F29, F30)
+RELIST_GAP_S = 5.0  # at least, between two reads because an order was refused: each costs 20 of 6,000 a minute
 SILENT_NS = 30 * 1_000_000_000  # no news of any market: the stream may be open and dead (F13)
 STOOD_STILL_NS = 15 * 1_000_000_000  # without a frame of ours: the desk was stopped, or the machine slept (F59)
 BOOK_EVERY_NS = 2 * 1_000_000_000  # between snapshots of one market: each costs 50 of 6,000 a minute
@@ -57,6 +59,7 @@ class FeedHost:
         self._connected_at: int | None = None  # monotonic ns
         self._alive_at: int | None = None  # monotonic ns
         self._stood_still = False  # since when what the open stream still holds is of the past
+        self._is_doubted = asyncio.Event()  # whether an account was refused by rules that it knew otherwise
         self._is_ready = threading.Event()
         self._stop: Callable[[], object] | None = None
         self._thread: threading.Thread | None = None
@@ -98,6 +101,7 @@ class FeedHost:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             loop = runner.get_loop()
             main = loop.create_task(self._live())
+            self._listed.when_doubted = lambda: _soon(loop, self._is_doubted.set)
             self._stop = lambda: loop.call_soon_threadsafe(main.cancel)
             self._is_ready.set()
 
@@ -155,12 +159,17 @@ class FeedHost:
                 self._publish(InstrumentListed(at=self._clock.now(), source=self._source, instrument=instrument))
 
     async def _relist(self) -> None:
+        """Read the rules anew on a timer, and at once when an order was refused by them."""
         while True:
-            await asyncio.sleep(RELIST_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RELIST_S):
+                    await self._is_doubted.wait()
+            self._is_doubted.clear()
             try:
                 self._list(await self._feed.instruments())
             except VenueFailed as error:
                 self._log.warning("instruments_not_read", cause=error.cause)
+            await asyncio.sleep(RELIST_GAP_S)
 
     async def _stream(self, instruments: tuple[Instrument, ...]) -> None:
         """The stream, begun anew when it is open and says nothing of any market."""
@@ -297,6 +306,11 @@ class FeedHost:
             if book is not None:
                 self._publish(book)
             self._quotes[market.instrument.id] = market.quote(monotonic)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # it has ended
+        loop.call_soon_threadsafe(work)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

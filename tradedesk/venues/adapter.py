@@ -146,6 +146,11 @@ class Markets:
         """`symbols` as written in desk.toml, e.g. BTC/USDT."""
         self.symbols = symbols
         self.instruments: tuple[Instrument, ...] = ()  # replaced as a whole, never changed
+        self.when_doubted: Callable[[], None] = lambda: None  # set by whoever reads them anew
+
+    def doubt(self) -> None:
+        """The venue refused an order by rules that we knew otherwise: they are read anew soon (F29, F30)."""
+        self.when_doubted()
 
     def put(self, instruments: tuple[Instrument, ...]) -> None:
         self.instruments = instruments

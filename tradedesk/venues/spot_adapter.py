@@ -46,7 +46,7 @@ from tradedesk.venues.ccxt_binance import (
     name_of,
     was_not_sent,
 )
-from tradedesk.venues.outcomes import ARCHIVED, Asked, Spoken, is_refusal, spoken
+from tradedesk.venues.outcomes import ARCHIVED, Asked, Spoken, is_about_rules, is_refusal, spoken
 from tradedesk.venues.pools import Priority
 from tradedesk.venues.questions import NoAnswer, ask, load_instruments, no_answer, readable, told, venue_clock
 from tradedesk.venues.spot_stream import TIMESTAMP_REFUSED, SpotStream
@@ -314,6 +314,7 @@ class SpotAdapter:
                 except Exception as error:  # whatever its class, it proves nothing; what was heard may (5.2)
                     failure = error
             self._watch_clock(heard)
+            self._watch_rules(heard.said)
             if not was_not_sent(failure, heard):
                 return no_answer(failure, heard), heard
             stopped = name_of(failure)
@@ -341,6 +342,10 @@ class SpotAdapter:
     def _watch_clock(self, heard: Heard) -> None:
         if heard.said is not None and heard.said.code == TIMESTAMP_REFUSED:
             self._doubts_clock = True
+
+    def _watch_rules(self, said: Spoken | None) -> None:
+        if said is not None and is_about_rules(said):
+            self._markets.doubt()
 
     def _acknowledged(
         self, request_id: RequestId, answer: Any, order: Order, *, asked: Asked = Asked.Place
@@ -375,6 +380,7 @@ class SpotAdapter:
                     return self._acknowledged(request_id, response, old if is_cancel else order, asked=asked)
                 case "FAILURE":
                     said = spoken(status, response, hide=self._exchange.hide)
+                    self._watch_rules(said)
                     cause = "it failed, and the venue does not say why" if said is None else f"{said.code} {said.text}"
                     return _refused_or_unproven(request_id, asked, said, cause)
                 case "NOT_ATTEMPTED":
