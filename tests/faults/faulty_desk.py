@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from paper_process import paper_process
 
 from tradedesk import log
@@ -19,11 +20,11 @@ from tradedesk.access.operators import Operator
 from tradedesk.access.vault import open_vault
 from tradedesk.cli.demo import make_desk, new_vault
 from tradedesk.clock import SystemClock
-from tradedesk.config import find_home, load, private_folder
+from tradedesk.config import Settings, find_home, load, private_folder
 from tradedesk.desk.build import build, real_parts
 from tradedesk.desk.desk import Desk
 from tradedesk.domain import events as ev
-from tradedesk.domain.accounts import AccountState
+from tradedesk.domain.accounts import AccountState, SignsIn
 from tradedesk.domain.commands import CancelOrder, PlaceOrder, Submitted
 from tradedesk.domain.instruments import FeedState
 from tradedesk.domain.orders import Order, OrderState, state
@@ -199,14 +200,14 @@ class FaultyDesk:
 
 
 @contextmanager
-def faulty_desk(folder: Path, *arguments: str) -> Iterator[FaultyDesk]:
+def faulty_desk(folder: Path, *arguments: str, signer: str = "thread") -> Iterator[FaultyDesk]:
     """A desk of three accounts, all ready, both its markets live."""
     home = find_home({"TRADEDESK_HOME": str(folder)})
     with paper_process("--seed", "11", *arguments) as described:
         make_desk(home, described, new_vault(home))
         private_folder(home.log)
         log_file = log.open_log(home.log / "tradedesk.log")
-        settings, clock = load(home.config), SystemClock()
+        settings, clock = signing_in(load(home.config), SignsIn(signer)), SystemClock()
         desk = build(
             settings, home, real_parts(settings, open_vault(home.vault, home.passphrase), clock, home), clock=clock
         )
@@ -218,3 +219,9 @@ def faulty_desk(folder: Path, *arguments: str) -> Iterator[FaultyDesk]:
         finally:
             desk.stop()
             log_file.close()
+
+
+def signing_in(settings: Settings, signer: SignsIn) -> Settings:
+    """The same, every account's requests signed there."""
+    accounts = {name: msgspec.structs.replace(account, signer=signer) for name, account in settings.accounts.items()}
+    return msgspec.structs.replace(settings, accounts=accounts)

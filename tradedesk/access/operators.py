@@ -33,6 +33,8 @@ class Verb(StrEnum):
     Settle = "settle"
     GoLive = "go-live"
     AcceptKeyRisk = "accept-key-risk"
+    SwitchExit = "switch-exit"
+    RotateKey = "rotate-key"
     Approve = "approve"
 
 
@@ -71,6 +73,8 @@ _ROLES: dict[Verb, tuple[Role, ...]] = {
     Verb.GoLive: (Role.Trader, Role.Risk),  # where it counts, a second person with the risk role approves
     Verb.Approve: (Role.Risk,),
     Verb.AcceptKeyRisk: (Role.Risk,),
+    Verb.SwitchExit: (Role.Trader, Role.Risk),
+    Verb.RotateKey: (Role.Trader, Role.Risk),
 }
 _SYSTEM_RISK_VERBS = frozenset({Verb.Halt, Verb.Cancel, Verb.CancelAll})  # it reduces, it never adds
 

@@ -98,12 +98,24 @@ class Entry(Struct, frozen=True, order=True):
 class Vault:
     """Secrets by entry name and venue, over one keyring backend. Made by `open_vault`."""
 
-    def __init__(self, backend: KeyringBackend, where: str, lock_file: Path, scope: str = "tradedesk") -> None:
-        """`where` says to people where secrets are kept. `scope` keeps desks apart that share one system keyring."""
+    def __init__(
+        self,
+        backend: KeyringBackend,
+        where: str,
+        lock_file: Path,
+        scope: str = "tradedesk",
+        passphrase_file: Path | None = None,
+    ) -> None:
+        """`where` says to people where secrets are kept. `scope` keeps desks apart that share one system keyring.
+
+        With a `passphrase_file` it can be opened again without a person (`reopen`).
+        """
         self.where = where
         self._backend = backend
         self._lock_file = lock_file
         self._scope = scope
+        self._passphrase_file = passphrase_file
+        self.uses = 0  # counts reads and writes: what stands still is idle
 
     # -- locking --------------------------------------------------------------------------------------------------------
 
@@ -120,6 +132,15 @@ class Vault:
         """Derive the key anew, from the passphrase or the file (0600) that holds it; half a second. Raises VaultError."""
         if isinstance(self._backend, EncryptedFile):
             self._backend.unlock(_words(passphrase))
+            self.uses += 1
+
+    def reopen(self) -> None:
+        """Open it again if it was locked and its passphrase is in a file. Raises VaultError if a person must."""
+        if not self.is_locked:
+            return
+        if self._passphrase_file is None:
+            raise VaultError(f"{self.where} is locked; open it with `tradedesk accounts unlock`, then try again")
+        self.unlock(self._passphrase_file)
 
     # -- secrets of accounts --------------------------------------------------------------------------------------------
 
@@ -225,6 +246,7 @@ class Vault:
         return f"{self._scope}:text:{scope}"  # no venue's name has a colon
 
     def _get(self, service: str, username: str) -> str | None:
+        self.uses += 1
         try:
             return self._backend.get_password(service, username)
         except KeyringError as error:
@@ -232,6 +254,7 @@ class Vault:
         raise VaultError(f"{self.where}: cannot be read ({cause}); unlock it and try again")
 
     def _set(self, service: str, username: str, password: str) -> None:
+        self.uses += 1
         try:
             return self._backend.set_password(service, username, password)
         except KeyringError as error:
@@ -262,7 +285,9 @@ def open_vault(file: Path, passphrase: str | Path | None, *, create: bool = Fals
         raise VaultError(f"{file} is locked; give its passphrase, or --passphrase-file FILE")
     words = _words(passphrase)
     key = create_file(file, words) if create and not file.exists() else unlock(file, words)
-    return Vault(EncryptedFile(file, key), str(file), lock_file, scope)
+    return Vault(
+        EncryptedFile(file, key), str(file), lock_file, scope, passphrase if isinstance(passphrase, Path) else None
+    )
 
 
 def _words(passphrase: str | Path) -> str:

@@ -14,6 +14,7 @@ from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.commands import AcceptKeyRisk
+from tradedesk.domain.findings import Finding
 from tradedesk.domain.keys import DAY_NS, AcceptedRisk, KeyReport
 from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
@@ -113,18 +114,32 @@ class Admission:
             if not self._wanted.is_set():  # else this look was of a connection that is gone
                 self._judge(report)
 
+    def against(self, report: KeyReport) -> str:
+        """Why the account may not go on with the key of this report instead of the one it has; empty if it may."""
+        known = None if self._report is None else self._report.uid
+        if known is not None and report.uid is not None and report.uid != known:
+            return f"it belongs to venue account {report.uid}, and this account is {known}"
+        return refusals(self._findings(report, twin=None))
+
+    def take(self, report: KeyReport) -> None:
+        """The account goes on with the key of this report."""
+        self._judge(report)
+
+    def _findings(self, report: KeyReport, twin: AccountId | None) -> tuple[Finding, ...]:
+        account, books = self._core.account, self._core.manager.books
+        return judge(
+            report,
+            account,
+            twin=twin,
+            exit_seen=books.exit_of(account)[1].seen,
+            accepted=books.accounts[account.id].accepted,
+            now=self._clock.now(),
+        )
+
     def _judge(self, report: KeyReport) -> None:
         self._report = report
         now, account = self._clock.now(), self._core.account
-        books = self._core.manager.books
-        findings = judge(
-            report,
-            account,
-            twin=None if report.uid is None else self._claim(report.uid),
-            exit_seen=books.exit_of(account)[1].seen,
-            accepted=books.accounts[account.id].accepted,
-            now=now,
-        )
+        findings = self._findings(report, None if report.uid is None else self._claim(report.uid))
         self._core.note(
             ev.KeyChecked(at=now, source=self._source, account=account.id, report=report, findings=findings)
         )

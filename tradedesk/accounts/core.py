@@ -100,6 +100,11 @@ class Core:
             if isinstance(effect, Emit):
                 self._record(effect.event)
 
+    def use_account(self, account: Account) -> None:
+        """What was changed about it while it trades, its key say; nothing is judged by it that was judged before."""
+        self.account = account
+        self.manager.use_account(account)
+
     def set_state(self, state: AccountState, reason: str, now: int) -> None:
         """Change how the account stands, and say so. Blocked ends only by a start of the desk: a person must have looked."""
         if self.condition is AccountState.Blocked:

@@ -145,7 +145,7 @@ class Worker:
         self._lease = lease
         self._seat = seat
         self._exits = exits if exits is not None else Exits({account.id: account})
-        self._leaves_by = account.egress  # the exit of this start
+        self._choice = self._exits.choice(account.id)  # the exit of this start
         self._claim = claim  # a uid of the venue: names the other account of this desk that it belongs to
         self.watches: str | None = None  # why this desk only watches the account: another one drives it
         self._urgent: Inbox[Post] = Inbox(URGENT, self._wake)
@@ -304,8 +304,8 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._beat_at = self._clock.monotonic()
-        self._leaves_by = self._exits.of(self.account.id)
-        self.account = msgspec.structs.replace(self.account, leaves_by=self._leaves_by)
+        self._choice = self._exits.choice(self.account.id)
+        self.account = msgspec.structs.replace(self.account, leaves_by=self._choice.exit)
         self._tasks = set()
         self._spawn(self._beating())
         self._wanted_reconcile = asyncio.Event()
@@ -342,8 +342,8 @@ class Worker:
             await self._nudged.wait()
 
     def _is_elsewhere(self) -> bool:
-        """Whether the account leaves by another exit now than this start of its worker does."""
-        return self._exits.of(self.account.id) != self._leaves_by
+        """Whether an exit was chosen since this start of the worker."""
+        return self._exits.choice(self.account.id) != self._choice
 
     def _leave_key_behind(self) -> None:
         """A key that was refused from the old exit may be bound to the new one."""
@@ -407,7 +407,7 @@ class Worker:
         self._exit_watch = ExitWatch(
             self._core,
             adapter,
-            self._leaves_by,
+            self._choice.exit,
             claim=lambda address: self._exits.claim(address, self.account.id),
             clock=self._clock,
             chance=self._random,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
     from tradedesk.config import Home
 
-CREDENTIAL = "passphrase"  # what a service manager is to call it: LoadCredential=passphrase:/path
+CREDENTIAL = "tradedesk-passphrase"  # what a service manager is to call it: LoadCredential=tradedesk-passphrase:/path
 
 
 def passphrase_file(home: "Home", named: Path | None) -> Path | None:

@@ -9,19 +9,24 @@ from random import Random, SystemRandom
 
 import msgspec
 
-from tradedesk.access.egress import Egress
+from tradedesk.access.egress import EXIT_SCOPE, Egress, parse_egress
+from tradedesk.access.exits import Exits
+from tradedesk.access.keyholder import KeySource
+from tradedesk.access.keyseat import KeySeat
 from tradedesk.access.lease import Lease
-from tradedesk.access.vault import Secret, Vault, key_fingerprint
+from tradedesk.access.vault import Vault
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, VenueSettings, private_folder
 from tradedesk.desk.desk import Desk, Parts
 from tradedesk.desk.keeper import Keeper
-from tradedesk.domain.accounts import Account
+from tradedesk.domain.accounts import Account, SignsIn
 from tradedesk.domain.events import Event
+from tradedesk.domain.exits import Exit, exits_of, parse_exit
 from tradedesk.domain.keys import FINGERPRINT_DIGITS
 from tradedesk.domain.words import AccountId, client_order_id
 from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.marketdata.host import FeedHost
+from tradedesk.redaction import SCRUBBER
 from tradedesk.venues.adapter import Adapter, LastCheck, Markets
 from tradedesk.venues.bans import BanFolder
 from tradedesk.venues.budgets import Scopes
@@ -55,20 +60,35 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
     chance = SystemRandom()
     budgets = Budgets(clock, BanFolder(home.state / "bans"))
     markets = {venue.id: Markets(venue.instruments) for venue in settings.venues.values()}
-    secrets_of = {account.id: vault.get(account.secret, account.venue) for account in settings.accounts.values()}
-    _refuse_twins(secrets_of)
+    seats = {
+        account.id: KeySeat(vault, account.secret, account.venue, in_process=account.signer is SignsIn.Process)
+        for account in settings.accounts.values()
+    }
+    _refuse_twins(seats)
+    exits = Exits(settings.accounts)
     return Parts(
+        exits=exits,
         adapters={
-            account.id: adapter_of(
-                account,
-                settings.venues[account.venue],
-                secrets_of[account.id],
-                markets[account.venue],
-                clock,
-                chance,
-                budgets.door(
-                    place_of(settings.venues[account.venue]), LIMITS, scopes_of(account, secrets_of[account.id])
-                ),
+            account.id: _by_its_exit(
+                exits,
+                account.id,
+                {
+                    leaving.egress: adapter_of(
+                        leaving,
+                        settings.venues[account.venue],
+                        seats[account.id],
+                        markets[account.venue],
+                        clock,
+                        chance,
+                        budgets.door(
+                            place_of(settings.venues[account.venue]),
+                            LIMITS,
+                            scopes_of(leaving, seats[account.id].fingerprint),
+                        ),
+                        egress_of(leaving.egress, vault),
+                    )
+                    for leaving in (msgspec.structs.replace(account, egress=exit_) for exit_ in exits_of(account))
+                },
             )
             for account in settings.accounts.values()
         },
@@ -79,27 +99,51 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
                 clock,
                 chance,
                 budgets.door(place_of(venue), LIMITS, Scopes(exit=venue.egress or DEFAULT_EXIT)),
+                egress_of(venue.egress or DEFAULT_EXIT, vault),
             )
             for venue in settings.venues.values()
         },
         budgets=budgets,
-        keys={account: key_fingerprint(secret.api_key)[:FINGERPRINT_DIGITS] for account, secret in secrets_of.items()},
+        vault=vault,
+        seats=seats,
+        keys={account: seat.fingerprint[:FINGERPRINT_DIGITS] for account, seat in seats.items()},
         leases={
-            account.id: Lease(secrets_of[account.id].api_key, place_of(settings.venues[account.venue]), home.state)
+            account.id: Lease(seats[account.id].api_key, place_of(settings.venues[account.venue]), home.state)
             for account in settings.accounts.values()
         },
     )
 
 
-def _refuse_twins(secrets_of: Mapping[AccountId, Secret]) -> None:
+def _refuse_twins(seats: Mapping[AccountId, KeySeat]) -> None:
     """Two accounts with one key are one account at the venue, and each would take the other's orders for strange."""
     owners: dict[str, AccountId] = {}
-    for account, secret in secrets_of.items():
-        owner = owners.setdefault(key_fingerprint(secret.api_key), account)
+    for account, seat in seats.items():
+        owner = owners.setdefault(seat.fingerprint, account)
         if owner != account:
             raise CannotBuild(
                 f"accounts.{account}: has the same API key as accounts.{owner}; give each its own, or remove one of them"
             )
+
+
+def egress_of(exit_: str, vault: Vault) -> Egress:
+    """The exit ready for use, the password of a proxy's user from the vault. Raises CannotBuild or VaultError."""
+    named = parse_exit(exit_)
+    password = vault.text(exit_, EXIT_SCOPE) if isinstance(named, Exit) and named.user else None
+    if password is not None:
+        SCRUBBER.learn(password)
+    found = parse_egress(exit_, password)
+    if isinstance(found, str):
+        raise CannotBuild(f"{exit_}: {found}")
+    return found
+
+
+def _by_its_exit(exits: Exits, account: AccountId, connects: Mapping[str, Connect]) -> Connect:
+    """Connects by the exit that the account leaves by at that moment."""
+
+    def made(last_check: LastCheck) -> Adapter:
+        return connects[exits.of(account)](last_check)
+
+    return made
 
 
 def place_of(venue: VenueSettings) -> str:
@@ -107,12 +151,12 @@ def place_of(venue: VenueSettings) -> str:
     return venue.url or venue.exchange
 
 
-def scopes_of(account: Account, secret: Secret) -> Scopes:
+def scopes_of(account: Account, fingerprint: str) -> Scopes:
     """By what names the venue's limits know the account: whoever has one of them too shares its budget."""
     return Scopes(
         exit=account.egress,
         account=account.id,
-        key=key_fingerprint(secret.api_key)[:FINGERPRINT_DIGITS],
+        key=fingerprint[:FINGERPRINT_DIGITS],
         uid=account.uid,
         master=account.master,
     )
@@ -126,7 +170,11 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
     for folder in (home.state, home.sockets):
         private_folder(folder)
     accounts = {
-        name: msgspec.structs.replace(account, key=parts.keys.get(name, ""))
+        name: msgspec.structs.replace(
+            account,
+            key=parts.keys.get(name, ""),
+            exit_check=account.exit_check or settings.desk.exit_check,
+        )
         for name, account in settings.accounts.items()
     }
     settings = msgspec.structs.replace(settings, accounts=accounts)
@@ -160,9 +208,19 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
 
 
 def adapter_of(
-    account: Account, venue: VenueSettings, secret: Secret, markets: Markets, clock: Clock, chance: Random, door: Door
+    account: Account,
+    venue: VenueSettings,
+    key: KeySource | KeySeat,
+    markets: Markets,
+    clock: Clock,
+    chance: Random,
+    door: Door,
+    exit_: Egress,
 ) -> Connect:
-    """Makes the account's adapter on its worker's thread. The secret is held here and in the adapter, nowhere else (5.6)."""
+    """Makes the account's adapter on its worker's thread. The secret is held here and in the adapter, nowhere else (5.6).
+
+    Of a `KeySeat` it is the key in use at that moment, so that a worker that starts again has it too.
+    """
 
     def made(last_check: LastCheck) -> Adapter:
         from tradedesk.venues.ccxt_binance import addresses_of
@@ -171,8 +229,8 @@ def adapter_of(
         return SpotAdapter(
             account=account.id,
             venue=venue.id,
-            secret=secret,
-            exit_=Egress(account.egress),
+            secret=key.source if isinstance(key, KeySeat) else key,
+            exit_=exit_,
             addresses=addresses_of(venue.url),
             markets=markets,
             last_check=last_check,
@@ -185,7 +243,7 @@ def adapter_of(
 
 
 def _feed(
-    venue: VenueSettings, markets: Markets, clock: Clock, chance: Random, door: Door
+    venue: VenueSettings, markets: Markets, clock: Clock, chance: Random, door: Door, exit_: Egress
 ) -> Callable[[Callable[[Event], None]], FeedHost]:
     def opened() -> PublicFeed:
         from tradedesk.venues.ccxt_binance import addresses_of
@@ -193,7 +251,7 @@ def _feed(
 
         return SpotFeed(
             venue=venue.id,
-            exit_=Egress(venue.egress or DEFAULT_EXIT),
+            exit_=exit_,
             addresses=addresses_of(venue.url),
             symbols=venue.instruments,
             clock=clock,

@@ -13,6 +13,7 @@ import uvloop
 from msgspec import Struct
 
 from tradedesk import __version__, log
+from tradedesk.access.exits import Exits
 from tradedesk.access.idle_lock import IdleLock
 from tradedesk.access.keyseat import KeySeat
 from tradedesk.access.lease import Lease
@@ -26,6 +27,7 @@ from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, private_folder
 from tradedesk.desk.approvals import Approvals
 from tradedesk.desk.door import Door, Shut
+from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting
 from tradedesk.desk.hub import Hub, HubFeed
 from tradedesk.desk.office import Control, Office
@@ -63,6 +65,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     vault: Vault | None = None  # locked when it was not used for a while
     seats: dict[AccountId, KeySeat] = {}  # in it, the keys of the accounts
     leases: dict[AccountId, Lease] = {}  # of accounts that another desk of this machine could drive as well
+    exits: Exits | None = None  # which the adapters leave by; the desk chooses
     budgets: Budgets | None = None  # what the adapters and feeds share of their venues' rate limits
 
 
@@ -114,6 +117,11 @@ class Desk:
         self.latch = HaltLatch(home.state, settings.accounts)
         self._agree_on_halts(replica)
         self._outside = Outside(home, self.latch, replica, self.emit, clock, self._log)
+        self._exits = parts.exits if parts.exits is not None else Exits(settings.accounts)
+        for account in settings.accounts.values():
+            chosen, _ = replica.exit_of(account)
+            if chosen != account.egress:
+                self._exits.use(account.id, chosen)
         self._feeds: dict[VenueId, FeedHost] = {venue: feed(self.emit) for venue, feed in parts.feeds.items()}
         damaged = store.damaged()
         venue_accounts = VenueAccounts()
@@ -133,6 +141,7 @@ class Desk:
                 log=self._log,
                 damage=damaged.get(account.id) or damaged.get(None),
                 lease=parts.leases.get(account.id),
+                exits=self._exits,
                 seat=parts.seats.get(account.id),
                 claim=lambda uid: venue_accounts.claim(_place(settings, account), uid, account.id),
             )
@@ -168,6 +177,15 @@ class Desk:
             replica=replica,
             halting=Halting(
                 workers=self._workers, latch=self.latch, emit=self.emit, soon=self._soon, clock=clock, log=self._log
+            ),
+            switching=ExitSwitching(
+                workers=self._workers,
+                exits=self._exits,
+                replica=replica,
+                emit=self.emit,
+                soon=self._soon,
+                clock=clock,
+                log=self._log,
             ),
             approvals=self._approvals,
             takes_two=settings.desk.approvals,

@@ -186,6 +186,11 @@ class OrderManager:
         """Venue clock, ns: fills before this belong to the opening."""
         return self._books.trades_from
 
+    def use_account(self, account: Account) -> None:
+        """What was changed about the account while it trades: each order made from now on says so."""
+        self._account = account
+        self._amends.use_account(account)
+
     # -- commands ---------------------------------------------------------------------------------------------------------
 
     def _place(self, command: PlaceOrder) -> None:

@@ -391,7 +391,8 @@ class Replica:
     def _rotate(self, event: ev.KeyRotated) -> None:
         row = self.accounts.get(event.account)
         if row is not None:
-            self._account(event.account, account=msgspec.structs.replace(row.account, key=event.new_fingerprint))
+            account = msgspec.structs.replace(row.account, key=event.new_fingerprint)
+            self.accounts[event.account] = msgspec.structs.replace(row, account=account)
 
     def _put_order(self, order: Order) -> None:
         self.orders[order.client_order_id] = order
