@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from tradedesk.access.exit_proof import SOCKET, ExitProof
 from tradedesk.domain.accounts import Account
+from tradedesk.domain.exits import ExitRow, expected_address
 from tradedesk.domain.findings import Finding, Level, fail, ok, warn
 from tradedesk.domain.keys import AcceptedRisk
 from tradedesk.domain.outcomes import StreamState, VenueInfo
@@ -35,11 +37,11 @@ async def looked_at(
         remedy = KEY_REMEDY if error.is_auth else "try again; the desk asks until it is told"
         return [*found, fail("key", error.cause, remedy)]
     found.append(ok("key", f"it works; fingerprint {report.fingerprint}"))
-    exit_, seen = await _stream(adapter, account)
+    stream, exits, seen = await _stream(adapter, account)
     can_move_money = report.rights is not None and (report.rights.can_withdraw or report.rights.can_transfer)
     risk = accepted() if can_move_money else None
     findings = judge(report, account, twin=None, exit_seen=seen, accepted=risk, now=now)
-    return [*found, *findings, exit_, _dead_man(info)]
+    return [*found, *findings, stream, *exits, _dead_man(info)]
 
 
 def is_fit(findings: list[Finding]) -> bool:
@@ -65,8 +67,8 @@ def _dead_man(info: VenueInfo) -> Finding:
     return ok("dead-man", info.dead_man)
 
 
-async def _stream(adapter: Adapter, account: Account) -> tuple[Finding, str | None]:
-    """The private stream, opened for a moment, and the address of ours that it left by."""
+async def _stream(adapter: Adapter, account: Account) -> tuple[Finding, list[Finding], str | None]:
+    """The private stream, opened for a moment; the exits of both ways while it is up, and the address they are seen at."""
     came_up = asyncio.Event()
 
     def hear(news: PrivateNews) -> None:
@@ -77,16 +79,36 @@ async def _stream(adapter: Adapter, account: Account) -> tuple[Finding, str | No
     waiting = asyncio.ensure_future(came_up.wait())
     try:
         await asyncio.wait({running, waiting}, timeout=STREAM_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
-        seen = adapter.exit_seen()
-        if not came_up.is_set():
-            error = running.exception() if running.done() else None
-            cause = (
-                error.cause if isinstance(error, VenueFailed) else f"it did not come up within {STREAM_WITHIN_S:.0f} s"
-            )
-            return fail("stream", cause, "look at the log of the desk; without it fills arrive late"), None
+        if came_up.is_set():
+            socket = adapter.exit_seen()
+            expected = expected_address(account, ExitRow(), account.egress)
+            proof = await adapter.prove_exit(expected, account.exit_check)
+            return ok("stream", "comes up"), _exits(account, socket, proof), proof.seen
+        error = running.exception() if running.done() else None
+        late = f"it did not come up within {STREAM_WITHIN_S:.0f} s"
+        cause = error.cause if isinstance(error, VenueFailed) else late
+        return fail("stream", cause, "look at the log of the desk; without it fills arrive late"), [], None
     finally:
         for task in (running, waiting):
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError, VenueFailed):
             await running
-    return ok("stream", f"comes up; it leaves by {seen}"), seen
+
+
+def _exits(account: Account, socket: str | None, proof: ExitProof) -> list[Finding]:
+    """REST leaves by connections that are each looked at; the stream says where it is; the proof, how it looks from outside."""
+    rest = ok("exit REST", f"{account.egress}, looked at on each connection before a byte leaves")
+    if socket == account.egress:
+        stream = ok("exit WebSocket", f"{socket}, as its socket says")
+    else:
+        stream = fail(
+            "exit WebSocket", f"its socket says {socket}", f"it has to be {account.egress}; nothing may trade so"
+        )
+    if proof.problem is not None:
+        seen = fail("exit seen", proof.problem, "correct the exit, or exit_address or exit_check in desk.toml")
+    elif proof.how == SOCKET:
+        text = f"at {proof.seen} by this machine itself; what lies behind it may change that"
+        seen = warn("exit seen", text, "set exit_check in desk.toml to have it looked at from outside")
+    else:
+        seen = ok("exit seen", f"at {proof.seen} by {proof.how}")
+    return [rest, stream, seen]
