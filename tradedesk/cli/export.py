@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import typer
 from tradedesk.cli.audit import JournalOption, damage_of, journal_of, said_of
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.reach import ConfigOption
+
+_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
 
 
 class What(StrEnum):
@@ -119,8 +122,15 @@ def _written(rows: Iterable[Row], form: Form, out: Path | None) -> int:
             if writer is None:
                 writer = csv.DictWriter(file, list(row))
                 writer.writeheader()
-            writer.writerow({name: _cell(value) for name, value in row.items()})
+            writer.writerow({name: _no_formula(_cell(value)) for name, value in row.items()})
     return count
+
+
+def _no_formula(value: Any) -> Any:
+    """Text that a spreadsheet would run gets an apostrophe in front; a negative number is a number."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")) or _NUMBER.fullmatch(value):
+        return value
+    return f"'{value}"
 
 
 def _cell(value: Any) -> Any:

@@ -60,7 +60,7 @@ def print_table(document: dict[str, Any], rows: str) -> None:
     columns = COLUMNS[document["schema"]]
     cells = [[Text(clean(_cell(row, column), MAX_CELL)) for column in columns] for row in found]
     for place, column in enumerate(columns):
-        name = Text(column.replace("_", " "))
+        name = Text(clean(column.replace("_", " ")))
         widest = max(text.cell_len for text in (name, *(row[place] for row in cells)))
         table.add_column(
             name,
@@ -70,7 +70,7 @@ def print_table(document: dict[str, Any], rows: str) -> None:
             overflow="fold",
         )
     for row in cells:
-        table.add_row(*row)
+        table.add_row(*row)  # sink: each cell was made above
     wide = _console(PIPE_WIDTH)
     if not sys.stdout.isatty():
         with wide.capture() as captured:

@@ -106,13 +106,13 @@ class CommandLine(Vertical):
             yield self._line
 
     def _items(self, state: TargetState) -> list[DropdownItem]:
-        return [DropdownItem(main=Content(word)) for word in self._candidates(state.text, state.cursor_position)]
+        return [DropdownItem(main=Content(clean(word))) for word in self._candidates(state.text, state.cursor_position)]
 
     def open(self, prompt: str, line: str = "") -> None:
         """Show the line with its prompt and give it the focus."""
         self.display = True
         self._prompt = f"{prompt} "
-        self.query_one("#command-prompt", Static).update(Content(self._prompt))
+        self.query_one("#command-prompt", Static).update(Content(clean(self._prompt)))
         self.say(None)
         self._line.value, self._line.cursor_position = line, len(line)
         self._line.focus()
@@ -131,7 +131,7 @@ class CommandLine(Vertical):
             after = f"{' ' * at}{marks} {text}"
             before = f"{text} {marks}"  # too near the right edge: the words stand to the left of the mark
             fits_before = len(after) > self.size.width and len(before) <= at + len(marks)
-            error.update(Content(before.rjust(at + len(marks)) if fits_before else after))
+            error.update(Content(clean(before.rjust(at + len(marks)) if fits_before else after)))
             self._line.cursor_position = mistake.end
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

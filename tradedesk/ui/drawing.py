@@ -291,7 +291,8 @@ def line_width(line: Iterable[Cell]) -> int:
 
 def strip_of(line: Iterable[Cell], width: int, ground: Style) -> Strip:
     """One screen line of exactly `width` cells on a ground; the cells' styles lie on top of it."""
-    strip = Strip([Segment(text, style) for text, style in line if text])
+    cells = ((text if text.isprintable() else clean(text, len(text)), style) for text, style in line)
+    strip = Strip([Segment(text, style) for text, style in cells if text])  # sink: cleaned in the line above, all of it
     return strip.adjust_cell_length(width).apply_style(ground)
 
 

@@ -104,7 +104,7 @@ class Choice(Static, can_focus=True):
             self.post_message(self.Changed(self.field))
 
     def _draw(self) -> None:
-        self.update(Content(f"[{self._values[self._at][1]}]"))
+        self.update(Content(clean(f"[{self._values[self._at][1]}]")))
 
 
 def boxed(field: FieldInput) -> Iterable[Widget]:

@@ -53,18 +53,18 @@ class Dialog(ModalScreen[R], Generic[R]):
     def __init__(self, tools: Tools, title: str, *, tone: str = "") -> None:
         super().__init__(classes=tone)
         self._tools = tools
-        self._title = clean(title)
+        self._title = title
         self._opened_at: int | None = None
         self._said = ""  # what stands in the last line
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = Content(self._title)
+            box.border_title = Content(clean(self._title))
             box.set_class(self._tools.glyphs.is_ascii, "-ascii")
             with VerticalScroll(id="words", can_focus=False):
                 yield Lines(self._tools.view, self.lines, glyphs=self._tools.glyphs, id="lines")
             yield from self.fields()
-            yield Static(self.hint(), id="hint", markup=False)
+            yield Static(Content(clean(self.hint())), id="hint")
 
     def lines(self, width: int, glyphs: Glyphs, colours: Palette) -> Sequence[Line]:
         """What it says now."""

@@ -6,9 +6,11 @@ from typing import ClassVar
 from msgspec import Struct
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widgets import Input, Static
 
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId
 from tradedesk.ui import drawing
 from tradedesk.ui.dialogs.cancel_all import Scope, orders_in
@@ -150,7 +152,7 @@ class RearmDialog(Dialog[str]):
         for id, says, value in (("name", f"type {self._wanted}", ""), ("reason", "reason", self._reason)):
             entry = Input(value, id=id, compact=True)
             entry.cursor_blink = False
-            yield Horizontal(Static(f"{says}: ", classes="needs", markup=False), entry, classes="row")
+            yield Horizontal(Static(Content(clean(f"{says}: ")), classes="needs"), entry, classes="row")
 
     def lines(self, width: int, glyphs: Glyphs, colours: Palette) -> Sequence[Line]:
         halt = self._tools.view.replica.halts.get(self._account)

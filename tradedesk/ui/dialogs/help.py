@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tradedesk.domain.text import clean
 from tradedesk.ui.dialogs.dialog import Dialog, Tools, text_line
 from tradedesk.ui.drawing import Glyphs, Line, Palette, fit
 from tradedesk.ui.keys import Key
@@ -83,7 +84,7 @@ class Jump(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         for name, (x, y) in self._places.items():
-            label = Static(Content(f" {self._letters[name]} "), classes="letter", markup=False)
+            label = Static(Content(clean(f" {self._letters[name]} ")), classes="letter")
             label.styles.offset = (x + 1, y)
             yield label
 

@@ -5,8 +5,10 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widgets import Input, Static
 
+from tradedesk.domain.text import clean
 from tradedesk.ui.dialogs.dialog import Dialog, Tools
 
 
@@ -25,7 +27,7 @@ class Sends(Dialog[bool]):
         if self._need:
             entry = Input(id="need", compact=True)
             entry.cursor_blink = False
-            yield Horizontal(Static(f"{self._need_says}: ", id="need-says", markup=False), entry, classes="row")
+            yield Horizontal(Static(Content(clean(f"{self._need_says}: ")), id="need-says"), entry, classes="row")
 
     def on_mount(self) -> None:
         super().on_mount()

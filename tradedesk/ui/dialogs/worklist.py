@@ -6,10 +6,12 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.widgets import Input, Static
 
 from tradedesk.domain.accounts import Mode
 from tradedesk.domain.events import WorkItem
+from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.ui import drawing
 from tradedesk.ui.dialogs.dialog import Dialog, Lines, Tools, text_line, wrapped
@@ -124,7 +126,7 @@ class SettleDialog(Dialog[str]):
         for id, says, value in (("name", f"type {self._account}", ""), ("note", "note", self._note)):
             entry = Input(value, id=id, compact=True)
             entry.cursor_blink = False
-            yield Horizontal(Static(f"{says}: ", classes="needs", markup=False), entry, classes="row")
+            yield Horizontal(Static(Content(clean(f"{says}: ")), classes="needs"), entry, classes="row")
 
     def lines(self, width: int, glyphs: Glyphs, colours: Palette) -> Sequence[Line]:
         says = (

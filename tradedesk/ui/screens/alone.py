@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from rich.text import Text
 from textual.app import App
 
+from tradedesk.domain.text import clean
 from tradedesk.ui import themes
 
 R = TypeVar("R")
@@ -43,5 +44,5 @@ class AloneApp(App[R], Generic[R]):
         place = "" if trace is None else f", {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
         self.bell()
         if not self._exit_renderables:
-            self._exit_renderables.append(Text(f"tradedesk: the screen failed ({type(error).__name__}{place})."))
+            self._exit_renderables.append(Text(clean(f"tradedesk: the screen failed ({type(error).__name__}{place}).")))
         self._close_messages_no_wait()
