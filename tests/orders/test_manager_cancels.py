@@ -150,6 +150,27 @@ def test_a_cancel_before_the_send_stops_the_send_and_settles_both():
     assert rig.asked == []
 
 
+def test_a_cancel_that_never_left_leaves_no_doubt_and_goes_again_less_and_less_often():
+    """5.2: it is proved that nothing was sent, so nothing is asked; the wish to cancel stands (F27)."""
+    rig = Rig()
+    rig.place()
+    rig.tell(a_cancel(), NotSent(request_id=RequestId("c1#c1"), reason="the exit is banned"))
+    assert rig.requests(kind=RequestKind.Cancel) == [RequestState.Denied]
+    assert rig.order().requests[-1].reasons == ("the exit is banned",)
+    assert not rig.order().is_uncertain
+    for _ in range(60):
+        rig.wait(1)
+        if rig.requests(kind=RequestKind.Cancel)[-1] is RequestState.Pending:
+            rig.tell(NotSent(request_id=rig.order().requests[-1].request_id, reason="the exit is banned"))
+    assert rig.asked == []
+    assert cancelled_ids(rig) == ["c1"] * 6  # after 1, 2, 4, 8, 16 and 32 s
+    for _ in range(35):
+        rig.wait(1)
+    assert cancelled_ids(rig) == ["c1"] * 7
+    rig.tell(cancel_acked(rig.order().requests[-1].request_id))
+    assert rig.state() is OrderState.Canceled
+
+
 def test_cancel_all_takes_what_it_names_and_nothing_external():
     rig = Rig()
     rig.place("b1")

@@ -26,6 +26,7 @@ class Wanted(Struct, kw_only=True):
     due: int
     sent: int = 0  # the newest
     blind: int = BLIND_NS  # how long to wait after the next one of which nothing is known
+    held: int = AGAIN_NS  # how long after the next one that was not sent
     is_told: bool = False
 
 
@@ -84,6 +85,13 @@ class Cancels:
         if wanted is not None:
             wanted.due = self._books.elapsed + wanted.blind
             wanted.blind = min(2 * wanted.blind, LONGEST_NS)
+
+    def kept_back(self, order: Order) -> None:
+        """The last one was never sent, an exit being banned say: try again soon, and less often the longer it lasts."""
+        wanted = self._wanted.get(order.client_order_id)
+        if wanted is not None:
+            wanted.due = self._books.elapsed + wanted.held
+            wanted.held = min(2 * wanted.held, LONGEST_NS)
 
     def shown_open(self, order: Order, asked_at: int) -> None:
         """It was open at `asked_at` (ns) though somebody wants it cancelled: cancel again, which is safe (F45)."""

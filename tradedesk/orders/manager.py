@@ -317,12 +317,14 @@ class OrderManager:
                 self._lock_out(answer)
                 if not answer.is_auth and not order.is_dead:
                     self._doubts.ask(order)  # "unknown order" proves nothing about how it ended (F07)
-            case Unproven() | NotSent():
-                cause = answer.cause if isinstance(answer, Unproven) else answer.reason
-                self._books.decided(order, request_id, RequestState.Unknown, cause)
+            case Unproven():
+                self._books.decided(order, request_id, RequestState.Unknown, answer.cause)
                 self._cancels.close(self._books.latest(order))
                 self._doubts.add(order, request_id)
                 self._cancels.unproven(order)
+            case NotSent():
+                self._books.decided(order, request_id, RequestState.Denied, answer.reason)
+                self._cancels.kept_back(order)  # nothing left, so nothing is in doubt; somebody still wants it
 
     def _lock_out(self, refusal: Refused) -> None:
         if refusal.is_auth:
