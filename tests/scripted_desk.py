@@ -5,12 +5,13 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import msgspec
 from scripted_account import WITHIN_S, ScriptedVenue, a_quote, client
 
@@ -105,11 +106,15 @@ def home_in(folder: Path) -> Home:
 
 
 def a_desk(
-    home: Home, venues: dict[str, ScriptedVenue], store: Store, leases: dict[AccountId, Lease] | None = None
+    home: Home,
+    venues: dict[str, ScriptedVenue],
+    store: Store,
+    leases: dict[AccountId, Lease] | None = None,
+    change: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> Desk:
     clock, chance = SystemClock(), Random(1)
     return Desk(
-        settings_of(venues),
+        change(settings_of(venues)),
         home,
         store=store,
         parts=Parts(
@@ -131,8 +136,12 @@ def running(
     *,
     is_ready: Callable[[Running], bool] = Running.are_ready,
     again_s: tuple[float, ...] = (1.0,),
+    change: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> Iterator[Running]:
-    """A desk in this folder with every account ready; stopped at the end. Venues may be handed on to the next one."""
+    """A desk in this folder with every account ready; stopped at the end. Venues may be handed on to the next one.
+
+    `change` makes other settings of those that there are.
+    """
     known = venues if venues is not None else {name: ScriptedVenue(name) for name in ("acme", "birch")}
     made: list[Desk] = []
     store = SqliteJournal(
@@ -143,7 +152,7 @@ def running(
         again_s=again_s,
     )
     store.open()
-    desk = a_desk(home_in(folder), known, store, leases)
+    desk = a_desk(home_in(folder), known, store, leases, change)
     made.append(desk)
     desk.start()
     try:
@@ -152,6 +161,24 @@ def running(
         yield found
     finally:
         desk.stop()
+
+
+def operated_by(
+    operators: Mapping[str, tuple[str, str, int | None]], approvals: Iterable[str] = ()
+) -> Callable[[Settings], Settings]:
+    """Settings with these operators (roles, accounts, uid) in the place of the usual ones."""
+    made = {
+        OperatorId(name): OperatorSettings(
+            name=OperatorId(name), roles=tuple(roles.split()), accounts=tuple(accounts.split()), uid=uid
+        )
+        for name, (roles, accounts, uid) in operators.items()
+    }
+
+    def changed(settings: Settings) -> Settings:
+        desk = msgspec.structs.replace(settings.desk, approvals=tuple(approvals))
+        return msgspec.structs.replace(settings, operators=made, desk=desk)
+
+    return changed
 
 
 class Caller:
@@ -163,7 +190,8 @@ class Caller:
         self.socket.connect(str(path))
         self._pending = b""
         if hello:
-            self.socket.sendall(hello)
+            with suppress(BrokenPipeError):  # turned away before it could say so: then there is no line to read
+                self.socket.sendall(hello)
 
     def line(self) -> bytes:
         """The next line; empty at the end of the stream."""

@@ -2,7 +2,17 @@
 
 import pytest
 
-from tradedesk.access.operators import SYSTEM_RISK, Operator, Role, Verb, may, may_rearm, operator_for
+from tradedesk.access.operators import (
+    SYSTEM_RISK,
+    Operator,
+    Role,
+    Verb,
+    may,
+    may_approve,
+    may_rearm,
+    peers,
+)
+from tradedesk.access.operators import operator_for as who
 
 
 def an_operator(name="desk1", roles="trader", accounts="acme", uid=None):
@@ -11,10 +21,18 @@ def an_operator(name="desk1", roles="trader", accounts="acme", uid=None):
     )
 
 
+DESK = 4711  # the user that the desk runs as
+
+
+def operator_for(name, uid, operators):
+    return who(name, uid, operators, desk_uid=DESK)
+
+
 TRADING = {Verb.Place, Verb.Amend, Verb.Cancel, Verb.CancelAll}
+EITHER = {Verb.Halt, Verb.Acknowledge, Verb.Settle, Verb.GoLive, Verb.SwitchExit, Verb.RotateKey}
 ALLOWED = {
-    "trader": TRADING | {Verb.Halt, Verb.Acknowledge, Verb.Settle, Verb.GoLive},
-    "risk": {Verb.SetLimits, Verb.Halt, Verb.Rearm, Verb.Acknowledge, Verb.Settle, Verb.GoLive, Verb.Approve},
+    "trader": TRADING | EITHER,
+    "risk": {Verb.SetLimits, Verb.Rearm, Verb.Approve, Verb.AcceptKeyRisk} | EITHER,
     "support": set(),
     "": set(),
 }
@@ -94,8 +112,37 @@ def test_a_name_with_a_uid_answers_to_that_user_alone():
     anna = an_operator("anna", uid=1000)
     assert operator_for("anna", 1000, [anna]) is anna
     assert "belongs to user id 1000" in operator_for("anna", 0, [anna])
+
+
+def test_a_name_without_a_uid_answers_to_the_user_that_the_desk_runs_as():
     shared = an_operator("shared")
-    assert operator_for("shared", 4711, [anna, shared]) is shared
+    assert operator_for("shared", DESK, [shared]) is shared
+    assert "answers only to user id 4711, and you are 1000" in operator_for("shared", 1000, [shared])
+
+
+def test_only_the_desks_own_user_and_those_of_its_operators_have_business_there():
+    assert peers([an_operator("anna", uid=1000), an_operator("shared")], DESK) == {1000, DESK}
+
+
+def test_a_second_person_is_another_one_with_the_risk_role():
+    def approve(operator, asked_by="anna", breach=True, account="acme"):
+        return may_approve(operator, account, asked_by=asked_by, is_about_a_breach=breach)
+
+    assert approve(an_operator("ben", "risk")) is None
+    assert "anna asked for this" in approve(an_operator("anna", "risk"))
+    assert "takes the role risk" in approve(an_operator("ben", "trader"))
+    assert "not approve on account beta" in approve(an_operator("ben", "risk"), account="beta")
+    assert "the whole desk" in approve(an_operator("ben", "risk"), account=None)
+    assert "trades acme and may not approve" in approve(an_operator("ben", "risk trader"))
+    assert approve(an_operator("ben", "risk trader"), breach=False) is None
+    assert approve(SYSTEM_RISK) is not None
+
+
+def test_an_operator_sees_what_they_trade_unless_told_otherwise():
+    assert an_operator(accounts="acme").seen == {"acme"}
+    assert an_operator(accounts="*").seen is None
+    wide = Operator(name="w", roles=frozenset(), accounts=frozenset(), uid=None, sees=frozenset({"*"}))
+    assert wide.seen is None
 
 
 def test_an_unknown_name_gets_the_nearest_one():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted_desk import HELLO, Caller, Running, an_order_of, running
+from scripted_desk import HELLO, Caller, Running, an_order_of, operated_by, running
 
 from tradedesk import log
 from tradedesk.desk import sockets as sockets_module
@@ -53,10 +53,21 @@ def newest(desk: Running) -> int:
 # ---- the files ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_sockets_and_their_folder_are_the_owners_alone(desk: Running) -> None:
+def modes(desk: Running) -> list[int]:
     home = desk.desk.home
-    assert [stat.S_IMODE(path.stat().st_mode) for path in (home.read_socket, home.control_socket)] == [0o600, 0o600]
-    assert stat.S_IMODE(home.sockets.stat().st_mode) == 0o700
+    return [stat.S_IMODE(path.stat().st_mode) for path in (home.sockets, home.read_socket, home.control_socket)]
+
+
+def test_the_sockets_and_their_folder_are_the_owners_alone(tmp_path: Path) -> None:
+    with running(tmp_path, change=operated_by({"me": ("trader", "*", os.getuid())})) as alone:
+        assert modes(alone) == [0o700, 0o600, 0o600]
+
+
+def test_operators_of_other_users_reach_the_control_socket_and_nothing_else(desk: Running) -> None:
+    assert modes(desk) == [0o711, 0o600, 0o666]  # who they are is asked of the system when they connect
+    others = [path for path in desk.desk.home.state.iterdir() if not path.is_socket()]
+    assert others
+    assert [path for path in others if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
 def test_who_is_at_the_other_end_is_asked_of_the_system() -> None:
@@ -175,6 +186,8 @@ def test_a_caller_is_the_operator_of_its_user_and_learns_what_it_may_do(control:
         "roles": ["risk", "trader"],
         "accounts": ["acme", "birch"],
         "can_trade": True,
+        "has_passphrase": False,
+        "idle_lock_minutes": 0,
     }
 
 

@@ -125,8 +125,36 @@ others = st.one_of(
     of_type(ev.Rearmed, account=st.none() | whose, by=st.just(DESK1), reason=st.just("r")),
     of_type(ev.ExitSwitched, account=whose, exit=exits, by=st.just(DESK1), reason=st.just("r")),
     of_type(ev.ExitProved, account=whose, exit=exits, seen=st.none() | exits, how=st.just("socket")),
-    of_type(ev.ExitRefused, account=whose, exit=exits, seen=st.none() | exits, how=st.just("socket"), reason=st.just("r")),
+    of_type(
+        ev.ExitRefused, account=whose, exit=exits, seen=st.none() | exits, how=st.just("socket"), reason=st.just("r")
+    ),
     of_type(ev.AlertRaised, alert=alerts),
+    of_type(
+        ev.ApprovalAsked,
+        id=st.sampled_from(("p", "q", "r")),
+        kind=st.just("live"),
+        account=st.none() | whose,
+        by=st.just(DESK1),
+        what=st.just("w"),
+        command=st.just("{}"),
+        about=st.just("k"),
+        expires_at=st.integers(0, 9),
+    ),
+    of_type(
+        ev.ApprovalGiven,
+        id=st.sampled_from(("p", "q")),
+        kind=st.just("live"),
+        account=st.none() | whose,
+        asked_by=st.just(DESK1),
+        by=st.just(DESK1),
+        note=st.just("n"),
+    ),
+    of_type(ev.ApprovalEnded, id=st.sampled_from(("p", "q")), account=st.none() | whose, why=st.just("w")),
+    of_type(
+        ev.LiveApproved, account=whose, key=st.sampled_from(("k1", "k2")), by=st.just(DESK1), approved_by=st.just(DESK1)
+    ),
+    of_type(ev.OperatorAttached, operator=st.just(DESK1), uid=st.just(1)),
+    of_type(ev.OperatorLeft, operator=st.just(DESK1), uid=st.just(1)),
     of_type(ev.AlertEnded, key=st.sampled_from(("a", "b"))),
     of_type(ev.AlertAcknowledged, key=st.sampled_from(("a", "b")), by=st.just(DESK1), note=st.just("n")),
 )
@@ -160,8 +188,14 @@ TRIED = {
     ev.OrderPlaced, ev.RequestMade, ev.RequestDecided, ev.OrderMoved, ev.OrderChanged, ev.OrderFilled, ev.AccountOpened,
     ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
     ev.InstrumentListed, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
+    ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LiveApproved, ev.OperatorAttached, ev.OperatorLeft,
 }  # fmt: skip
-ANSWERS = {ev.HaltSwept, ev.CancelSwept}  # told to somebody; no fold keeps anything of them
+ANSWERS = {
+    ev.HaltSwept,
+    ev.CancelSwept,
+    ev.LoginRefused,
+    ev.CommandRefused,
+}  # told to somebody; no fold keeps anything of them
 
 
 def test_the_law_is_tried_on_every_event_that_a_fold_keeps_something_of() -> None:
@@ -177,6 +211,7 @@ def short_memories() -> Iterable[None]:
         patch.setattr(views, "MAX_FILLS", 5)
         patch.setattr(views, "MAX_ALERTS", 2)
         patch.setattr(views, "MAX_ENDED_ALERTS", 1)
+        patch.setattr(views, "MAX_APPROVALS", 2)
         yield
 
 

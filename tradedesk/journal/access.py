@@ -58,6 +58,14 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             return event.by, "command", f"Settle {event.asset}: {event.note}"
         case ev.CancelSwept():
             return event.by, "command", f"CancelAll: {event.cancelled} cancelled"
+        case ev.ExitSwitched():
+            return event.by, "command", f"SwitchExit {event.exit}: {event.reason}"
+        case ev.KeyRiskAccepted():
+            return event.by, "command", f"AcceptKeyRisk: {event.reason}"
+        case ev.KeyRotated():
+            return event.by, "command", f"RotateKey {event.old_fingerprint} to {event.new_fingerprint}"
+        case ev.KillRecorded():
+            return event.receipt.by, "command", f"kill {event.receipt.id}"
         case ev.ApprovalAsked():
             return event.by, "command", f"asked for approval {event.id}: {event.what}"
         case ev.ApprovalGiven():

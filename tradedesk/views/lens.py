@@ -65,6 +65,7 @@ class Lens(Struct, frozen=True, kw_only=True):
             alerts=tuple(row for row in whole.alerts if self._shows_alert(row.alert, replica)),
             logs=tuple(log for log in whole.logs if self._shows_log(log, replica)),
             approvals=tuple(asked for asked in whole.approvals if asked.account is None or asked.account in seen),
+            exits={account: row for account, row in whole.exits.items() if account in seen},
             live={account: key for account, key in whole.live.items() if account in seen},
             dead=tuple(key for key in whole.dead if key in theirs),
         )
