@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from tradedesk.access.exit_proof import ExitProof
 from tradedesk.access.keyholder import KeySource
 from tradedesk.access.signing import Signer
 from tradedesk.domain.gate import Approved, CancelTicket
@@ -85,6 +86,10 @@ class Adapter(Protocol):
 
         Raises VenueFailed.
         """
+        ...
+
+    async def prove_exit(self, expected: str | None, check_url: str | None) -> ExitProof:
+        """Where the account's exit is seen: at `expected`, or at any address where that is None. Never raises."""
         ...
 
     async def key_report(self) -> KeyReport:

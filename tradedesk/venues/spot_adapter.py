@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from tradedesk.access import egress
+from tradedesk.access.exit_proof import ExitProof, prove_exit
 from tradedesk.access.keyholder import Keyholder, KeySource, signer_of
 from tradedesk.access.secret import key_fingerprint
 from tradedesk.access.signer_process import SignerFailed
@@ -58,6 +59,7 @@ _STAMPED_AHEAD_MS = (
     1_000  # the venue takes a stamp so far ahead of its clock, as ours may be once it was set (F57, F58)
 )
 PAGE = 1_000  # rows of myTrades, the most there are
+MOST_TRADES = 500_000  # in one question; a venue that goes on giving full pages is not read for ever
 _DAY_MS = 24 * 3600 * 1000  # the longest span the venue lists trades over
 _REMEMBERED_IDS = 10_000
 _CLOCKS_APART_MS = 1_000  # how far off the measure of the venue's clock can be
@@ -203,7 +205,7 @@ class SpotAdapter:
             await session.close()
 
     def exit_seen(self) -> str | None:
-        return self._stream.exit_seen
+        return self._exit.seen_as(self._stream.exit_seen)
 
     def stream_age_ns(self) -> int | None:
         heard = self._ccxt.stream_heard_at if self._ccxt is not None and self._stream.exit_seen is not None else None
@@ -379,7 +381,7 @@ class SpotAdapter:
                 case "SUCCESS":
                     return self._acknowledged(request_id, response, old if is_cancel else order, asked=asked)
                 case "FAILURE":
-                    said = spoken(status, response, hide=self._exchange.hide)
+                    said = spoken(status, response)
                     self._watch_rules(said)
                     cause = "it failed, and the venue does not say why" if said is None else f"{said.code} {said.text}"
                     return _refused_or_unproven(request_id, asked, said, cause)
@@ -504,6 +506,8 @@ class SpotAdapter:
             is_cut_by_time = bool(page) and "fromId" not in page
             if not more or (len(more) < PAGE and not is_cut_by_time):
                 return rows
+            if len(rows) >= MOST_TRADES:
+                raise spot.Unreadable("its list of trades has no end")
             page = {"fromId": spot.integer_field(spot.row_of(more[-1], "a trade"), "id") + 1}
 
     async def _client_order_id(self, instrument: Instrument, row: Any) -> ClientOrderId:
@@ -532,6 +536,9 @@ class SpotAdapter:
         found = await readable(spot_ledger.movements(self._exchange, self._account, since, until))
         return tuple(movement for movement in found if movement.transact_time >= since_ns)
 
+    async def prove_exit(self, expected: str | None, check_url: str | None) -> ExitProof:
+        return await prove_exit(self._exit, expected, check_url, local=self._stream.exit_seen)
+
     async def key_report(self) -> KeyReport:
         fingerprint = key_fingerprint((await self._signer()).api_key)[:FINGERPRINT_DIGITS]
         return await readable(spot_key.look_at_key(self._exchange, fingerprint))
@@ -554,7 +561,7 @@ class SpotAdapter:
             case "outboundAccountPosition":
                 sink(spot.read_account_position(event))
             case "balanceUpdate":
-                sink(MoneyMoved(asset=spot.text_field(event, "a", 32)))
+                sink(MoneyMoved(asset=spot.name_field(event, "a")))
             case "eventStreamTerminated":
                 raise StreamEnded("the venue ended the subscription")
 
