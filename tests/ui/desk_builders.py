@@ -11,7 +11,9 @@ from decimal import Decimal
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, HaltLevel, Mode
 from tradedesk.domain.alerts import Alert, Severity
+from tradedesk.domain.findings import fail, ok, warn
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
+from tradedesk.domain.keys import DAY_NS, KeyReport, KeyRights
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.money import Money
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestKind, RequestState
@@ -336,6 +338,26 @@ def reconciled(account: str = "acme", *items: ev.WorkItem, at: int = NOW - 40 * 
     )  # fmt: skip
 
 
+def key_checked(account: AccountId, *, ends_in_days: int | None = None, is_refused: bool = False) -> ev.KeyChecked:
+    """A look at the account's key two hours ago."""
+    ends = None if ends_in_days is None else NOW + ends_in_days * DAY_NS
+    rights = KeyRights(
+        can_read=True, can_trade=True, can_withdraw=is_refused, can_transfer=False, is_address_bound=True, expires_at=ends
+    )
+    found = [ok("trading", "the key may trade")]
+    if ends is not None:
+        found.append(warn("expiry", "within 30 d", "make a new key at the venue before, and put it in"))
+    if is_refused:
+        found.append(fail("money", "the key may withdraw", "take that right from it at the venue"))
+    return ev.KeyChecked(
+        at=NOW - 2 * 3600 * SECOND,
+        source=f"worker:{account}",
+        account=account,
+        report=KeyReport(fingerprint="0123456789ab", uid="42", can_account_trade=True, rights=rights),
+        findings=tuple(found),
+    )
+
+
 def a_feed(
     *,
     stale: InstrumentId | None = None,
@@ -362,6 +384,7 @@ def a_feed(
     if not is_empty:
         for account in ids:
             events += _opened(account)
+        events += [key_checked(account, ends_in_days=20 if account == CEDAR else None) for account in ids]
         for instrument in (BTC, ETH, SOL):
             age = 12 * SECOND if instrument == stale else SECOND // 10
             state = FeedState.Stale if instrument == stale else FeedState.Live

@@ -20,6 +20,7 @@ from desk_builders import (
     an_account,
     an_order,
     feed_of,
+    key_checked,
     working,
 )
 from hypothesis import given
@@ -635,3 +636,9 @@ async def test_a_halted_account_carries_its_sign_in_every_row(pane):
         text = "\n".join(app.shown())
         assert "■birch" in text
         assert "■acme" not in text
+
+
+def test_the_fleet_calls_out_a_key_that_is_refused_and_one_that_ends(snap_compare):
+    view = a_view()
+    view.replica.apply(key_checked(BIRCH, is_refused=True))
+    assert snap_compare(PaneApp(FleetPane(view)), terminal_size=(120, 10), press=["j"])

@@ -54,6 +54,7 @@ class FleetPane(LiveTable[FleetRow]):
         Column(key="mode", title="mode", width=5, drop=2),
         Column(key="state", title="state", width=13),
         Column(key="exit", title="exit", width=15, drop=7),
+        Column(key="key", title="key", width=5, drop=8),
         Column(key="stream", title="stream", width=7, drop=3),
         Column(key="exposure", title="exposure", width=9, is_right=True, drop=4),
         Column(key="unrealized", title="uPnL", width=9, is_right=True),
@@ -84,6 +85,7 @@ class FleetPane(LiveTable[FleetRow]):
             ("LIVE", colours.live) if account.mode is Mode.Live else ("PAPER", colours.paper),
             self._state(item),
             self._exit(item),
+            self._key_cell(item.row, now),
             self._stream(health, now),
             (drawing.number(item.exposure, 0), colours.text),
             (drawing.signed(item.unrealized, 2, glyphs), drawing.gain_style(item.unrealized, colours)),
@@ -103,6 +105,9 @@ class FleetPane(LiveTable[FleetRow]):
                 return self._state(item)[0]
             case "exit":
                 return item.row.account.egress
+            case "key":
+                rights = item.row.key.report.rights if item.row.key is not None else None
+                return None if rights is None else rights.expires_at
             case "stream":
                 return None if health is None else (health.is_stream_up, -(health.stream_age_ms or 0))
             case "ack":
@@ -140,7 +145,7 @@ class FleetPane(LiveTable[FleetRow]):
                 row.account.id,
                 item.use_name if item.use is None else f"{item.use:.0%} of {item.use_name}",
                 f"exit {row.account.egress}",
-                self._key(row, now),
+                self._key(row),
                 compared,
                 offset,
                 f"owner {row.account.owner}",
@@ -188,19 +193,30 @@ class FleetPane(LiveTable[FleetRow]):
             return (f"{self.glyphs.near} {settle} to settle (w): {told}  ", self.colours.warn)
         return (f"{self.glyphs.pending} {len(items)} differ, under way (w): {told}  ", self.colours.pending)
 
-    def _key(self, row: AccountRow, now: int) -> str:
-        """How long the account's key may trade, and when it was looked at; what is wrong with it stands in the alerts."""
+    def _key_cell(self, row: AccountRow, now: int) -> Cell:
+        """How long its key may trade, if it ends, and whether anything is wrong with it."""
+        checked = row.key
+        if checked is None:
+            return (self.glyphs.missing, self.colours.muted)
+        rights = checked.report.rights
+        ends = None if rights is None else rights.expires_at
+        left = ("" if rights is not None else "?") if ends is None else drawing.age(ends - now)
+        found = {finding.level for finding in checked.findings}
+        if Level.Fail in found:
+            return (f"{self.glyphs.broken}no", self.colours.crit)
+        if Level.Warn in found:
+            return (f"{self.glyphs.near}{left}", self.colours.warn)
+        return (left or "fit", self.colours.muted)
+
+    def _key(self, row: AccountRow) -> str:
+        """The same in words; what is wrong in full stands in the alerts."""
         checked = row.key
         if checked is None:
             return "key not looked at"
         rights = checked.report.rights
         wrong = [finding.what for finding in checked.findings if finding.level is not Level.Ok]
-        if rights is None:
-            ends = ", its end not told"
-        else:
-            ends = "" if rights.expires_at is None else f" ends {iso_time(rights.expires_at)[:10]}"
-        said = f": {', '.join(wrong)}" if wrong else " fit"
-        return f"key{ends}{said}, seen {drawing.age(now - checked.at)} ago"
+        ends = f" to {iso_time(rights.expires_at)[:10]}" if rights is not None and rights.expires_at is not None else ""
+        return f"key{ends} ({', '.join(wrong) or 'fit'})"
 
     def _exit(self, item: FleetRow) -> Cell:
         """The exit as configured; the one really seen, called out, where it is another."""
