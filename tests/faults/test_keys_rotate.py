@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo_desk import Asked
 from faulty_desk import ACME, BTC, ME, FaultyDesk, faulty_desk
 from paper_process import has_loopback_range
 
@@ -229,3 +230,37 @@ def test_the_next_start_finds_the_new_key(tmp_path: Path) -> None:
         home = find_home({"TRADEDESK_HOME": str(tmp_path / "desk")})
         account = load(home.config).accounts[ACME]
         assert vault_of(desk).api_key(account.secret, account.venue) == NEW
+
+
+# ---- as an operator does it, from a shell beside the desk
+
+
+def test_an_operator_changes_a_key_from_the_command_line_while_the_desk_trades(tmp_path: Path) -> None:
+    with trading(tmp_path) as desk:
+        asked = Asked(tmp_path / "desk")
+        rotate_words = ("accounts", "rotate", "acme", "--secret-stdin", "--json", "--api-key")
+        ran = asked.ask(*rotate_words, NEW, stdin="mistyped-secret")
+        assert ran.status != 0
+        assert "the old key stays in use: the venue does not take the new key: -1022" in ran.err
+        ran = asked.ask(*rotate_words, NEW, stdin="new-secret")
+        assert ran.status == 0, ran.err
+        assert ran.json["new_key"] == key_fingerprint(NEW)
+        key = desk.place(Side.Buy, "0.01", desk.bid() * 98 // 100)
+        desk.until_order(key, OrderState.New)
+        assert orders_seen(desk)[-1]["key"] == NEW
+
+
+def test_an_operator_locks_the_vault_and_opens_it_with_its_passphrase_alone(tmp_path: Path) -> None:
+    with trading(tmp_path) as desk:
+        asked = Asked(tmp_path / "desk")
+        assert asked.ask("accounts", "lock").status == 0
+        assert vault_of(desk).is_locked
+        wrong = tmp_path / "wrong"
+        wrong.write_text("not the passphrase")
+        wrong.chmod(0o600)
+        assert "wrong passphrase" in asked.ask("accounts", "unlock", "--passphrase-file", str(wrong)).err
+        assert vault_of(desk).is_locked
+        right = ("accounts", "unlock", "--passphrase-file", str(tmp_path / "desk" / "passphrase"))
+        assert "try again in 1 s" in asked.ask(*right).err  # one wrong one makes the next wait
+        desk.until(lambda: asked.ask(*right).status == 0, "the vault opens")
+        assert not vault_of(desk).is_locked

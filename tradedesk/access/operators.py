@@ -31,10 +31,12 @@ class Verb(StrEnum):
     Rearm = "rearm"
     Acknowledge = "acknowledge"
     Settle = "settle"
+    Offboard = "offboard"
     GoLive = "go-live"
     AcceptKeyRisk = "accept-key-risk"
     SwitchExit = "switch-exit"
     RotateKey = "rotate-key"
+    LockVault = "lock or open the vault"
     Approve = "approve"
 
 
@@ -70,11 +72,13 @@ _ROLES: dict[Verb, tuple[Role, ...]] = {
     Verb.Rearm: (Role.Risk,),
     Verb.Acknowledge: (Role.Trader, Role.Risk),
     Verb.Settle: (Role.Trader, Role.Risk),
+    Verb.Offboard: (Role.Risk,),
     Verb.GoLive: (Role.Trader, Role.Risk),  # where it counts, a second person with the risk role approves
     Verb.Approve: (Role.Risk,),
     Verb.AcceptKeyRisk: (Role.Risk,),
     Verb.SwitchExit: (Role.Trader, Role.Risk),
     Verb.RotateKey: (Role.Trader, Role.Risk),
+    Verb.LockVault: (Role.Trader, Role.Risk),
 }
 _SYSTEM_RISK_VERBS = frozenset({Verb.Halt, Verb.Cancel, Verb.CancelAll})  # it reduces, it never adds
 

@@ -9,6 +9,9 @@ import typer
 from tradedesk import __version__
 from tradedesk.cli.accounts import accounts_app
 from tradedesk.cli.accounts_check import accept, check
+from tradedesk.cli.accounts_lock import lock, unlock
+from tradedesk.cli.accounts_moving import export_, import_
+from tradedesk.cli.accounts_rotate import rotate
 from tradedesk.cli.alone import open_screen
 from tradedesk.cli.approvals import approvals, approve, golive
 from tradedesk.cli.audit import audit_app
@@ -20,6 +23,7 @@ from tradedesk.cli.export import export
 from tradedesk.cli.halt import halt, rearm
 from tradedesk.cli.kill import kill
 from tradedesk.cli.look import alerts, fills, orders, positions, status
+from tradedesk.cli.offboard import offboard
 from tradedesk.cli.operators import operators_app
 from tradedesk.cli.order import order_app
 from tradedesk.cli.paper import paper
@@ -64,7 +68,13 @@ for command in (
     app.command()(command)
 accounts_app.command("test")(check)
 accounts_app.command()(accept)
+accounts_app.command()(rotate)
+accounts_app.command("export")(export_)
+accounts_app.command("import")(import_)
+accounts_app.command()(lock)
+accounts_app.command()(unlock)
 app.add_typer(order_app, name="order")
+accounts_app.command()(offboard)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app, name="audit")

@@ -1,6 +1,5 @@
 """`tradedesk run`: a desk without a screen, until it is told to stop. Also how the other commands open one."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from tradedesk.cli.endings import FAILED, end
 from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show, told_to_stop, until_told
+from tradedesk.cli.unlocking import unlocked
 
 if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
@@ -35,7 +35,7 @@ def desk_of(
     Ends the program with a sentence if there can be none.
     """
     from tradedesk import log
-    from tradedesk.access.vault import VaultError, open_vault
+    from tradedesk.access.vault import VaultError
     from tradedesk.clock import SystemClock
     from tradedesk.config import ConfigError, load, private_folder
     from tradedesk.desk import build as building
@@ -53,7 +53,7 @@ def desk_of(
     except OSError as error:
         end(f"{home.log}: the log cannot be written ({error.strerror}); make room or give the folder back to this user")
     try:
-        opened = vault or open_vault(home.vault, passphrase_file or _found(home.passphrase) or _asked(home.vault))
+        opened = vault or unlocked(home, passphrase_file)
         desk = building.build(settings, home, building.real_parts(settings, opened, clock, home), clock=clock)
         desk.start()
     except (VaultError, JournalError, ConfigError, building.CannotBuild) as error:
@@ -82,17 +82,6 @@ def _at_stop(desk: "Desk") -> str:
         if swept
         else ("orders stay at the venue")
     )
-
-
-def _found(path: Path) -> Path | None:
-    return path if path.exists() else None
-
-
-def _asked(vault: Path) -> str | None:
-    """The passphrase of an encrypted vault, asked for without echo; None where there is no such vault or nobody to ask."""
-    if not vault.exists() or not sys.stdin.isatty():
-        return None
-    return str(typer.prompt("passphrase of the vault", hide_input=True, err=True))
 
 
 def run(*, config: ConfigOption = None, passphrase_file: PassphraseOption = None, as_json: JsonOption = False) -> None:

@@ -67,6 +67,16 @@ class RemoteControl:
         self._is_locked = False
         return None
 
+    def unlock_vault(self, passphrase: str) -> str | None:
+        """None if the desk's vault is open now, else why not. Takes as long as proving a passphrase does."""
+        try:
+            reply = self._exchange(wire.OpenVault(passphrase=passphrase))
+        except DeskAway as away:
+            return str(away)
+        if isinstance(reply, wire.Noted):
+            return None
+        return reply.reason if isinstance(reply, wire.Failed) else "the desk gave no usable answer"
+
     def follow(self) -> bytes | str:
         """The line that begins a stream of this operator's on a connection of its own, or why there is none now."""
         try:

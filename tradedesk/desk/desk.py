@@ -30,11 +30,13 @@ from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting
 from tradedesk.desk.hub import Hub, HubFeed
+from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.office import Control, Office
 from tradedesk.desk.outside import Life, Outside
 from tradedesk.desk.sockets import lens_of, serve_control, serve_readers
 from tradedesk.desk.stopping import settle_orders
 from tradedesk.desk.trail import Trail
+from tradedesk.desk.vault_door import VaultDoor
 from tradedesk.desk.vitals import VitalSigns
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account
@@ -178,10 +180,22 @@ class Desk:
             halting=Halting(
                 workers=self._workers, latch=self.latch, emit=self.emit, soon=self._soon, clock=clock, log=self._log
             ),
+            vault=None if parts.vault is None else VaultDoor(parts.vault, clock, self._log),
             switching=ExitSwitching(
                 workers=self._workers,
                 exits=self._exits,
                 replica=replica,
+                emit=self.emit,
+                soon=self._soon,
+                clock=clock,
+                log=self._log,
+            ),
+            offboarding=Offboarding(
+                workers=self._workers,
+                replica=replica,
+                latch=self.latch,
+                fold=self._hub.drain,
+                forget=lambda account: _forget(parts, account),
                 emit=self.emit,
                 soon=self._soon,
                 clock=clock,
@@ -549,6 +563,12 @@ class Desk:
             self._door.close()
             for path in paths:
                 path.unlink(missing_ok=True)
+
+
+def _forget(parts: Parts, account: AccountId) -> None:
+    """Drop what is held of the account's key here; its worker holds the rest until it has ended."""
+    parts.seats.pop(account, None)
+    parts.adapters.pop(account, None)
 
 
 def _place(settings: Settings, account: Account) -> str:

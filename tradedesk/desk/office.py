@@ -14,7 +14,9 @@ from tradedesk.clock import Clock
 from tradedesk.desk.approvals import Approvals, Question, command_of
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting, scope_of
+from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.trail import Trail
+from tradedesk.desk.vault_door import VaultDoor
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Mode
 from tradedesk.domain.commands import (
@@ -27,7 +29,9 @@ from tradedesk.domain.commands import (
     Command,
     GoLive,
     HaltTrading,
+    LockVault,
     NotSubmitted,
+    Offboard,
     PlaceOrder,
     Rearm,
     Reconcile,
@@ -52,11 +56,13 @@ VERBS: dict[type, Verb] = {
     AcknowledgeAlert: Verb.Acknowledge,
     Reconcile: Verb.Cancel,
     Settle: Verb.Settle,
+    Offboard: Verb.Offboard,
     GoLive: Verb.GoLive,
     Approve: Verb.Approve,
     AcceptKeyRisk: Verb.AcceptKeyRisk,
     SwitchExit: Verb.SwitchExit,
     RotateKey: Verb.RotateKey,
+    LockVault: Verb.LockVault,
 }
 LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
 MAX_REASON = 256  # characters
@@ -79,6 +85,8 @@ class Office:
         replica: Replica,
         halting: Halting,
         switching: ExitSwitching,
+        vault: VaultDoor | None = None,
+        offboarding: Offboarding,
         approvals: Approvals,
         takes_two: Iterable[str],
         trail: Trail,
@@ -92,6 +100,8 @@ class Office:
         self._replica = replica
         self._halting = halting
         self._switching = switching
+        self.vault = vault
+        self._offboarding = offboarding
         self._approvals = approvals
         self._takes_two = frozenset(takes_two)
         self.closing: str | None = None  # why no new order is taken any more: the desk stops
@@ -133,6 +143,9 @@ class Office:
                 return self._go_live(operator, command)
             case SwitchExit():
                 return self._switching.ask(command)
+            case LockVault():
+                refusal = "this desk has no vault" if self.vault is None else self.vault.lock(operator)
+                return Submitted() if refusal is None else NotSubmitted(reason=refusal)
             case Approve():
                 return self._approve(operator, command)
             case AcknowledgeAlert():
@@ -157,6 +170,8 @@ class Office:
                 return self._post(command.account, msgspec.structs.replace(command, reason=reason))
             case CancelAll():
                 return self._cancel_all(operator, command)
+            case Offboard():
+                return self._offboarding.ask(command)
             case _:
                 return self._post(command.account, command)
 

@@ -219,6 +219,8 @@ class Caller:
                 return wire.Noted()
             case wire.Unlock():
                 return await self._unlock(self.control, ask.passphrase)
+            case wire.OpenVault():
+                return await self._open_vault(self.control, ask.passphrase)
             case wire.AskStream():
                 return self._ticket()
 
@@ -257,6 +259,14 @@ class Caller:
             return wire.Failed(reason=found.reason)
         control.is_locked = False
         return wire.Noted()
+
+    async def _open_vault(self, control: Control, passphrase: str) -> wire.Reply:
+        if control.is_locked:
+            return wire.Failed(reason=f"the screen of {control.operator.name} is locked; unlock it first")
+        if self._office.vault is None:
+            return wire.Failed(reason="this desk has no vault")
+        refusal = await self._office.vault.open(control.operator, passphrase)
+        return wire.Noted() if refusal is None else wire.Failed(reason=refusal)
 
     def _ticket(self) -> wire.Reply:
         if len(self._own_tickets()) >= MAX_TICKETS:

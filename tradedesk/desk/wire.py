@@ -52,6 +52,15 @@ class Unlock(Struct, frozen=True, kw_only=True, tag="unlock"):
         return "Unlock()"
 
 
+class OpenVault(Struct, frozen=True, kw_only=True, tag="open-vault"):
+    """The passphrase of the desk's vault, which was locked."""
+
+    passphrase: str
+
+    def __repr__(self) -> str:
+        return "OpenVault()"
+
+
 class AskStream(Struct, frozen=True, kw_only=True, tag="ask-stream"):
     """A ticket for one more connection, which is then sent what this operator may see."""
 
@@ -77,7 +86,7 @@ class Failed(Struct, frozen=True, kw_only=True, tag="failed", omit_defaults=True
     wants_passphrase: bool = False  # say hello again, with one
 
 
-Ask = Hello | Submit | AskPreview | Lock | Unlock | AskStream | Follow
+Ask = Hello | Submit | AskPreview | Lock | Unlock | OpenVault | AskStream | Follow
 Reply = Welcome | Submitted | NotSubmitted | Noted | Ticket | Failed
 
 encoder = msgspec.json.Encoder()

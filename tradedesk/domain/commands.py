@@ -121,6 +121,12 @@ class RotateKey(Struct, frozen=True, kw_only=True, tag=True):
     operator: OperatorId
 
 
+class LockVault(Struct, frozen=True, kw_only=True, tag=True):
+    """Forget the key of the desk's vault; accounts go on with what they have. Opening it again is no command: see wire."""
+
+    operator: OperatorId
+
+
 class GoLive(Struct, frozen=True, kw_only=True, tag=True):
     """Let an account of mode live trade with the key it has now. Takes a second person where desk.toml wants one."""
 
@@ -146,9 +152,18 @@ class SwitchExit(Struct, frozen=True, kw_only=True, tag=True):
     operator: OperatorId
 
 
+class Offboard(Struct, frozen=True, kw_only=True, tag=True):
+    """Let an account go for good: its worker ends and its key is no longer held. Refused while anything of it is open."""
+
+    account: AccountId
+    with_holdings: bool = False  # what a spot account holds is the client's, and no position to be closed first
+    reason: str
+    operator: OperatorId
+
+
 Command = (
     PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | Reconcile | Settle
-    | GoLive | Approve | SwitchExit | AcceptKeyRisk | RotateKey
+    | GoLive | Approve | SwitchExit | AcceptKeyRisk | RotateKey | LockVault | Offboard
 )  # fmt: skip
 
 
