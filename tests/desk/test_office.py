@@ -16,6 +16,7 @@ from tradedesk.clock import ManualClock
 from tradedesk.desk.approvals import Approvals
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting
+from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.office import Control, Office
 from tradedesk.desk.trail import Trail
 from tradedesk.domain import events as ev
@@ -111,6 +112,17 @@ class Bureau:
                 workers=self.takers,  # type: ignore[arg-type]
                 exits=self.exits,
                 replica=self.replica,
+                emit=self.emit,
+                soon=self._soon.append,
+                clock=self.clock,
+                log=Log(),
+            ),
+            offboarding=Offboarding(
+                workers=self.takers,  # type: ignore[arg-type]
+                replica=self.replica,
+                latch=self.latch,
+                fold=lambda: None,
+                forget=lambda account: None,
                 emit=self.emit,
                 soon=self._soon.append,
                 clock=self.clock,
