@@ -44,6 +44,9 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
 
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
     def answer(self, question: str, text: str) -> None:
         """Wait for the question and then for the prompt below it, and answer."""
         self.until(question)

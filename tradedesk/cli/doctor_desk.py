@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tradedesk.cli.reach import Watch
+from tradedesk.cli.unlocking import passphrase_file as found_passphrase
 from tradedesk.config import ConfigError, Home, Settings, load
 from tradedesk.domain.accounts import Account, AccountState
 from tradedesk.domain.exits import Exit, exits_of, parse_exit
@@ -95,7 +96,7 @@ def themes(home: Home) -> Iterator[Finding]:
 def _vault(home: Home, settings: Settings, passphrase_file: Path | None) -> "tuple[Vault | None, list[Finding]]":
     from tradedesk.access.vault import VaultError, open_vault
 
-    words = passphrase_file or (home.passphrase if home.passphrase.exists() else None)
+    words = found_passphrase(home, passphrase_file)
     if home.vault.exists() and words is None:
         text = f"{home.vault} is locked: its passphrase is asked for at each start"
         return None, [

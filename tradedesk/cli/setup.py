@@ -85,6 +85,7 @@ def setup(
 def machine_of(home: "Home") -> "Machine":
     from tradedesk.access.egress import known_sources, loopback_addresses
     from tradedesk.access.vault import VaultError, open_vault
+    from tradedesk.cli.unlocking import passphrase_file
     from tradedesk.config.setup_model import Machine
     from tradedesk.desk.build import SUPPORTED
 
@@ -99,7 +100,7 @@ def machine_of(home: "Home") -> "Machine":
         loopback=("127.0.0.1", *loopback_addresses(LOOPBACK)),
         keyring=keyring,
         has_vault_file=home.vault.exists(),
-        has_passphrase_file=home.passphrase.exists(),
+        has_passphrase_file=passphrase_file(home, None) is not None,
         exchanges=SUPPORTED,
         folder=str(home.config.parent),
     )

@@ -4,6 +4,7 @@ Everything blocks; a face with a screen runs it on a thread of its own. What the
 """
 
 import asyncio
+import ipaddress
 import stat
 import tempfile
 from pathlib import Path
@@ -105,7 +106,9 @@ class SetupChecker:
             return Checked(findings=(fail("exit", str(error), "choose another exit"),))
         if clock.level is Level.Fail:
             return Checked(findings=(clock,))
-        return Checked(findings=(ok("exit", f"{venue} answers {name} by {exit_}"), clock))
+        proof, told = await _proved(exit_, _password(draft.state, name), draft.check_of(name))
+        answers = ok("exit", f"{venue} answers {name} by {exit_}")
+        return Checked(findings=(answers, proof, clock), told=told)
 
     # -- a key ------------------------------------------------------------------------------------------------------------
 
@@ -135,8 +138,6 @@ class SetupChecker:
         from tradedesk.domain.keys import FINGERPRINT_DIGITS
 
         venue, exit_ = draft.venue_of(name), draft.egress_of(name)
-        symbols = draft.symbols_of(venue)
-        quote = symbols[0].rpartition("/")[2] if symbols else ""
         account = Account(
             id=AccountId(name), venue=VenueId(venue), owner=name, groups=("all",), mode=Mode.Paper, egress=exit_,
             secret=name, limits=Limits(),
@@ -152,18 +153,17 @@ class SetupChecker:
                     exchange,
                     account,
                     fingerprint,
-                    quote=quote,
+                    symbols=draft.symbols_of(venue),
                     exit_seen=draft.state.told(f"exit:{name}", "seen") or None,
                     twin_of=lambda uid: _same_uid(draft, name, venue, uid),
-                    now=self._clock.now(),
+                    clock=self._clock,
                 )
         except Unreached as error:
             return Checked(findings=(fail("exit", str(error), "choose another exit"),))
         told: dict[str, str] = {}
         if seen.report is not None and seen.report.uid is not None:
             told["uid"] = seen.report.uid
-        if seen.free is not None and seen.free > 0:
-            told["free"] = f"{seen.free:.2f}"
+        told |= {what: f"{worth:.2f}" for what, worth in (("free", seen.free), ("held", seen.held)) if worth > 0}
         return Checked(findings=seen.findings, told=told)
 
     def _same_key(self, draft: Draft, name: str, fingerprint: str) -> str | None:
@@ -185,14 +185,36 @@ class SetupChecker:
         return None
 
 
+async def _proved(exit_: str, password: str | None, check: str | None) -> tuple[Finding, dict[str, str]]:
+    """Where the exit is seen from outside, and what of that the desk is to know."""
+    from tradedesk.access.egress import parse_egress
+    from tradedesk.access.exit_proof import prove_exit
+
+    egress = parse_egress(exit_, password)
+    if isinstance(egress, str):
+        return fail("proof", egress, "choose another exit"), {}
+    source = egress.source or None
+    proof = await prove_exit(egress, None if check is not None else source, check, local=source)
+    if proof.problem is not None or proof.seen is None:
+        remedy = "look at the exit, and at the address echo"
+        return fail("proof", proof.problem or f"{exit_} was seen nowhere", remedy), {}
+    told = {"seen": proof.seen}
+    if source is None or proof.seen == source:
+        return ok("proof", f"{exit_} is seen at {proof.seen}, by {proof.how}"), told
+    if not ipaddress.ip_address(source).is_private:
+        return fail("proof", f"{exit_} is seen at {proof.seen}", "choose the exit that is seen at its own address"), {}
+    text = f"{exit_} is seen at {proof.seen}, by {proof.how}: a gateway stands between"
+    remedy = "that address is written down as the exit's (exit_address), and anything else will be refused"
+    return warn("proof", text, remedy), told | {"exit_address": proof.seen}
+
+
 def opened(home: Home, state: State) -> "Vault":
     """The vault that this home has; for a new one see `setup_writing`. Raises VaultError."""
     from tradedesk.access.vault import open_vault
+    from tradedesk.cli.unlocking import passphrase_file
 
     words = state.secret("vault.passphrase")
-    if words is not None:
-        return open_vault(home.vault, words.text)
-    return open_vault(home.vault, home.passphrase if home.vault.exists() else None)
+    return open_vault(home.vault, passphrase_file(home, None) if words is None else words.text)
 
 
 def secret_of(state: State, name: str) -> tuple["Secret", tuple[Finding, ...]]:

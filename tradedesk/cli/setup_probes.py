@@ -1,19 +1,19 @@
 """What the setup and the doctor ask of a venue: its clock, its list, a key. Each answer becomes a finding; nothing trades."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from msgspec import Struct
 
-from tradedesk.access.egress import Egress, EgressError, open_session
+from tradedesk.access.egress import EgressError, open_session, parse_egress
 from tradedesk.access.secret import Secret
 from tradedesk.access.signing import KeySigner
 from tradedesk.clock import Clock
 from tradedesk.domain.accounts import Account
-from tradedesk.domain.exits import Exit, parse_exit
 from tradedesk.domain.findings import Finding, Level, fail, ok, warn
 from tradedesk.domain.keys import KeyReport
+from tradedesk.domain.positions import Balance
 from tradedesk.domain.words import AccountId, VenueId
 from tradedesk.redaction import SCRUBBER
 from tradedesk.venues import spot
@@ -22,6 +22,7 @@ from tradedesk.venues.ccxt_binance import GuardedBinance, addresses_of
 from tradedesk.venues.hygiene import judge
 from tradedesk.venues.questions import load_instruments, readable, told, venue_clock
 from tradedesk.venues.spot_key import look_at_key
+from tradedesk.venues.spot_quote import touch
 
 TIMEOUT_MS = 5_000  # of one question: a person waits
 FAR_OFF_MS = 500  # of our clock from a venue's: the desk corrects it there, and our own records are still off
@@ -32,11 +33,12 @@ class Unreached(Exception):
 
 
 class KeySeen(Struct, frozen=True, kw_only=True):
-    """What a signed question brought. `free` is the free balance of the quote currency, None if the key did not work."""
+    """What a signed question brought; without a report the key did not work."""
 
     findings: tuple[Finding, ...]
     report: KeyReport | None = None
-    free: Decimal | None = None
+    free: Decimal = Decimal(0)  # of the first instrument's quote currency
+    held: Decimal = Decimal(0)  # what the largest holding of a base currency is worth, in quote units
 
 
 @asynccontextmanager
@@ -44,13 +46,13 @@ async def reached(
     exit_: str, password: str | None, site: str | None, clock: Clock, secret: Secret | None = None
 ) -> AsyncIterator[GuardedBinance]:
     """The venue at `site` (None: the real one), by this exit and no other. Raises Unreached."""
-    parsed = parse_exit(exit_)
-    if not isinstance(parsed, Exit):
-        raise Unreached(parsed)
+    egress = parse_egress(exit_, password)
+    if isinstance(egress, str):
+        raise Unreached(egress)
     addresses = addresses_of(site)
     cause = ""
     try:
-        session = open_session(Egress(parsed.host), addresses.hosts)
+        session = open_session(egress, addresses.hosts)
     except EgressError as error:
         cause = str(error)
     if cause:
@@ -109,19 +111,20 @@ async def key_of(
     account: Account,
     fingerprint: str,
     *,
-    quote: str,
+    symbols: tuple[str, ...],
     exit_seen: str | None,
     twin_of: Callable[[str], AccountId | None],
-    now: int,
+    clock: Clock,
 ) -> KeySeen:
-    """Whether the exchange's key works, and what it may do. `quote` is the currency whose free balance is told.
+    """Whether the exchange's key works, what it may do, and what the account holds of what `symbols` name.
 
     `twin_of` names the other account of the desk that a uid of the venue belongs to.
     """
     try:
         report = await readable(look_at_key(exchange, fingerprint))
         answer = await told(exchange, "privateGetAccount", {"omitZeroBalances": "true"})
-        balances = spot.read_balances(answer)
+        balances = {balance.asset: balance for balance in spot.read_balances(answer)}
+        held = await _worth(exchange, account.venue, symbols, balances, clock)
     except VenueFailed as error:
         remedy = f"look at the key and its secret, and whether the key may be used from {exit_seen or account.egress}"
         return KeySeen(findings=(fail("key", f"{account.venue} does not take it: {error.cause}", remedy),))
@@ -129,12 +132,27 @@ async def key_of(
         return KeySeen(findings=(fail("key", f"the answer could not be read: {error}", "look at the venue's address"),))
     works = ok("key", f"{account.venue} takes it, fingerprint {fingerprint}")
     twin = None if report.uid is None else twin_of(report.uid)
-    findings = judge(report, account, twin=twin, exit_seen=exit_seen, accepted=None, now=now)
+    findings = judge(report, account, twin=twin, exit_seen=exit_seen, accepted=None, now=clock.now())
+    quote = balances.get(symbols[0].rpartition("/")[2]) if symbols else None
     return KeySeen(
         findings=(works, *(_before_it_is_added(finding) for finding in findings)),
         report=report,
-        free=next((balance.free for balance in balances if balance.asset == quote), Decimal(0)),
+        free=Decimal(0) if quote is None else quote.free,
+        held=held,
     )
+
+
+async def _worth(
+    exchange: GuardedBinance, venue: VenueId, symbols: tuple[str, ...], balances: Mapping[str, Balance], clock: Clock
+) -> Decimal:
+    """What the largest holding is worth at the market: the desk counts what is held as a position from its start."""
+    worth = Decimal(0)
+    for instrument in await readable(load_instruments(exchange, venue, symbols)):
+        balance = balances.get(instrument.base)
+        if balance is not None and balance.total > 0:
+            mark = (await touch(exchange, instrument, clock)).mark
+            worth = max(worth, balance.total * mark) if mark is not None else worth
+    return worth
 
 
 def _before_it_is_added(finding: Finding) -> Finding:

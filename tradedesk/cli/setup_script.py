@@ -31,11 +31,10 @@ def from_file(setup: "Setup", answers: Mapping[str, str], *, as_json: bool) -> N
     missing = _missing(setup, answers)
     if missing:
         end("--answers: not answered:\n" + "\n".join(missing), USAGE)
-    state, asked = State(), set()
+    state = State()
     while True:
         match next_step(plan, plan.compose, state):
             case Question() as question:
-                asked.add(question.key)
                 found = answered(plan, state, question, answers[question.key])
                 if isinstance(found, str):
                     end(f"--answers: {question.key}: {found}", USAGE)
@@ -49,11 +48,6 @@ def from_file(setup: "Setup", answers: Mapping[str, str], *, as_json: bool) -> N
                     tell(fix.findings)
                 end(f"{fix.check.says}: see above; nothing was saved", FAILED)
             case Finished() as finished:
-                strange = sorted(set(answers) - asked)
-                if strange:
-                    end(
-                        f"--answers: nobody asked for {', '.join(strange)}; correct the names; nothing was saved", USAGE
-                    )
                 try:
                     kept = setup.writer.write(state, finished.settings)
                 except SetupFailed as error:

@@ -17,8 +17,6 @@ from tradedesk.config.setup_plan import SetupPlan
 if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
 
-EXIT_SCOPE = "exit"  # of the vault's texts: the password of the proxy that is called so in desk.toml
-
 
 class SetupWriter:
     """Writes the desk of one home. `before` is the text of desk.toml as the setup read it, None where there was none."""
@@ -48,6 +46,7 @@ class SetupWriter:
         raise SetupFailed(f"{why}; nothing was saved")
 
     def _written(self, state: State, settings: Settings, undo: list[Callable[[], object]]) -> tuple[str, ...]:
+        from tradedesk.access.egress import EXIT_SCOPE
         from tradedesk.access.passphrases import Passphrases
         from tradedesk.config import private_folder
         from tradedesk.domain.words import OperatorId

@@ -64,13 +64,13 @@ def read_exit_keys(table: Table, egress: str | None, desk_check: str | None) -> 
 def read_check(table: Table) -> str | None:
     """The URL of an address echo. In clear text only on this machine or a private network: else anybody could answer."""
     url = table.text("exit_check", "https://echo.example.com/", required=False)
-    if url is not None and not _is_echo(url):
+    if url is not None and not is_echo(url):
         table.wrong("exit_check", "is not the https:// address of an address echo, without user or password")
         return None
     return url
 
 
-def _is_echo(url: str) -> bool:
+def is_echo(url: str) -> bool:
     try:
         parts = urlsplit(url)
         is_bare = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc and not parts.fragment

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from tradedesk.config.exits import is_echo
 from tradedesk.config.tables import NAME, nearest
 from tradedesk.domain.exits import parse_exit
 from tradedesk.domain.money import parse_decimal
@@ -94,18 +95,27 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in re.split(r"[,\s]+", text) if part))
 
 
-def a_name(what: str, taken: Iterable[str] = ()) -> Judge:
+def a_name(what: str) -> Judge:
+    return lambda text: None if NAME.fullmatch(text) else _no_name(text, what)
+
+
+def names(what: str, taken: Iterable[str]) -> Judge:
+    """One or several, none of them taken."""
     known = frozenset(taken)
 
     def judge(text: str) -> str | None:
         for name in listed(text):
             if not NAME.fullmatch(name):
-                return f"{name!r} cannot be the name of {what}; use at most 32 letters, digits, - and _"
+                return _no_name(name, what)
             if name in known:
                 return f"there is {what} {name} already; choose another name"
         return None
 
     return judge
+
+
+def _no_name(text: str, what: str) -> str:
+    return f"{text!r} cannot be the name of {what}; use at most 32 letters, digits, - and _"
 
 
 def a_currency(text: str) -> str | None:
@@ -154,6 +164,10 @@ def password_in(url: str) -> str | None:
     return (
         "leave the password out of the URL; it is asked for by itself and kept in the vault" if has_password else None
     )
+
+
+def an_echo(text: str) -> str | None:
+    return None if is_echo(text) else "that is not the https:// address of an address echo, without user or password"
 
 
 def a_site(text: str) -> str | None:

@@ -26,13 +26,13 @@ class Draft:
         self.state = state
 
     def venue_names(self) -> tuple[str, ...]:
-        return listed(self.state.text("venues"))
+        return listed(self.state.text("new_venues"))
 
     def account_names(self) -> tuple[str, ...]:
-        return listed(self.state.text("accounts"))
+        return listed(self.state.text("new_accounts"))
 
     def operator_names(self) -> tuple[str, ...]:
-        return listed(self.state.text("operators"))
+        return listed(self.state.text("new_operators"))
 
     def venue_of(self, account: str) -> str:
         """The venue of a new account: the one that was chosen, or the only one there is."""
@@ -108,6 +108,8 @@ class Draft:
             secret=name,
             family=(self.state.text(f"{at}.family") or None) if self.sharing(name) else None,
             uid=self.state.told(f"key:{name}", "uid") or None,
+            exit_check=self.state.text(f"{at}.exit_check") or None,
+            exit_address=self.state.told(f"exit:{name}", "exit_address") or None,
             limits=Limits(
                 max_order_notional=self._amount(f"{at}.max_order_notional"),
                 max_position_notional=self._amount(f"{at}.max_position_notional"),
@@ -128,6 +130,10 @@ class Draft:
 
     def _amount(self, key: str) -> Decimal:
         return parse_decimal(self.state.text(key), key)
+
+    def check_of(self, account: str) -> str | None:
+        """The address echo that proves the exit of a new account."""
+        return self.state.text(f"accounts.{account}.exit_check") or self.before.desk.exit_check
 
     # -- exits --------------------------------------------------------------------------------------------------------
 

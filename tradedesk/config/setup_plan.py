@@ -6,6 +6,7 @@ of its own, and a file of answers says what a person would.
 
 from collections.abc import Container, Iterator
 from decimal import Decimal
+from math import ceil
 from urllib.parse import urlsplit
 
 from tradedesk.config.questions import (
@@ -18,8 +19,10 @@ from tradedesk.config.questions import (
     a_site,
     a_user_id,
     an_amount,
+    an_echo,
     an_exit,
     instruments,
+    names,
 )
 from tradedesk.config.settings import EVERY_ACCOUNT, Settings
 from tradedesk.config.setup_draft import Draft
@@ -122,7 +125,7 @@ class SetupPlan:
     def _venues(self, draft: Draft) -> Iterator[Question | Check]:
         known = draft.before.venues
         yield Question(
-            key="venues",
+            key="new_venues",
             about="venues",
             text="Which venues does the desk trade at?" if not known else "Which venues are new?",
             hint=f"Known already: {', '.join(known)}. Nothing if there is no new one."
@@ -131,7 +134,7 @@ class SetupPlan:
             proposal="" if known else "binance",
             is_optional=bool(known),
             is_list=True,
-            judge=a_name("a venue", known),
+            judge=names("a venue", known),
         )
         for name in draft.venue_names():
             yield from self._venue_questions(name, draft.site_of(name))
@@ -192,7 +195,7 @@ class SetupPlan:
     def _accounts(self, draft: Draft) -> Iterator[Question | Check]:
         known = draft.before.accounts
         yield Question(
-            key="accounts",
+            key="new_accounts",
             about="clients",
             text="Which client accounts are to be set up?",
             hint=f"Known already: {', '.join(known)}. Nothing if there is no new one."
@@ -200,7 +203,7 @@ class SetupPlan:
             else "A name for each, with commas, e.g. acme, birch. One account is one client at one venue.",
             is_optional=bool(known),
             is_list=True,
-            judge=a_name("an account", known),
+            judge=names("an account", known),
         )
         for name in draft.account_names():
             yield from self._account_questions(draft, name)
@@ -285,6 +288,15 @@ class SetupPlan:
                 hint="Not shown while you type it. It goes into the vault.",
                 is_hidden=True,
             )
+        if draft.before.desk.exit_check is None and not egress.startswith("127."):
+            yield Question(
+                key=f"{at}.exit_check",
+                about=about,
+                text="A URL that tells from which address it was asked, to prove the exit?",
+                hint="An address echo you trust, https:// and plain text. A proxy needs one; else nothing is an answer too.",
+                is_optional="://" not in egress,
+                judge=an_echo,
+            )
         sharing = draft.sharing(name)
         if sharing:
             family = next((draft.family_of(other) for other in sharing if draft.family_of(other)), "")
@@ -299,7 +311,7 @@ class SetupPlan:
         yield Check(
             key=f"exit:{name}",
             says=f"whether {name} gets out by that exit, and is seen there",
-            needs=(f"{at}.egress", f"{at}.proxy_password", f"{at}.venue", *site),
+            needs=(f"{at}.egress", f"{at}.proxy_password", f"{at}.exit_check", f"{at}.venue", *site),
         )
 
     def _limit_questions(self, draft: Draft, name: str) -> Iterator[Question]:
@@ -316,12 +328,16 @@ class SetupPlan:
             judge=an_amount,
         )
         order = draft.state.text(f"{at}.max_order_notional")
+        held = draft.state.told(f"key:{name}", "held")
+        room = parse_decimal(order, "order") * 5 if order else _SMALL_ORDER * 5
         yield Question(
             key=f"{at}.max_position_notional",
             about=about,
             text="Its largest position, in quote units?",
-            hint="Five full orders are proposed.",
-            proposal=plain(parse_decimal(order, "order") * 5) if order else "",
+            hint=f"It holds {held} of one instrument already; that and five full orders are proposed."
+            if held
+            else "Five full orders are proposed.",
+            proposal=plain(room + ceil(parse_decimal(held, "held")) if held else room),
             judge=an_amount,
         )
         yield Question(
@@ -359,7 +375,7 @@ class SetupPlan:
                     is_optional=True,
                 )
         yield Question(
-            key="operators",
+            key="new_operators",
             about="operators",
             text="Who operates this desk?" if not known else "Which operators are new?",
             hint=f"Known already: {', '.join(known)}. Nothing if there is no new one."
@@ -368,7 +384,7 @@ class SetupPlan:
             proposal="" if known else self._own_name(),
             is_optional=bool(known),
             is_list=True,
-            judge=a_name("an operator", known),
+            judge=names("an operator", known),
         )
         is_first = not known
         for name in draft.operator_names():
