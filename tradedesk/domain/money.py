@@ -10,6 +10,7 @@ from tradedesk.domain.words import Side
 _EXACT = Context(
     prec=80
 )  # the default's 28 digits would round what the grammar below lets in: 18 digits on either side
+MOST_DIGITS = 18  # on either side of the point
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?", re.ASCII)
 
 

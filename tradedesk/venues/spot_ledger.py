@@ -5,22 +5,26 @@ withdrawal from the moment it is asked for, as the balance shows it. Test sites 
 raises VenueFailed, and nothing is explained.
 """
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tradedesk.domain.money import parse_decimal
+from tradedesk.domain.money import MOST_DIGITS
 from tradedesk.domain.movements import Movement, MovementKind
 from tradedesk.domain.words import AccountId
+from tradedesk.venues.answers import Digits
 from tradedesk.venues.ccxt_binance import GuardedBinance
 from tradedesk.venues.questions import told
-from tradedesk.venues.spot import Unreadable, integer_field, name_field, row_of, rows_of, text_field, time_field
+from tradedesk.venues.spot import Unreadable, decimal_of, integer_field, name_field, row_of, rows_of, text_field, time_field
 
+_YEARS = range(1970, 2262)  # of which the ns fit in 64 bits
 DAY_MS = 86_400_000
 LONGEST_MS = 89 * DAY_MS  # of one question; the venue takes 90 days
 PAGE = 1_000
 TRANSFER_PAGE = 100
+MOST_ROWS = 100_000  # of one kind in one span; a venue that goes on giving full pages is not read for ever
 _TRANSFERS = {"MAIN_UMFUTURE": -1, "UMFUTURE_MAIN": 1, "MAIN_CMFUTURE": -1, "CMFUTURE_MAIN": 1, "MAIN_MARGIN": -1,
               "MARGIN_MAIN": 1, "MAIN_FUNDING": -1, "FUNDING_MAIN": 1}  # fmt: skip
 _CREDITED = frozenset((1, 6))  # of a deposit: success; credited but cannot be withdrawn yet
@@ -81,6 +85,7 @@ async def _paged(exchange: GuardedBinance, method: str, span: dict[str, int]) ->
         found += [row_of(row, "a line of the ledger") for row in page]
         if len(page) < PAGE:
             return found
+        _bounded(found)
 
 
 async def _numbered(exchange: GuardedBinance, method: str, asked: dict[str, Any]) -> list[Mapping[str, Any]]:
@@ -93,7 +98,13 @@ async def _numbered(exchange: GuardedBinance, method: str, asked: dict[str, Any]
         found += [row_of(row, "a line of the ledger") for row in page]
         if len(page) < TRANSFER_PAGE:
             return found
+        _bounded(found)
         current += 1
+
+
+def _bounded(found: list[Mapping[str, Any]]) -> None:
+    if len(found) >= MOST_ROWS:
+        raise Unreadable("the ledger has no end")
 
 
 async def _transfers(
@@ -154,22 +165,23 @@ async def _interest(exchange: GuardedBinance, account: AccountId, span: dict[str
 
 
 def _amount(row: Mapping[str, Any], name: str) -> Decimal:
-    """Text or, in the wallet alone, a JSON number; never a float of ours: ccxt hands numbers on as text."""
+    """Text or, in the wallet alone, a JSON number, which was never a float."""
     value = row.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
-    if not isinstance(value, str):
-        raise Unreadable(f"{name} is missing or no number")
-    sign, digits = (-1, value[1:]) if value.startswith("-") else (1, value)
-    try:
-        return sign * parse_decimal(digits, name)
-    except ValueError:
-        raise Unreadable(f"{name} is no number") from None
+    if isinstance(value, Digits) and "e" in value.lower():  # 1e-8
+        number = Decimal(value)
+        if abs(number.adjusted()) > MOST_DIGITS:
+            raise Unreadable(f"{name} is no amount")
+        return number
+    return decimal_of(str(value) if isinstance(value, str) else value, name)
 
 
 def _moment(text: str) -> int:
     """2026-11-24 12:00:00, in UTC, as ns since the epoch."""
-    try:
-        return int(datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()) * 1_000_000_000
-    except ValueError:
-        raise Unreadable("applyTime is no time") from None
+    found: datetime | None = None
+    with contextlib.suppress(ValueError):
+        found = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) if text.isascii() else None
+    if found is None or found.year not in _YEARS:
+        raise Unreadable("applyTime is no time")
+    return int(found.timestamp()) * 1_000_000_000

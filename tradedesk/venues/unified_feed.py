@@ -18,7 +18,7 @@ import ccxt.pro
 from tradedesk.access import egress
 from tradedesk.clock import Clock
 from tradedesk.domain.instruments import Candle, Instrument, PublicTrade, instrument_id
-from tradedesk.domain.money import parse_decimal
+from tradedesk.domain.money import MOST_DIGITS, parse_decimal
 from tradedesk.domain.outcomes import StreamState
 from tradedesk.domain.text import clean, unmistakable
 from tradedesk.domain.words import InstrumentId, VenueId
@@ -30,7 +30,6 @@ from tradedesk.venues.feed import DepthDiff, DepthSnapshot, Levels, Printed, Pub
 
 _FIRST_BOOK_S = 20.0
 _NS_PER_MS = 1_000_000
-_MOST_DIGITS = 18  # on either side of the point, as in domain.money
 _STREAMS = ("watchOrderBook", "watchTrades")
 
 
@@ -265,7 +264,7 @@ def _decimal(value: object) -> Decimal | None:
         number = parse_decimal(value, "it") if isinstance(value, str) else Decimal(repr(value))
     except (ValueError, ArithmeticError):
         return None
-    return number if number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS else None
+    return number if number.is_finite() and abs(number.adjusted()) <= MOST_DIGITS else None
 
 
 def _hosts(urls: Any, hostname: str | None) -> set[egress.Host]:
