@@ -19,6 +19,7 @@ from tradedesk.cli.bench import bench
 from tradedesk.cli.demo import demo
 from tradedesk.cli.doctor import doctor
 from tradedesk.cli.endings import FAILED, INTERRUPTED
+from tradedesk.cli.exits import exit_password, switch_exit
 from tradedesk.cli.export import export
 from tradedesk.cli.halt import halt, rearm
 from tradedesk.cli.kill import kill
@@ -71,6 +72,8 @@ accounts_app.command()(accept)
 accounts_app.command()(rotate)
 accounts_app.command("export")(export_)
 accounts_app.command("import")(import_)
+accounts_app.command("switch-exit")(switch_exit)
+accounts_app.command("exit-password")(exit_password)
 accounts_app.command()(lock)
 accounts_app.command()(unlock)
 app.add_typer(order_app, name="order")

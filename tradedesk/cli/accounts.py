@@ -20,6 +20,7 @@ from tradedesk.cli.accounts_common import (
     vault_of,
 )
 from tradedesk.cli.endings import USAGE, end
+from tradedesk.cli.exits import exits_told
 from tradedesk.cli.offboard import HoldingsOption
 from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, is_terminal, show
 from tradedesk.cli.run import PassphraseOption
@@ -149,6 +150,8 @@ def list_(
 ) -> None:
     """The client accounts, and by which key's fingerprint each trades. Secrets are never shown.
 
+    While the desk runs, also by which exit each leaves, where that was seen, and how long ago.
+
     Example: tradedesk accounts list
     """
     from tradedesk.access.vault import VaultError
@@ -161,6 +164,7 @@ def list_(
         where = vault.where
     except VaultError as error:
         keys, where = {}, str(error)
+    exits = exits_told(home)
     document = {
         "schema": "accounts.v1",
         "vault": where,
@@ -171,6 +175,8 @@ def list_(
                 "owner": account.owner,
                 "mode": account.mode,
                 "egress": account.egress,
+                "standby_egress": account.standby_egress,
+                "exit": exits.get(account.id),
                 "groups": list(account.groups),
                 "key": keys.get((account.secret, account.venue)),
                 "signer": account.signer,

@@ -80,7 +80,7 @@ class Killing:
         read_journal: "Callable[[], Journal]",
         clock: Clock,
         told: Callable[[str], None] = lambda _: None,
-        within_s: float = WITHIN_S,
+        within_s: float | None = None,
     ) -> None:
         """`ways` holds a sentence for an account that cannot be reached at all; `told` hears how it goes, in words."""
         self._order = order
@@ -92,7 +92,7 @@ class Killing:
         self._read_journal = read_journal
         self._clock = clock
         self._told = told
-        self._within_s = within_s
+        self._within_s = WITHIN_S if within_s is None else within_s
         self._unlatched: dict[AccountId, str] = {}
 
     async def run(self) -> KillReceipt:

@@ -198,6 +198,15 @@ class KillRecorded(EventBase, frozen=True, kw_only=True):
     receipt: KillReceipt
 
 
+class AccountOffboarded(EventBase, frozen=True, kw_only=True):
+    """The account left the desk: nothing of it was open, its worker ended, and its key is forgotten next."""
+
+    account: AccountId
+    by: OperatorId
+    reason: str
+    held: tuple[str, ...] = ()  # what went with the client, in words
+
+
 class OperatorAttached(EventBase, frozen=True, kw_only=True):
     """Somebody proved to be this operator, and may give commands until they leave.
 
@@ -466,6 +475,7 @@ DurableEvent = (
     | AlertAcknowledged
     | InstrumentListed
     | KillRecorded
+    | AccountOffboarded
     | OperatorAttached
     | OperatorLeft
     | LoginRefused
@@ -504,7 +514,7 @@ Event = DurableEvent | LiveEvent | Kept
 DURABLE: tuple[type, ...] = (
     OrderPlaced, RequestMade, RequestDecided, OrderMoved, OrderChanged, OrderFilled, AccountOpened, MovementSeen,
     Reconciled, HaltSet, HaltSwept, CancelSwept, Rearmed, AlertRaised, AlertEnded, AlertAcknowledged, InstrumentListed,
-    KillRecorded,
+    KillRecorded, AccountOffboarded,
     OperatorAttached, OperatorLeft, LoginRefused, CommandRefused, ApprovalAsked, ApprovalGiven, ApprovalEnded,
     LiveApproved,
     ExitSwitched, ExitProved, ExitRefused,

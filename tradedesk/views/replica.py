@@ -300,6 +300,8 @@ class Replica:
             case ev.KillRecorded():
                 if event.receipt.id not in self.kills:
                     self.kills.append(event.receipt.id)
+            case ev.AccountOffboarded():
+                self._account(event.account, state=AccountState.Offline, reason=f"offboarded: {event.reason}")
             case ev.HaltSwept() | ev.CancelSwept() | ev.PreviewMade() | ev.SubmissionRefused():
                 pass  # answers to someone, not state
             case ev.DeskKept():

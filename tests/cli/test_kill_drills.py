@@ -1,0 +1,304 @@
+"""`tradedesk kill` on real processes: the desk frozen, dead, in flight, its venue slow, half down, banning or away.
+
+Each ends by comparing the receipt with the exchange's own records.
+"""
+
+import json
+import os
+import signal
+import threading
+import urllib.request
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo_desk import Demo, demo, started, until_nobody_listens
+from paper_process import has_loopback_range
+
+from tradedesk.access.vault import open_vault
+from tradedesk.cli.reach import Watch
+from tradedesk.desk import kill as killing
+from tradedesk.desk import receipts
+from tradedesk.domain.accounts import AccountState
+from tradedesk.domain.words import AccountId
+
+pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
+ENDED = ("CANCELED", "FILLED", "EXPIRED", "REJECTED")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with demo(tmp_path_factory.mktemp("kill")) as found:
+        yield found
+
+
+@pytest.fixture
+def calm(desk: Demo) -> Iterator[Demo]:
+    """The one demo of this file, its halts lifted and its faults ended after each test."""
+    yield desk
+    os.kill(desk.desk_pid, signal.SIGCONT)
+    admin(desk, "DELETE", "/faults")
+    desk.call("kill", "--all", "--level", "cancel-all", "--external", "--reason", "between two tests")
+    assert desk.until(lambda watch: None in watch.replica.halts)
+    for scope in ((), *(("--account", name) for name in ("acme", "birch", "cedar"))):
+        desk.ask("rearm", *scope, "--reason", "the next test")
+    assert desk.until(lambda watch: not watch.replica.halts)
+    assert desk.until(are_ready)
+
+
+def are_ready(watch: Watch) -> bool:
+    """Every account compared with its venue, halted or not."""
+    states = (AccountState.Ready, AccountState.Halted)
+    return all(row.state in states for row in watch.replica.accounts.values())
+
+
+def admin(desk: Demo, method: str, path: str, body: object = None) -> Any:
+    request = urllib.request.Request(
+        desk.paper["admin"] + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {desk.paper['admin_token']}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def fault(desk: Demo, kind: str, **fields: object) -> None:
+    admin(desk, "POST", "/faults", {"kind": kind} | fields)
+
+
+def rest(desk: Demo, account: str = "acme", side: str = "buy") -> str:
+    """An order of ours that rests at the venue; its client order id."""
+    price = desk.below(2) if side == "buy" else f"{desk.market()['ask'] * 102 / 100:.2f}"
+    ran = desk.place("--type", "limit", "--price", price, account=account, side=side)
+    assert ran.status == 0, ran
+    return str(ran.json["orders"][0]["client_order_id"])
+
+
+def at_venue(desk: Demo, account: str = "acme") -> dict[str, str]:
+    """The exchange's own word for each order of an account."""
+    return {row["clientOrderId"]: row["status"] for row in desk.books(account)["orders"]}
+
+
+def killed(desk: Demo, *options: str, status: int = 0) -> dict[str, Any]:
+    """`tradedesk kill` in a process of its own; its receipt, by account."""
+    ran = desk.call("kill", *(options or ("--all",)), "--reason", "a drill", "--json")
+    assert ran.status == status, ran
+    document = ran.json
+    assert document["schema"] == "kill.v1"
+    return document | {"by_account": {row["account"]: row for row in document["accounts"]}}
+
+
+def agrees(desk: Demo, document: dict[str, Any]) -> None:
+    """Every order of the receipt is at the exchange what the receipt says, and what is open there stands in it."""
+    for row in document["accounts"]:
+        theirs = at_venue(desk, row["account"])
+        for order in row["orders"]:
+            status = theirs[order["client_order_id"]]
+            if order["end"] == "cancelled":
+                assert status == "CANCELED", order
+            elif order["end"] in ("left", "external", "open"):
+                assert status not in ENDED, order
+            else:
+                assert status in ENDED, order
+        told = {order["client_order_id"] for order in row["orders"]}
+        assert {key for key, status in theirs.items() if status not in ENDED} <= told
+
+
+def test_a_frozen_desk_is_stopped_and_folds_it_when_it_thaws(calm: Demo) -> None:
+    """SIGSTOP: openings go, protective and foreign orders stay; afterwards the desk is halted and knows everything."""
+    ours, neighbours, protective = rest(calm), rest(calm, "birch"), rest(calm, side="sell")
+    foreign = {"what": "order", "account": "acme", "instrument": "BTCUSDT", "side": "BUY", "quantity": "0.01"}
+    fault(calm, "ext", **foreign, price=calm.below(2), client_order_id="web_1")
+    os.kill(calm.desk_pid, signal.SIGSTOP)
+    document = killed(calm)
+    acme = document["by_account"]["acme"]
+    assert (acme["outcome"], acme["is_blocked"], acme["cancelled"], acme["left"]) == ("clear", True, 1, 1)
+    assert (document["is_complete"], document["by_account"]["birch"]["cancelled"]) == (True, 1)
+    assert at_venue(calm)[ours] == at_venue(calm, "birch")[neighbours] == "CANCELED"
+    assert at_venue(calm)[protective] == at_venue(calm)["web_1"] == "NEW"
+    agrees(calm, document)
+    os.kill(calm.desk_pid, signal.SIGCONT)
+    assert calm.until(lambda watch: watch.replica.orders[ours].ord_status == "Canceled")  # type: ignore[index]
+    assert calm.until(lambda watch: None in watch.replica.halts)
+    refused = calm.place("--type", "limit", "--price", calm.below(2))
+    assert refused.status == 3, refused
+    assert calm.until(lambda watch: any("a drill" in row.alert.text for row in watch.replica.alerts.values()))
+
+
+def test_a_desk_killed_with_an_order_in_flight_is_waited_for_until_that_arrived(tmp_path: Path) -> None:
+    """SIGKILL: the journal tells of an order that may be under way; it comes later, and is cancelled all the same."""
+    with demo(tmp_path) as desk:
+        resting = rest(desk)
+        fault(desk, "stall", seconds=2, method="place", account="acme")
+        placing = threading.Thread(target=desk.place, args=("--type", "limit", "--price", desk.below(2)))
+        placing.start()
+        assert desk.until(lambda watch: admin(desk, "GET", "/faults")["faults"][0]["struck"])
+        os.kill(desk.desk_pid, signal.SIGKILL)
+        until_nobody_listens(desk.home.control_socket)
+        document = killed(desk)
+        placing.join()
+        assert document["by_account"]["acme"]["cancelled"] == 2
+        assert set(at_venue(desk).values()) == {"CANCELED"}
+        assert resting in at_venue(desk)
+        agrees(desk, document)
+        process, _ = started(desk, "run", "--json")
+        desk.again.append(process)
+        assert desk.until(lambda watch: any(row.alert.rule == "kill" for row in watch.replica.alerts.values()))
+        assert desk.until(lambda watch: None in watch.replica.halts and are_ready(watch))
+        assert set(at_venue(desk).values()) == {"CANCELED"}
+        assert "KillRecorded" in desk.ask("export", "events", "--format", "jsonl").out
+
+
+def test_without_its_journal_the_form_of_an_id_tells_what_is_ours(tmp_path: Path) -> None:
+    """And nothing is called clear before the venue's own window has passed."""
+    with demo(tmp_path) as desk:
+        ours = rest(desk)
+        os.kill(desk.desk_pid, signal.SIGKILL)
+        until_nobody_listens(desk.home.control_socket)
+        for file in desk.home.state.glob("journal.sqlite*"):
+            file.write_bytes(b"not a journal")
+        document = killed(desk, "--account", "acme")
+        assert document["journal"]
+        assert (document["by_account"]["acme"]["cancelled"], at_venue(desk)[ours]) == (1, "CANCELED")
+        assert document["took_ms"] >= 15_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("late", {"seconds": 1, "account": "acme"}),
+        ("mute", {"account": "acme", "method": "cancel", "count": 1}),
+        ("say", {"account": "acme", "chance": 0.4, "status": 502, "answer": "<html>bad gateway</html>"}),
+    ],
+)
+def test_a_slow_or_half_broken_venue_is_asked_until_it_shows_nothing(
+    calm: Demo, kind: str, fields: dict[str, object]
+) -> None:
+    keys = [rest(calm) for _ in range(3)]
+    os.kill(calm.desk_pid, signal.SIGSTOP)
+    fault(calm, kind, **fields)
+    document = killed(calm, "--account", "acme", "--account", "birch")
+    assert document["by_account"]["acme"]["cancelled"] == 3
+    assert {at_venue(calm)[key] for key in keys} == {"CANCELED"}
+    agrees(calm, document)
+
+
+def test_a_venue_that_bans_one_exit_is_not_asked_again_and_the_others_are_cleared(
+    calm: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(killing, "WITHIN_S", 6.0)
+    ours, neighbours = rest(calm), rest(calm, "birch")
+    os.kill(calm.desk_pid, signal.SIGSTOP)
+    fault(calm, "say", account="acme", status=418, answer='{"code":-1003,"msg":"banned"}', retry_after=60)
+    before = len(admin(calm, "GET", "/requests")["requests"])
+    ran = calm.ask("kill", "--all", "--reason", "a drill", "--json")
+    assert ran.status == 1
+    rows = {row["account"]: row for row in ran.json["accounts"]}
+    assert (rows["acme"]["outcome"], rows["birch"]["outcome"]) == ("unreachable", "clear")
+    assert rows["acme"]["is_blocked"]
+    assert "banned" in rows["acme"]["why"]
+    assert (at_venue(calm)[ours], at_venue(calm, "birch")[neighbours]) == ("NEW", "CANCELED")
+    asked = [row for row in admin(calm, "GET", "/requests")["requests"][before:] if row["account"] == "acme"]
+    assert len(asked) <= 2, asked
+    for file in (calm.home.state / "bans").glob("*.json"):
+        file.unlink()  # the exchange of this test forgets its ban with the fault
+
+
+def test_a_venue_that_is_away_leaves_a_receipt_that_says_so_within_the_bound(
+    calm: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(killing, "WITHIN_S", 3.0)
+    assert calm.paper_pid is not None
+    os.kill(calm.desk_pid, signal.SIGSTOP)
+    os.kill(calm.paper_pid, signal.SIGSTOP)
+    try:
+        ran = calm.ask("kill", "--all", "--reason", "a drill", "--json")
+    finally:
+        os.kill(calm.paper_pid, signal.SIGCONT)
+    assert ran.status == 1
+    assert {row["outcome"] for row in ran.json["accounts"]} == {"unreachable"}
+    assert all(row["is_blocked"] and row["why"] for row in ran.json["accounts"])
+    assert ran.json["took_ms"] < 10_000
+    kept = receipts.load(calm.home, ran.json["id"])
+    assert not isinstance(kept, str)
+    assert not kept.is_complete
+
+
+def test_flattening_takes_the_lease_closes_what_is_held_and_the_desk_trades_again_once_rearmed(tmp_path: Path) -> None:
+    with demo(tmp_path) as desk:
+        rest(desk, "birch")
+        os.kill(desk.desk_pid, signal.SIGSTOP)
+        document = killed(desk, "--account", "birch", "--flatten")
+        birch = document["by_account"]["birch"]
+        assert (birch["outcome"], birch["is_flat"], birch["held"]) == ("clear", True, [])
+        held = {row["asset"]: Decimal(row["free"]) for row in desk.books("birch")["balances"]}
+        assert [held.get(asset, Decimal(0)) for asset in ("BTC", "ETH", "SOL")] == [0, 0, 0]
+        os.kill(desk.desk_pid, signal.SIGCONT)
+        assert desk.until(lambda watch: AccountId("birch") in watch.replica.halts)
+        assert desk.ask("rearm", "--account", "birch", "--reason", "over").status == 0
+        assert desk.until(lambda watch: watch.replica.accounts[AccountId("birch")].state == "Ready")
+        assert rest(desk, "birch") in at_venue(desk, "birch")
+        unlike = [found for found in desk.differences() if "order kill-" not in found]
+        assert unlike == []  # positions and balances are the exchange's; the kill's own orders are none of the desk's
+
+
+def test_foreign_orders_are_cancelled_when_they_are_named(calm: Demo) -> None:
+    foreign = {"what": "order", "account": "acme", "instrument": "BTCUSDT", "side": "BUY", "quantity": "0.01"}
+    fault(calm, "ext", **foreign, price=calm.below(2), client_order_id="web_2")
+    document = killed(calm, "--account", "acme", "--level", "cancel-all", "--external")
+    assert at_venue(calm)["web_2"] == "CANCELED"
+    agrees(calm, document)
+
+
+def test_the_key_that_only_cancels_is_the_one_that_is_used(calm: Demo) -> None:
+    vault = open_vault(calm.home.vault, calm.home.passphrase)
+    vault.put("acme-cancel", "binance", vault.get("acme", "binance"))
+    before = calm.home.config.read_text(encoding="utf-8")
+    calm.home.config.write_text(
+        before.replace("[accounts.acme]\n", '[accounts.acme]\ncancel_secret = "acme-cancel"\n'), encoding="utf-8"
+    )
+    try:
+        document = killed(calm, "--account", "acme", "--account", "birch")
+    finally:
+        calm.home.config.write_text(before, encoding="utf-8")
+    rows = document["by_account"]
+    assert (rows["acme"]["entry"], rows["birch"]["entry"]) == ("acme-cancel", "birch")
+
+
+def test_an_account_without_its_key_is_halted_and_the_others_are_cleared(calm: Demo) -> None:
+    vault = open_vault(calm.home.vault, calm.home.passphrase)
+    secret = vault.get("cedar", "binance")
+    ours = rest(calm)
+    vault.remove("cedar", "binance")
+    try:
+        document = killed(calm, "--account", "acme", "--account", "cedar", status=1)
+    finally:
+        vault.put("cedar", "binance", secret)
+    rows = document["by_account"]
+    assert (rows["cedar"]["outcome"], rows["cedar"]["is_blocked"]) == ("unreachable", True)
+    assert (rows["acme"]["outcome"], at_venue(calm)[ours]) == ("clear", "CANCELED")
+
+
+def test_what_cannot_be_meant_is_refused_before_anything_is_done(calm: Demo) -> None:
+    for options, said in (
+        ((), "--account NAME"),
+        (("--all", "--account", "acme"), "--account NAME"),
+        (("--account", "acne"), "did you mean acme?"),
+        (("--all", "--level", "reduce-only"), "cancel-opening or cancel-all"),
+    ):
+        ran = calm.ask("kill", *options, "--reason", "x")
+        assert (ran.status, said in ran.err) == (2, True), ran
+    assert calm.until(lambda watch: not watch.replica.halts)
+
+
+def test_a_vault_that_does_not_open_still_leaves_the_desk_halted(calm: Demo, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.touch(mode=0o600)
+    wrong.write_text("another passphrase", encoding="ascii")
+    ran = calm.ask("kill", "--account", "acme", "--reason", "x", "--passphrase-file", str(wrong))
+    assert ran.status == 1
+    assert ran.err.startswith("halted, but nothing was cancelled")
+    assert calm.until(lambda watch: AccountId("acme") in watch.replica.halts)
