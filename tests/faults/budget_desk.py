@@ -48,7 +48,9 @@ def exchange(folder: Path, accounts: int = 3) -> Iterator[tuple[Home, Paper]]:
 def desk_on(home: Home, paper: Paper, clock: Clock | None = None, *, is_awaited: bool = True) -> Iterator[FaultyDesk]:
     """A desk of all the exchange's accounts, every one by the same exit; by default all of them ready."""
     found = load(home.config)
-    shared = {name: msgspec.structs.replace(account, egress=EXIT) for name, account in found.accounts.items()}
+    shared = {
+        name: msgspec.structs.replace(account, egress=EXIT, family="shared") for name, account in found.accounts.items()
+    }
     settings = msgspec.structs.replace(found, accounts=shared)
     time_of = SystemClock() if clock is None else clock
     parts = real_parts(settings, open_vault(home.vault, home.passphrase), time_of, home)
