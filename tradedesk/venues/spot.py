@@ -27,7 +27,6 @@ from tradedesk.domain.words import (
     VenueId,
     VenueOrderId,
 )
-from tradedesk.venues.answers import Digits
 
 NS_PER_MS = 1_000_000
 _LAST_MS = 9_223_372_036_854  # in the year 2262; what lies beyond is no 64 bits of nanoseconds
@@ -72,7 +71,7 @@ def rows_of(value: Any, what: str) -> list[Any]:
 
 def text_field(row: Mapping[str, Any], name: str, limit: int = 100) -> str:
     value = row.get(name)
-    if not isinstance(value, str) or isinstance(value, Digits) or not value:
+    if not isinstance(value, str) or not value:
         raise Unreadable(f"{name} is missing or no text")
     shown = clean(value, limit)
     if not shown:
@@ -97,7 +96,7 @@ def decimal_field(row: Mapping[str, Any], name: str) -> Decimal:
 
 
 def decimal_of(value: Any, name: str) -> Decimal:
-    if not isinstance(value, str) or isinstance(value, Digits):  # documented in quotes: another form is another venue
+    if not isinstance(value, str):  # documented in quotes: another form is another venue
         raise Unreadable(f"{name} is missing or no decimal in quotes")
     try:
         return parse_decimal(value, name)

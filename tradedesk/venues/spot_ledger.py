@@ -17,7 +17,16 @@ from tradedesk.domain.words import AccountId
 from tradedesk.venues.answers import Digits
 from tradedesk.venues.ccxt_binance import GuardedBinance
 from tradedesk.venues.questions import told
-from tradedesk.venues.spot import Unreadable, decimal_of, integer_field, name_field, row_of, rows_of, text_field, time_field
+from tradedesk.venues.spot import (
+    Unreadable,
+    decimal_of,
+    integer_field,
+    name_field,
+    row_of,
+    rows_of,
+    text_field,
+    time_field,
+)
 
 _YEARS = range(1970, 2262)  # of which the ns fit in 64 bits
 DAY_MS = 86_400_000
@@ -169,12 +178,12 @@ def _amount(row: Mapping[str, Any], name: str) -> Decimal:
     value = row.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
-    if isinstance(value, Digits) and "e" in value.lower():  # 1e-8
-        number = Decimal(value)
-        if abs(number.adjusted()) > MOST_DIGITS:
-            raise Unreadable(f"{name} is no amount")
-        return number
-    return decimal_of(str(value) if isinstance(value, str) else value, name)
+    if not isinstance(value, Digits):
+        return decimal_of(value, name)
+    number = Decimal(value.written)  # 1e-8 too
+    if abs(number.adjusted()) > MOST_DIGITS:
+        raise Unreadable(f"{name} is no amount")
+    return number
 
 
 def _moment(text: str) -> int:
