@@ -176,7 +176,7 @@ def test_a_command_is_let_through_for_the_roles_and_accounts_it_takes_and_refuse
     if row.written(bench, scope) is None:
         pytest.skip(f"{kind.__name__} is always about one account")
     for roles, accounts in product(ROLES, ("acme", "*")):
-        is_theirs = accounts == "*" or scope == accounts
+        is_theirs = accounts in ("*", scope)
         is_allowed = is_theirs and bool(row.may & set(roles.split()))
         name = name_of(roles, accounts)
         command = row.written(bench, scope)

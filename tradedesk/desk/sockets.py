@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import select
 import shutil
 import socket
 import struct
@@ -38,21 +39,28 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Places:
-    """How many connections a socket has, in all and from each of the machine's users. For the desk thread."""
+    """The connections of one socket, bounded in all and for each of the machine's users. For the desk thread."""
 
-    def __init__(self) -> None:
-        self._by_uid: dict[int, int] = {}
+    def __init__(self, most: Callable[[], int]) -> None:
+        self._most = most
+        self._taken: dict[asyncio.Transport, int] = {}  # the user at the other end
 
-    def take(self, uid: int, most: int) -> bool:
-        if sum(self._by_uid.values()) >= most or self._by_uid.get(uid, 0) >= MAX_EACH:
+    def take(self, transport: asyncio.Transport, uid: int) -> bool:
+        """Whether there is room; then it is taken until `give`."""
+        if not self._has_room(uid):
+            for other in [other for other in self._taken if _has_hung_up(other)]:
+                del self._taken[other]  # one that is only written to learns of it with the next word
+                other.abort()
+        if not self._has_room(uid):
             return False
-        self._by_uid[uid] = self._by_uid.get(uid, 0) + 1
+        self._taken[transport] = uid
         return True
 
-    def give(self, uid: int) -> None:
-        left = self._by_uid.pop(uid, 0) - 1
-        if left > 0:
-            self._by_uid[uid] = left
+    def give(self, transport: asyncio.Transport) -> None:
+        self._taken.pop(transport, None)
+
+    def _has_room(self, uid: int) -> bool:
+        return len(self._taken) < self._most() and sum(other == uid for other in self._taken.values()) < MAX_EACH
 
 
 class Followers:
@@ -84,12 +92,12 @@ async def serve_readers(path: Path, hub: Hub, log: Log, *, group: str | None = N
 
     `group` names the machine's group that may open it besides the desk's own user. Raises OSError or LookupError.
     """
-    followers, places = Followers(hub, log), Places()
+    followers, places = Followers(hub, log), Places(lambda: MAX_READERS)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         transport = cast(asyncio.Transport, writer.transport)
         uid = peer_uid(writer.get_extra_info("socket"))
-        if (group is None and uid != os.getuid()) or not places.take(uid, MAX_READERS):
+        if (group is None and uid != os.getuid()) or not places.take(transport, uid):
             transport.abort()
             return
         try:
@@ -101,7 +109,7 @@ async def serve_readers(path: Path, hub: Hub, log: Log, *, group: str | None = N
         except asyncio.CancelledError:  # the desk stops; asyncio of 3.11 reports a cancelled handler as an error
             transport.abort()
         finally:
-            places.give(uid)
+            places.give(transport)
 
     return await _listening(path, serve, MAX_HANDSHAKE, mode=0o600 if group is None else 0o660, group=group)
 
@@ -119,10 +127,11 @@ async def serve_control(
     log: Log,
 ) -> asyncio.Server:
     """The control socket: commands of operators, each connection under one name, and the streams of their screens."""
-    followers, places = Followers(hub, log), Places()
+    followers, places = Followers(hub, log), Places(lambda: MAX_CALLERS)
     tickets: dict[str, Caller] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transport = cast(asyncio.Transport, writer.transport)
         uid = peer_uid(writer.get_extra_info("socket"))
         if uid not in door.peers:
             log.warning("control_refused", uid=uid)
@@ -130,7 +139,7 @@ async def serve_control(
             writer.write(_line(wire.Failed(reason=f"no operator of this desk has user id {uid}; ask who runs it")))
             writer.close()
             return
-        if not places.take(uid, MAX_CALLERS):
+        if not places.take(transport, uid):
             log.warning("control_refused", uid=uid, why="too many connections")
             writer.write(_line(wire.Failed(reason="too many connections to this desk; close some and try again")))
             writer.close()
@@ -141,7 +150,7 @@ async def serve_control(
             while line := await _request(reader, HANDSHAKE_S if caller.control is None else None):
                 reply = await caller.answer(line)
                 if isinstance(reply, Lens):
-                    followers.follow(cast(asyncio.Transport, writer.transport), reply)
+                    followers.follow(transport, reply)
                     caller.watched.streams.add(writer)
                     await writer.wait_closed()
                     return
@@ -161,7 +170,7 @@ async def serve_control(
             caller.leave()
             caller.watched.streams.discard(writer)
             writer.close()
-            places.give(uid)
+            places.give(transport)
 
     is_shared = len(door.peers) > 1
     return await _listening(path, serve, wire.MAX_LINE, mode=0o666 if is_shared else 0o600)
@@ -312,6 +321,15 @@ async def _listening(path: Path, serve: Serve, limit: int, *, mode: int, group: 
         shutil.chown(path, group=group)
     os.chmod(path, mode)
     return server
+
+
+def _has_hung_up(transport: asyncio.Transport) -> bool:
+    """Whether the other end is gone, which is seen without reading a byte."""
+    if transport.is_closing():
+        return True
+    look = select.poll()
+    look.register(transport.get_extra_info("socket").fileno(), 0)  # hanging up is told unasked
+    return any(found & (select.POLLHUP | select.POLLERR) for _, found in look.poll(0))
 
 
 def _line(reply: wire.Reply) -> bytes:
