@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def from_file(setup: "Setup", answers: Mapping[str, str], *, as_json: bool) -> None:
     """Answer from `answers`, test, write. Ends the program with what is missing, wrong or failed; nothing is saved then."""
     plan = setup.plan
-    missing = _missing(setup, answers)
-    if missing:
-        end("--answers: not answered:\n" + "\n".join(missing), USAGE)
+    missing, wrong = _looked_through(setup, answers)
+    if missing or wrong:
+        end("\n".join([*wrong, *(["--answers: not answered:", *missing] if missing else [])]), USAGE)
     state = State()
     while True:
         match next_step(plan, plan.compose, state):
@@ -59,22 +59,27 @@ def from_file(setup: "Setup", answers: Mapping[str, str], *, as_json: bool) -> N
                 return
 
 
-def _missing(setup: "Setup", answers: Mapping[str, str]) -> list[str]:
-    """A line of TOML for each question that would be asked and is not answered, with what is proposed for it."""
+def _looked_through(setup: "Setup", answers: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """A line of TOML for each question without an answer, with what is proposed; and a sentence for each wrong answer.
+
+    Before any check is run: what depends on a check is looked at when its turn comes.
+    """
     plan, state = setup.plan, State()
-    lines: list[str] = []
+    missing: list[str] = []
+    wrong: list[str] = []
     while True:
         question = next((item for item in plan(state) if isinstance(item, Question) and not state.has(item.key)), None)
         if question is None:
-            return lines
+            return missing, wrong
         found = answered(plan, state, question, answers.get(question.key, ""))
         if question.key not in answers:
             where = "  # on stdin, with --secret-stdin" if question.is_hidden else ""
-            lines.append(f"{question.key} = {json.dumps(question.proposal)}{where}")
-        if isinstance(found, str):  # what is wrong is told when it is asked; here something stands in for it
-            found = _with(state, question.key, question.proposal)
-        state = found
+            missing.append(f"{question.key} = {json.dumps(question.proposal)}{where}")
+        elif isinstance(found, str):
+            wrong.append(f"--answers: {question.key}: {found}")
+        state = _with(state, question.key, question.proposal) if isinstance(found, str) else found
 
 
 def _with(state: State, key: str, answer: str) -> State:
+    """Something stands in for an answer, so that the rest can be looked through."""
     return State(answers={**state.answers, key: answer}, checked=state.checked)
