@@ -195,6 +195,8 @@ ANSWERS = {
     ev.CancelSwept,
     ev.LoginRefused,
     ev.CommandRefused,
+    ev.KeyRotated,
+    ev.KeyKept,
 }  # told to somebody; no fold keeps anything of them
 
 

@@ -137,7 +137,7 @@ class Core:
             )
         )
 
-    def note(self, event: ev.DurableEvent) -> None:
+    def note(self, event: ev.DurableEvent | ev.AccountListed) -> None:
         """Record and publish what does not concern the order manager; the books hold it."""
         self.manager.books.apply(event)
         self._record(event)

@@ -112,6 +112,7 @@ class Rotation:
                 by=by,
             )
         )
+        self._core.note(ev.AccountListed(at=self._clock.now(), source=self._source, account=account))
         self._log.info("key_rotated", account=account.id, by=by, fingerprint=new[:FINGERPRINT_DIGITS])
         self._admission.take(report)
         try:

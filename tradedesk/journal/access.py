@@ -64,6 +64,8 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             return event.by, "command", f"AcceptKeyRisk: {event.reason}"
         case ev.KeyRotated():
             return event.by, "command", f"RotateKey {event.old_fingerprint} to {event.new_fingerprint}"
+        case ev.KeyKept():
+            return event.by, "command", f"RotateKey, not done: {event.reason}"
         case ev.KillRecorded():
             return event.receipt.by, "command", f"kill {event.receipt.id}"
         case ev.ApprovalAsked():

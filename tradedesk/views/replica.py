@@ -224,8 +224,6 @@ class Replica:
                 )
             case ev.KeyChecked():
                 self._account(event.account, key=event)
-            case ev.KeyRotated():
-                self._rotate(event)
             case ev.KeyRiskAccepted():
                 self._account(event.account, accepted=event.risk)
             case ev.AccountOpened():
@@ -389,12 +387,6 @@ class Replica:
         row = self.accounts.get(account)
         if row is not None:
             self.accounts[account] = msgspec.structs.replace(row, **changes)
-
-    def _rotate(self, event: ev.KeyRotated) -> None:
-        row = self.accounts.get(event.account)
-        if row is not None:
-            account = msgspec.structs.replace(row.account, key=event.new_fingerprint)
-            self.accounts[event.account] = msgspec.structs.replace(row, account=account)
 
     def _put_order(self, order: Order) -> None:
         self.orders[order.client_order_id] = order
