@@ -205,7 +205,7 @@ async def test_F27_during_a_ban_nothing_is_sent_not_even_a_cancel_a_question_or_
 async def test_F27_what_had_its_turn_before_the_ban_and_was_still_connecting_does_not_leave() -> None:
     async with sharing() as shared:
         await shared.adapter.close()
-        shared.adapter._open()  # with no connection that is warm
+        await shared.adapter._open()  # with no connection that is warm
         connector = shared.adapter._exchange.session.connector
         connecting, go_on, connect = asyncio.Event(), asyncio.Event(), connector._create_connection
 
@@ -234,7 +234,7 @@ async def test_F27_a_socket_that_is_turned_away_with_a_ban_stops_the_exit_too() 
             return web.json_response({}, status=418, headers={"Retry-After": "300"})
 
         async with _other_venue(turned_away) as url:
-            shared.adapter._addresses = msgspec.structs.replace(shared.adapter._addresses, wsapi=url)
+            shared.adapter._stream._url = url
             shared.adapter._session._connector._hosts |= {("127.0.0.1", int(url.split(":")[2].split("/")[0]))}  # type: ignore
             news: list[object] = []
             stream = asyncio.create_task(shared.adapter.run_private(news.append))
