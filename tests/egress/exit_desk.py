@@ -15,7 +15,7 @@ from tradedesk.access.egress import EXIT_SCOPE
 from tradedesk.access.vault import open_vault
 from tradedesk.cli.demo import make_desk, new_vault
 from tradedesk.clock import SystemClock
-from tradedesk.config import Home, Settings, find_home, load, private_folder
+from tradedesk.config import Home, Settings, find_home, load, private_folder, render
 from tradedesk.desk.build import build, real_parts
 from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.words import AccountId, VenueId
@@ -103,8 +103,9 @@ def world(folder: Path, egress: str, standby: str | None, allowed: list[str], fe
             accounts={**settings.accounts, ACME: acme},
             venues={venue.id: venue},
         )
+        home.config.write_text(render(settings))
         try:
-            yield World(home, described, settings)
+            yield World(home, described, load(home.config))
         finally:
             log_file.close()
 

@@ -451,6 +451,10 @@ def _opened(account: AccountId) -> list[ev.Event]:
         ),
         ev.AccountChanged(at=NOW, source=f"worker:{account}", account=account, state=AccountState.Ready),
         ev.Reconciled(at=NOW - 40 * SECOND, source=f"worker:{account}", account=account, differences=()),
+        ev.ExitProved(
+            at=NOW - 130 * SECOND, source=f"worker:{account}", account=account, exit=EXITS.get(account, "127.0.0.9"),
+            seen=EXITS.get(account, "127.0.0.9"), how="echo echo.example.com",
+        ),
         ev.AccountHealth(
             at=NOW, source=f"worker:{account}", account=account, is_stream_up=account != CEDAR,
             stream_age_ms={"acme": 120, "birch": 840}.get(account, 9_400),

@@ -233,6 +233,10 @@ def test_status_tells_how_an_account_stands():
         "127.0.0.2",
         "127.0.0.2",
     )
+    assert acme["exit"] == {
+        "in_use": "127.0.0.2", "standby": None, "seen": None, "how": None, "problem": None, "proved_at": None,
+        "proved_at_ns": None, "age_ms": None,
+    }  # fmt: skip
     assert acme["balances"][0] == {"asset": "USDT", "free": "800.5", "locked": "0", "total": "800.5"}
     assert acme["stream"] == {"is_up": True, "age_ms": 12}
     assert acme["latency"] == {"ack_ms": "1.25", "clock_offset_ms": -3}

@@ -250,7 +250,7 @@ def make_desk(home: "Home", paper: dict[str, Any], vault: "Vault") -> None:
         for account in paper["accounts"]
     }
     settings = Settings(
-        desk=DeskSettings(name="demo", reporting_currency="USDT"),
+        desk=DeskSettings(name="demo", reporting_currency="USDT", exit_check=f"{paper['rest']}/echo"),
         venues={
             venue: VenueSettings(
                 id=venue, exchange="binance", url=paper["rest"], egress="127.0.0.1", instruments=_listed(paper["rest"])

@@ -12,7 +12,7 @@ from rich.text import Text
 from tradedesk.domain.text import clean
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "status.v1": ("account", "state", "halt", "mode", "egress", "exit_seen", "open_orders", "net_pnl", "reason"),
+    "status.v1": ("account", "state", "halt", "mode", "exit", "proof", "open_orders", "net_pnl", "reason"),
     "orders.v1": (
         "account", "client_order_id", "instrument", "side", "order_type", "order_qty", "price", "cum_qty", "avg_px",
         "state", "reasons",
@@ -32,7 +32,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "audit.operators.v1": ("at", "operator", "what", "account", "detail"),
     "audit.show.v1": ("at", "after_ms", "what", "client_order_id", "detail"),
     "accounts_test.v1": ("what", "level", "text", "remedy"),
-    "accounts.v1": ("account", "venue", "owner", "mode", "egress", "groups", "key"),
+    "accounts.v1": ("account", "venue", "owner", "mode", "exit", "proof", "groups", "key"),
 }  # fmt: skip
 NUMBERS = frozenset(
     ("order_qty", "price", "cum_qty", "avg_px", "qty", "mark", "unrealized", "realized", "fees", "net", "last_qty",
@@ -92,6 +92,10 @@ def _cell(row: dict[str, Any], column: str) -> str:
             value = pnl.get("net" if column == "net_pnl" else column)
         case "halt":
             value = (row.get("halt") or {}).get("level")
+        case "exit":
+            value = (row.get("exit") or {}).get("in_use", row.get("egress"))
+        case "proof":
+            value = _proof(row.get("exit") or {})
         case "fee":
             fee = row.get("fee")
             value = f"{fee['amount']} {fee['currency']}" if fee is not None else None
@@ -100,6 +104,16 @@ def _cell(row: dict[str, Any], column: str) -> str:
     if column in DERIVED and value is not None:
         return _rounded(str(value), DERIVED[column])
     return _shown(value)
+
+
+def _proof(exit_: dict[str, Any]) -> str | None:
+    """Where the exit was seen and how long ago, or that its proof failed."""
+    if exit_.get("problem") is not None:
+        return "not proved" if exit_.get("seen") is None else f"seen at {exit_['seen']}"
+    if exit_.get("age_ms") is None:
+        return None
+    minutes = exit_["age_ms"] // 60_000
+    return f"{exit_['seen']}, {minutes} min ago" if exit_["seen"] is not None else f"{minutes} min ago"
 
 
 def _rounded(figure: str, decimals: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tradedesk.domain import orders
-from tradedesk.domain.accounts import AccountState
+from tradedesk.domain.accounts import Account, AccountState
 from tradedesk.domain.keys import KeyRights
 from tradedesk.domain.limits import Limits, effective
 from tradedesk.domain.money import plain
@@ -41,7 +41,7 @@ def status_document(replica: Replica, now: int) -> Document:
             **_time("heartbeat_at", replica.heartbeat_at),
         },
         "halt": _halt(replica, None),
-        "accounts": [_account(replica, row) for row in replica.accounts.values()],
+        "accounts": [_account(replica, row, now) for row in replica.accounts.values()],
         "markets": [_market(replica, row, now) for row in replica.markets.values()],
         "alerts": {
             "active": sum(1 for row in replica.alerts.values() if row.is_active),
@@ -114,7 +114,7 @@ def _is_wanted(
     return account in (None, its_account) and instrument in (None, its_instrument, _symbol(replica, its_instrument))
 
 
-def _account(replica: Replica, row: AccountRow) -> Document:
+def _account(replica: Replica, row: AccountRow, now: int) -> Document:
     account, health, halt = row.account, row.health, replica.halt_of(row.account.id)
     is_halted = halt is not None and row.state is AccountState.Ready
     return {
@@ -128,6 +128,7 @@ def _account(replica: Replica, row: AccountRow) -> Document:
         "mode": account.mode.value,
         "egress": account.egress,
         "exit_seen": None if health is None else health.exit_seen,
+        "exit": exit_document(replica, account, now),
         "stream": {
             "is_up": health is not None and health.is_stream_up,
             "age_ms": None if health is None else health.stream_age_ms,
@@ -179,6 +180,22 @@ def _rights(rights: KeyRights) -> Document:
         "is_address_bound": rights.is_address_bound,
         "addresses": None if rights.addresses is None else list(rights.addresses),
         **_time("expires_at", rights.expires_at),
+    }
+
+
+def exit_document(replica: Replica, account: Account, now: int) -> Document:
+    """The exit in use, and its proof: at which address it was seen, by what, how long ago; or why it is not proved."""
+    in_use, row = replica.exit_of(account)
+    is_known = row.exit == in_use
+    at = row.at if is_known else None
+    return {
+        "in_use": in_use,
+        "standby": account.standby_egress,
+        "seen": row.seen if is_known else None,
+        "how": row.how or None if is_known else None,
+        "problem": row.problem if is_known else None,
+        **_time("proved_at", at),
+        "age_ms": None if at is None else max(0, now - at) // 1_000_000,
     }
 
 

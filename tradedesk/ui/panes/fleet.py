@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from tradedesk.domain.accounts import AccountState, Halt, Mode
 from tradedesk.domain.events import AccountHealth
+from tradedesk.domain.exits import ExitRow
 from tradedesk.domain.findings import Level
 from tradedesk.domain.limits import effective
 from tradedesk.domain.orders import Order
@@ -40,6 +41,8 @@ class FleetRow(Struct, frozen=True, kw_only=True):
     open_orders: int
     use: float | None  # of the limit nearest to its end; None without limits
     use_name: str
+    exit: str  # in use
+    proof: ExitRow
 
 
 class FleetPane(LiveTable[FleetRow]):
@@ -54,6 +57,7 @@ class FleetPane(LiveTable[FleetRow]):
         Column(key="mode", title="mode", width=5, drop=2),
         Column(key="state", title="state", width=13),
         Column(key="exit", title="exit", width=15, drop=7),
+        Column(key="proof", title="proof", width=5, drop=9),
         Column(key="key", title="key", width=5, drop=8),
         Column(key="stream", title="stream", width=7, drop=3),
         Column(key="exposure", title="exposure", width=9, is_right=True, drop=4),
@@ -85,6 +89,7 @@ class FleetPane(LiveTable[FleetRow]):
             ("LIVE", colours.live) if account.mode is Mode.Live else ("PAPER", colours.paper),
             self._state(item),
             self._exit(item),
+            self._proof(item, now),
             self._key_cell(item.row, now),
             self._stream(health, now),
             (drawing.number(item.exposure, 0), colours.text),
@@ -104,7 +109,9 @@ class FleetPane(LiveTable[FleetRow]):
             case "state":
                 return self._state(item)[0]
             case "exit":
-                return item.row.account.egress
+                return item.exit
+            case "proof":
+                return item.proof.at if self._is_proved(item) else None
             case "key":
                 rights = item.row.key.report.rights if item.row.key is not None else None
                 return None if rights is None else rights.expires_at
@@ -120,7 +127,7 @@ class FleetPane(LiveTable[FleetRow]):
         halted = "HALT" if item.halt is not None else ""
         settle = "settle" if waiting(item.row) else ""
         return " ".join(
-            (account.id, account.owner, account.mode, item.row.state, account.egress, halted, settle, *account.groups)
+            (account.id, account.owner, account.mode, item.row.state, item.exit, halted, settle, *account.groups)
         )
 
     def detail(self, item: FleetRow, now: int) -> Line:
@@ -144,7 +151,7 @@ class FleetPane(LiveTable[FleetRow]):
             (
                 row.account.id,
                 item.use_name if item.use is None else f"{item.use:.0%} of {item.use_name}",
-                f"exit {row.account.egress}",
+                self._exit_words(item, now),
                 self._key(row),
                 compared,
                 offset,
@@ -219,12 +226,32 @@ class FleetPane(LiveTable[FleetRow]):
         return f"key{ends} ({', '.join(wrong) or 'fit'})"
 
     def _exit(self, item: FleetRow) -> Cell:
-        """The exit as configured; the one really seen, called out, where it is another."""
-        wanted, health = item.row.account.egress, item.row.health
+        """The exit in use, a proxy by its host and port; the one really seen, called out, where it is another."""
+        wanted, health = item.exit, item.row.health
         seen = None if health is None else health.exit_seen
         if seen is not None and seen != wanted:
             return (f"{self.glyphs.broken}{seen}", self.colours.crit)
-        return (wanted, self.colours.text if seen is not None else self.colours.muted)
+        return (wanted.rpartition("/")[2].rpartition("@")[2], self.colours.text if seen else self.colours.muted)
+
+    def _proof(self, item: FleetRow, now: int) -> Cell:
+        """How long ago the exit was proved; what speaks against it stands in the reason."""
+        if item.proof.exit == item.exit and item.proof.problem is not None:
+            return (f"{self.glyphs.broken}no", self.colours.crit)
+        if not self._is_proved(item):
+            return (self.glyphs.missing, self.colours.muted)
+        return (drawing.age(now - (item.proof.at or now)), self.colours.muted)
+
+    @staticmethod
+    def _is_proved(item: FleetRow) -> bool:
+        return item.proof.exit == item.exit and item.proof.problem is None and item.proof.at is not None
+
+    def _exit_words(self, item: FleetRow, now: int) -> str:
+        proof, standby = item.proof, item.exit != item.row.account.egress
+        words = f"{'standby ' if standby else ''}exit {item.exit}"
+        if not self._is_proved(item):
+            return f"{words} not proved"
+        at = "" if proof.seen in (None, item.exit) else f"at {proof.seen} "
+        return f"{words} seen {at}{drawing.age(now - (proof.at or now))} ago"
 
     def _stream(self, health: AccountHealth | None, now: int) -> Cell:
         if health is None:
@@ -275,7 +302,10 @@ def fleet(replica: Replica) -> dict[str, FleetRow]:
             held=held[account],
             live=live[account],
         )
+        exit_, proof = replica.exit_of(row.account)
         rows[account] = FleetRow(
+            exit=exit_,
+            proof=proof,
             row=row,
             halt=replica.halt_of(account),
             exposure=exposure[account],
