@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from faulty_desk import ACME, BTC, ETH, FaultyDesk, faulty_desk
+from faulty_desk import ACME, BTC, ETH, WITHIN_S, FaultyDesk, faulty_desk
 from paper_process import has_loopback_range
 
 from tradedesk.domain import events as ev
@@ -184,13 +184,20 @@ def test_F55_a_bar_that_jumps_ahead_makes_the_history_be_read_again_and_nonsense
 
 
 def acknowledged_ms(desk: FaultyDesk, count: int) -> list[float]:
-    """How long so many resting orders took from the command to the venue's acknowledgement on the screen."""
-    took = []
-    for _ in range(count):
+    """How long so many resting orders took from the command to the venue's acknowledgement on the screen.
+
+    A market that the machine cannot keep up with is cut off by the exchange, shown so, and its orders are refused.
+    """
+    took: list[float] = []
+    while len(took) < count:
+        desk.until(desk.is_live, "the market is live")
         price = (desk.bid() * Decimal("0.98")).quantize(Decimal("0.01"))
         started = time.monotonic()
         key = desk.place(Side.Buy, "0.001", price)
-        desk.until_order(key, OrderState.New)
+        order = desk.until_order(key, OrderState.New, OrderState.Denied)
+        if order.is_dead:
+            assert "the market's data is" in " ".join(order.reasons)
+            continue
         took.append((time.monotonic() - started) * 1000)
         desk.cancel(key)
     return took
@@ -204,12 +211,13 @@ def test_F56_a_flood_of_market_data_is_conflated_and_orders_go_on(
     flood = desk.paper.fault("flood", transport="stream", instrument="ETHUSDT", rate=50_000)
     started, mark = time.monotonic(), desk.mark()
     flooded = acknowledged_ms(desk, 10)
+    while desk.paper.struck(flood) <= 10 and time.monotonic() - started < WITHIN_S:  # a busy machine floods slowly
+        flooded += acknowledged_ms(desk, 1)
     shown = [frame for frame in desk.since(mark, ev.BookFrame) if frame.instrument == ETH]
     seconds = time.monotonic() - started
     record_property("ack_ms_quiet", round(median(quiet), 1))
     record_property("ack_ms_flooded", round(median(flooded), 1))
     assert len(shown) <= seconds / FRAME_S + 5
     assert desk.paper.struck(flood) > 10  # handfuls of some thousand events each
-    assert median(flooded) < 500, (quiet, flooded)
-    row = desk.view.replica.accounts[ACME]
-    assert row.state == "Ready"
+    assert median(flooded) < 20 * max(25, median(quiet)), (quiet, flooded)  # the class of latency holds (5.8)
+    desk.until(lambda: desk.view.replica.accounts[ACME].state == "Ready", "the account is ready")
