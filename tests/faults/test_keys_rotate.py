@@ -1,5 +1,7 @@
 """Keys that change while a whole desk trades: what the exchange saw, and what a new key that is no good leaves behind."""
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,13 +9,14 @@ from typing import Any
 
 import pytest
 from demo_desk import Asked
-from faulty_desk import ACME, BTC, ME, FaultyDesk, faulty_desk
+from faulty_desk import ACME, BIRCH, BTC, ME, FaultyDesk, faulty_desk
 from paper_process import has_loopback_range
 
 from tradedesk.access.secret import key_fingerprint
 from tradedesk.access.vault import Entry, Secret, Vault
 from tradedesk.config import find_home, load
 from tradedesk.domain import events as ev
+from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.commands import RotateKey, Submitted
 from tradedesk.domain.keys import FINGERPRINT_DIGITS
 from tradedesk.domain.orders import OrderState
@@ -264,3 +267,33 @@ def test_an_operator_locks_the_vault_and_opens_it_with_its_passphrase_alone(tmp_
         assert "try again in 1 s" in asked.ask(*right).err  # one wrong one makes the next wait
         desk.until(lambda: asked.ask(*right).status == 0, "the vault opens")
         assert not vault_of(desk).is_locked
+
+
+# ---- a signer process that dies
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system has no /proc that names children")
+def test_a_signer_that_dies_takes_its_own_account_out_with_words_and_another_brings_it_back(tmp_path: Path) -> None:
+    with trading(tmp_path, "process") as desk:
+        mark = desk.mark()
+        for pid in signer_processes():
+            os.kill(pid, signal.SIGKILL)
+        desk.until(
+            lambda: {event.account for event in desk.since(mark, ev.AccountChanged)} >= {ACME, BIRCH},
+            "both accounts notice it",
+        )
+        assert {
+            event.reason for event in desk.since(mark, ev.AccountChanged) if event.state is AccountState.Offline
+        } == {"its signer process ended; it is started again"}
+        desk.until(desk.is_well, "both are back, each with a signer of its own")
+        key = desk.place(Side.Buy, "0.01", desk.bid() * 98 // 100)
+        desk.until_order(key, OrderState.New)
+    assert signer_processes() == []
+
+
+def signer_processes() -> list[int]:
+    """The signers that this process started and that live."""
+    children = [
+        int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()
+    ]
+    return [pid for pid in children if b"signer_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]

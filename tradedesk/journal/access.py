@@ -61,7 +61,7 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
         case ev.ExitSwitched():
             return event.by, "command", f"SwitchExit {event.exit}: {event.reason}"
         case ev.KeyRiskAccepted():
-            return event.by, "command", f"AcceptKeyRisk: {event.reason}"
+            return event.risk.by, "command", f"AcceptKeyRisk: {event.risk.reason}"
         case ev.KeyRotated():
             return event.by, "command", f"RotateKey {event.old_fingerprint} to {event.new_fingerprint}"
         case ev.KeyKept():
