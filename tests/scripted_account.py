@@ -16,6 +16,7 @@ import msgspec
 from order_builders import BTC, a_place, a_report, an_info
 
 from tradedesk.access.exit_proof import ExitProof
+from tradedesk.access.exits import Exits
 from tradedesk.accounts.worker import Worker
 from tradedesk.clock import SystemClock
 from tradedesk.domain import events as ev
@@ -104,6 +105,7 @@ class ScriptedVenue:
         self.has_stream = True
         self.ban: str | None = None  # of its exit
         self.key = a_key_report(uid=f"uid of {account}")
+        self.is_echo_away = False
         self.exit_seen_at: str | None = None  # where an echo sees the exit; None: where it has to be
         self.key_failures: list[Exception] = []  # raised one by one by the next looks at the key
         self._called = threading.Condition()
@@ -226,6 +228,8 @@ class ScriptedAdapter:
         await self._venue.note("prove_exit")
         seen = self._venue.exit_seen_at or expected
         problem = None if expected in (None, seen) else f"the exit is seen at {seen}, not at {expected}"
+        if self._venue.is_echo_away:
+            seen, problem = None, "the exit could not be proved: the echo does not answer"
         return ExitProof(exit="127.0.0.2", seen=seen, how="echo script", problem=problem)
 
     async def key_report(self) -> KeyReport:
@@ -343,12 +347,14 @@ def a_worker(
     halt: Callable[[], Halt | None] = lambda: None,
     history: Callable[[], Iterable[ev.Event]] | None = None,
     damage: str | None = None,
+    account: Account | None = None,
+    exits: Exits | None = None,
 ) -> Worker:
     """A worker on this venue, its account announced. Its history is what the journal holds, unless told otherwise."""
     journal = SyncedJournal() if store is None else store
     clock, chance = SystemClock(), Random(1)
     made = Worker(
-        client(venue.account),
+        client(venue.account) if account is None else account,
         adapter=venue.adapter,
         store=journal,
         history=history or (lambda: list(journal.replay())),
@@ -360,6 +366,7 @@ def a_worker(
         random=chance,
         log=Log(),
         damage=damage,
+        exits=exits,
     )
     heard.publish(ev.AccountListed(at=clock.now(), source="test", account=made.account))
     return made

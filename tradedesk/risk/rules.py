@@ -64,6 +64,7 @@ def findings(replica: Replica, memory: Memory, currency: str, now: int) -> list[
         found.extend(_rejects(memory, account, now))
         found.extend(_stream(replica, memory, account, now))
         found.extend(_key(row, now))
+        found.extend(_exit(replica, row))
     found.extend(_feeds(replica, now))
     return found
 
@@ -115,6 +116,17 @@ def _stream(replica: Replica, memory: Memory, account: AccountId, now: int) -> l
         return []
     text = f"the private stream is down since {_clock(since)}: fills arrive late, by reconciliation only"
     return [Finding(key=f"stream:{account}", rule="staleness", severity=Severity.Critical, account=account, text=text)]
+
+
+def _exit(replica: Replica, row: AccountRow) -> list[Finding]:
+    """An exit in use that is not proved, or is seen where it must not be."""
+    in_use, proof = replica.exit_of(row.account)
+    if proof.exit != in_use or proof.problem is None:
+        return []
+    account = row.account.id
+    return [
+        Finding(key=f"exit:{account}", rule="exit", severity=Severity.Critical, account=account, text=proof.problem)
+    ]
 
 
 def _key(row: AccountRow, now: int) -> list[Finding]:
