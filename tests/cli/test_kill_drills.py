@@ -5,7 +5,9 @@ Each ends by comparing the receipt with the exchange's own records.
 
 import json
 import os
+import pty
 import signal
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_desk import Demo, demo, started, until_nobody_listens
+from demo_desk import PROGRAM, Demo, demo, started, until_nobody_listens
 from paper_process import has_loopback_range
 
 from tradedesk.access.vault import open_vault
@@ -40,7 +42,7 @@ def calm(desk: Demo) -> Iterator[Demo]:
     yield desk
     os.kill(desk.desk_pid, signal.SIGCONT)
     admin(desk, "DELETE", "/faults")
-    desk.call("kill", "--all", "--level", "cancel-all", "--external", "--reason", "between two tests")
+    desk.ask("kill", "--all", "--level", "cancel-all", "--external", "--reason", "between two tests")
     assert desk.until(lambda watch: None in watch.replica.halts)
     for scope in ((), *(("--account", name) for name in ("acme", "birch", "cedar"))):
         desk.ask("rearm", *scope, "--reason", "the next test")
@@ -82,9 +84,10 @@ def at_venue(desk: Demo, account: str = "acme") -> dict[str, str]:
     return {row["clientOrderId"]: row["status"] for row in desk.books(account)["orders"]}
 
 
-def killed(desk: Demo, *options: str, status: int = 0) -> dict[str, Any]:
-    """`tradedesk kill` in a process of its own; its receipt, by account."""
-    ran = desk.call("kill", *(options or ("--all",)), "--reason", "a drill", "--json")
+def killed(desk: Demo, *options: str, status: int = 0, is_a_process: bool = False) -> dict[str, Any]:
+    """`tradedesk kill`; its receipt, by account. Where it is not `is_a_process`, the second that one takes to start is spared."""
+    run = desk.call if is_a_process else desk.ask
+    ran = run("kill", *(options or ("--all",)), "--reason", "a drill", "--json")
     assert ran.status == status, ran
     document = ran.json
     assert document["schema"] == "kill.v1"
@@ -113,7 +116,7 @@ def test_a_frozen_desk_is_stopped_and_folds_it_when_it_thaws(calm: Demo) -> None
     foreign = {"what": "order", "account": "acme", "instrument": "BTCUSDT", "side": "BUY", "quantity": "0.01"}
     fault(calm, "ext", **foreign, price=calm.below(2), client_order_id="web_1")
     os.kill(calm.desk_pid, signal.SIGSTOP)
-    document = killed(calm)
+    document = killed(calm, "--all", is_a_process=True)
     acme = document["by_account"]["acme"]
     assert (acme["outcome"], acme["is_blocked"], acme["cancelled"], acme["left"]) == ("clear", True, 1, 1)
     assert (document["is_complete"], document["by_account"]["birch"]["cancelled"]) == (True, 1)
@@ -138,7 +141,7 @@ def test_a_desk_killed_with_an_order_in_flight_is_waited_for_until_that_arrived(
         assert desk.until(lambda watch: admin(desk, "GET", "/faults")["faults"][0]["struck"])
         os.kill(desk.desk_pid, signal.SIGKILL)
         until_nobody_listens(desk.home.control_socket)
-        document = killed(desk)
+        document = killed(desk, "--all", is_a_process=True)
         placing.join()
         assert document["by_account"]["acme"]["cancelled"] == 2
         assert set(at_venue(desk).values()) == {"CANCELED"}
@@ -225,6 +228,33 @@ def test_a_venue_that_is_away_leaves_a_receipt_that_says_so_within_the_bound(
     kept = receipts.load(calm.home, ran.json["id"])
     assert not isinstance(kept, str)
     assert not kept.is_complete
+
+
+def test_a_desk_whose_screen_is_blocked_is_stopped_all_the_same(calm: Demo) -> None:
+    """A terminal that takes no byte holds the thread that draws; the desk behind it is not asked, and hears of it."""
+    os.kill(calm.desk_pid, signal.SIGTERM)
+    until_nobody_listens(calm.home.control_socket)
+    master, slave = pty.openpty()
+    screen = subprocess.Popen(
+        PROGRAM, stdin=slave, stdout=slave, stderr=slave, close_fds=True, start_new_session=True,
+        env={**os.environ, **calm.environment(), "TERM": "xterm-256color"},
+    )  # fmt: skip
+    try:
+        assert calm.until(lambda watch: len(watch.replica.accounts) == 3 and are_ready(watch))
+        keys = [rest(calm), rest(calm)]
+        document = killed(calm, "--all", "--level", "cancel-all")
+        assert {at_venue(calm)[key] for key in keys} == {"CANCELED"}
+        agrees(calm, document)
+        assert calm.until(lambda watch: None in watch.replica.halts)
+    finally:
+        screen.kill()
+        screen.wait()
+        os.close(master)
+        os.close(slave)
+        until_nobody_listens(calm.home.control_socket)
+        process, _ = started(calm, "run", "--json")
+        calm.again.append(process)
+        calm.desk_pid = process.pid
 
 
 def test_flattening_takes_the_lease_closes_what_is_held_and_the_desk_trades_again_once_rearmed(tmp_path: Path) -> None:
