@@ -17,6 +17,7 @@ from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.orders import Happening, OrdStatus, RequestKind, RequestState
+from tradedesk.domain.receipts import KillReceipt
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId, Side, VenueOrderId
 from tradedesk.orders.books import Books
 from tradedesk.views import replica as views
@@ -123,6 +124,21 @@ others = st.one_of(
         ev.HaltSet, account=st.none() | whose, level=st.sampled_from(HaltLevel), by=st.just(DESK1), reason=st.just("r")
     ),
     of_type(ev.Rearmed, account=st.none() | whose, by=st.just(DESK1), reason=st.just("r")),
+    of_type(
+        ev.KillRecorded,
+        receipt=st.sampled_from(("a", "b", "c")).map(
+            lambda key: KillReceipt(
+                id=key,
+                desk="main",
+                by=DESK1,
+                reason="r",
+                level=HaltLevel.CancelAll,
+                started_at=NOW,
+                took_ms=1,
+                accounts=(),
+            )
+        ),
+    ),
     of_type(ev.ExitSwitched, account=whose, exit=exits, by=st.just(DESK1), reason=st.just("r")),
     of_type(ev.ExitProved, account=whose, exit=exits, seen=st.none() | exits, how=st.just("socket")),
     of_type(
@@ -187,12 +203,13 @@ histories = st.builds(
 TRIED = {
     ev.OrderPlaced, ev.RequestMade, ev.RequestDecided, ev.OrderMoved, ev.OrderChanged, ev.OrderFilled, ev.AccountOpened,
     ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
-    ev.InstrumentListed, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
+    ev.InstrumentListed, ev.KillRecorded, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
     ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LiveApproved, ev.OperatorAttached, ev.OperatorLeft,
 }  # fmt: skip
 ANSWERS = {
     ev.HaltSwept,
     ev.CancelSwept,
+    ev.AccountOffboarded,
     ev.LoginRefused,
     ev.CommandRefused,
     ev.KeyRotated,
@@ -214,6 +231,7 @@ def short_memories() -> Iterable[None]:
         patch.setattr(views, "MAX_ALERTS", 2)
         patch.setattr(views, "MAX_ENDED_ALERTS", 1)
         patch.setattr(views, "MAX_APPROVALS", 2)
+        patch.setattr(views, "MAX_KILLS", 2)
         yield
 
 

@@ -15,6 +15,7 @@ from tradedesk.domain.instruments import Candle, FeedState, PublicTrade
 from tradedesk.domain.limits import InstrumentLimits, Limits
 from tradedesk.domain.orders import Happening, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.positions import Balance
+from tradedesk.domain.receipts import KillReceipt
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId, Side, VenueId, VenueOrderId
 from tradedesk.views import replica as views
 from tradedesk.views.feed import Numbered, encoder, update_decoder
@@ -154,6 +155,22 @@ events = st.one_of(
         left=st.just(0),
         took_ms=st.just(3),
     ),
+    event_of(
+        ev.KillRecorded,
+        receipt=st.just(
+            KillReceipt(
+                id="k1",
+                desk="main",
+                by=DESK1,
+                reason="r",
+                level=HaltLevel.CancelAll,
+                started_at=NOW,
+                took_ms=1,
+                accounts=(),
+            )
+        ),
+    ),
+    event_of(ev.AccountOffboarded, account=accounts, by=st.just(DESK1), reason=st.just("over")),
     event_of(ev.ExitSwitched, account=accounts, exit=st.just("127.0.0.3"), by=st.just(DESK1), reason=st.just("dead")),
     event_of(
         ev.ExitProved, account=accounts, exit=st.just("127.0.0.2"), seen=st.just("127.0.0.2"), how=st.just("socket")

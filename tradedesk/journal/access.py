@@ -68,6 +68,8 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             return event.by, "command", f"RotateKey, not done: {event.reason}"
         case ev.KillRecorded():
             return event.receipt.by, "command", f"kill {event.receipt.id}"
+        case ev.AccountOffboarded():
+            return event.by, "command", f"Offboard: {event.reason}"
         case ev.ApprovalAsked():
             return event.by, "command", f"asked for approval {event.id}: {event.what}"
         case ev.ApprovalGiven():
