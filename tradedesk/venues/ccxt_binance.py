@@ -266,7 +266,13 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
         difference = None if check is None else check(body)
         if difference is not None:
             raise egress.NotSent(difference)
-        return await super().fetch(url, method, headers, body)
+        try:
+            return await super().fetch(url, method, headers, body)
+        finally:
+            self.last_request_headers = None  # ccxt keeps them, key and all
+
+    def log(self, *_: Any) -> None:
+        """Nothing is printed: where somebody switches `verbose` on, ccxt would print signed requests."""
 
     def handle_errors(
         self,
@@ -340,6 +346,7 @@ class GuardedBinance(ccxt.pro.binance):  # type: ignore[misc]  # ccxt is not typ
                 )
                 return opening.__aenter__()
 
+            client.log = self.log
             client.handle_message = heard
             client.handle_text_or_binary_message = lambda data: self._read_frame(client, data)
             client.create_connection = connected
