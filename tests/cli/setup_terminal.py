@@ -31,10 +31,10 @@ class Terminal:
         """Wait for the first of these words after what was waited for last; returns which it was."""
         while True:
             rest = self.shown[self._read_to :]
-            found = [(place, word) for word in words if (place := rest.find(word)) >= 0]
+            found = [(place.end(), word) for word in words if (place := _anywhere(word).search(rest)) is not None]
             if found:
-                place, word = min(found)
-                self._read_to += place + len(word)
+                end, word = min(found)
+                self._read_to += end
                 return word
             assert self._more(), f"{words} never came; it showed: {rest}"
 
@@ -72,14 +72,26 @@ class Terminal:
         return bool(read)
 
 
+def _anywhere(words: str) -> re.Pattern[str]:
+    """Also where the lines of the terminal break between words. A space at the end counts: a prompt is ready after it."""
+    return re.compile(re.sub(r"(\\ )+", r"\\s+", re.escape(words)))
+
+
+def said(shown: str) -> str:
+    """The text as one line, without colours."""
+    return " ".join(plain(shown).split())
+
+
 @contextlib.contextmanager
-def terminal(home: Path, *words: str, columns: int = 80, lines: int = 24) -> Iterator[Terminal]:
+def terminal(
+    home: Path, *words: str, columns: int = 80, lines: int = 24, term: str = "xterm-256color"
+) -> Iterator[Terminal]:
     """`tradedesk WORDS` on a terminal of that size; killed at the end if it still runs."""
     pid, descriptor = pty.fork()
     if pid == 0:
-        environment = {**os.environ, "TRADEDESK_HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        environment = {**os.environ, "TRADEDESK_HOME": str(home), "TERM": term, "COLORTERM": "truecolor"}
         os.execve(sys.executable, [*PROGRAM, *words], environment)
-    ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     found = Terminal(pid, descriptor)
     try:
         yield found

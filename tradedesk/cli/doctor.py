@@ -8,6 +8,7 @@ import typer
 from msgspec import Struct
 
 from tradedesk.cli.endings import FAILED
+from tradedesk.cli.lines import fitted
 from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show
 from tradedesk.cli.run import PassphraseOption
 from tradedesk.domain.findings import Finding, Level
@@ -92,9 +93,10 @@ def _print(areas: "Sequence[Area]") -> None:
     for area in areas:
         typer.secho(area.name, bold=is_coloured or None)
         for finding in area.findings:
-            level = typer.style(f"{finding.level.value:<4}", fg=_COLOURS[finding.level]) if is_coloured else None
-            print(f"  {level or f'{finding.level.value:<4}'} {finding.what}: {finding.text}")
+            said = fitted(f"  {finding.level.value:<4} {finding.what}: {finding.text}", sys.stdout, hang=5)
+            level = typer.style(said[:6], fg=_COLOURS[finding.level]) if is_coloured else said[:6]
+            print(f"{level}{said[6:]}")
             if finding.remedy:
-                print(f"       do: {finding.remedy}")
+                print(fitted(f"       do: {finding.remedy}", sys.stdout, hang=4))
     counted = {level: sum(finding.level is level for area in areas for finding in area.findings) for level in Level}
     print(f"{counted[Level.Ok]} ok, {counted[Level.Warn]} to know, {counted[Level.Fail]} failed")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tradedesk.cli.lines import fitted
 from tradedesk.config.questions import Question
 from tradedesk.config.setup_model import (
     Check,
@@ -27,22 +28,25 @@ if TYPE_CHECKING:
     from tradedesk.cli.setup import Setup
 
 _COLOURS = {Level.Ok: "green", Level.Warn: "yellow", Level.Fail: "red"}
-_INTRODUCTION = f"""\
-Setting up a desk in {{folder}}.
-Each answer is tested as it comes, nothing is saved before the end. Enter takes what is proposed, {BACK} goes one back,
-Ctrl+C leaves."""
+_INTRODUCTION = (
+    "Setting up a desk in {folder}.",
+    "Each answer is tested as it comes, and nothing is saved before the end.",
+    f"Enter takes what is proposed, {BACK} goes one back, Ctrl+C leaves.",
+)
 
 
 def ask_all(setup: "Setup") -> tuple[str, ...] | None:
     """Ask until all of it stands, then write it; returns where it was written, None if the person would not have it."""
-    say(_INTRODUCTION.format(folder=setup.home.config.parent))
+    for line in _INTRODUCTION:
+        say(line.format(folder=setup.home.config.parent))
     plan, state, about = setup.plan, State(), ""
     while True:
         match next_step(plan, plan.compose, state):
             case Question() as question:
                 if question.about != about:
                     about = question.about
-                    say(f"\n{about}", bold=True)
+                    say("")
+                    say(about, bold=True)
                 state = _ask(setup, state, question)
             case Check() as check:
                 say(f"  testing {check.says} ...")
@@ -135,8 +139,8 @@ def _line(prompt: str) -> str:
 def tell(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         for number, line in enumerate(finding_lines(finding)):
-            say(f"  {line}", colour=_COLOURS[finding.level] if number == 0 else None)
+            say(f"  {line}", colour=_COLOURS[finding.level] if number == 0 else None, hang=5)
 
 
-def say(text: str, *, bold: bool = False, colour: str | None = None) -> None:
-    typer.secho(text, err=True, bold=bold or None, fg=colour)
+def say(text: str, *, bold: bool = False, colour: str | None = None, hang: int = 0) -> None:
+    typer.secho(fitted(text, sys.stderr, hang=hang), err=True, bold=bold or None, fg=colour)
