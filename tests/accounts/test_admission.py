@@ -12,7 +12,7 @@ from tradedesk.accounts import admission as admission_module
 from tradedesk.accounts import looking
 from tradedesk.accounts import worker as worker_module
 from tradedesk.accounts.admission import VenueAccounts
-from tradedesk.accounts.worker import Worker
+from tradedesk.accounts.worker import ReconcileNow, Worker
 from tradedesk.clock import SystemClock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState
@@ -177,7 +177,25 @@ def test_a_right_given_at_the_venue_is_noticed_at_the_daily_look(started, monkey
     assert heard.until(lambda: is_state(heard, AccountState.Ready))
     venue.key = a_key_report(can_withdraw=True)
     assert heard.until(lambda: is_state(heard, AccountState.Blocked, "withdraw"))
+
+
+def test_a_refused_key_is_looked_at_again_soon_as_somebody_is_putting_it_right(started, monkeypatch):
+    monkeypatch.setattr(admission_module, "REFUSED_AGAIN_NS", 10**7)
+    venue, heard = ScriptedVenue(), Heard()
+    venue.key = a_key_report(can_withdraw=True)
+    started(a_worker(venue, heard))
+    assert heard.until(lambda: is_state(heard, AccountState.Blocked, "withdraw"))
     venue.key = a_key_report()
+    assert heard.until(lambda: is_state(heard, AccountState.Ready))
+
+
+def test_who_asks_for_a_comparison_has_the_key_looked_at_too(started):
+    venue, heard = ScriptedVenue(), Heard()
+    venue.key = a_key_report(can_withdraw=True)
+    worker = started(a_worker(venue, heard))
+    assert heard.until(lambda: is_state(heard, AccountState.Blocked, "withdraw"))
+    venue.key = a_key_report()
+    worker.post(ReconcileNow())
     assert heard.until(lambda: is_state(heard, AccountState.Ready))
 
 

@@ -1,21 +1,18 @@
 """`tradedesk accounts test` and `accept` on a real exchange: what the table says, what arrives there, and what is left."""
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_desk import WITHIN_S, Asked, ended, started
+from demo_desk import ended, started
 from paper_process import account as described_account
 from paper_process import has_loopback_range, paper_process
+from paper_site import Site
 
 from tradedesk.access.vault import Secret, open_vault
 from tradedesk.cli import account_trial
-from tradedesk.cli.demo import make_desk, new_vault
-from tradedesk.cli.reach import Watch
-from tradedesk.domain.words import AccountId
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
 LOOKED_AT = [
@@ -23,38 +20,6 @@ LOOKED_AT = [
     "exit WebSocket", "exit seen", "dead-man",
 ]  # fmt: skip
 TRIED = ["admission", "place", "query", "amend", "cancel", "left"]
-
-
-class Site(Asked):
-    """A home whose accounts are those of a paper exchange, with no desk running yet; and the exchange's other side."""
-
-    def __init__(self, home: Path, paper: dict[str, Any]) -> None:
-        super().__init__(home)
-        self.paper = paper
-        make_desk(self.home, paper, new_vault(self.home))
-
-    def admin(self, method: str, path: str, body: object = None) -> Any:
-        request = urllib.request.Request(
-            self.paper["admin"] + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.paper['admin_token']}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
-
-    def change_key(self, name: str, **settings: object) -> None:
-        self.admin("POST", "/faults", {"kind": "key", "account": name, "set": settings})
-
-    def arrived(self, name: str, *methods: str) -> list[str]:
-        """What the exchange saw of the account that would change something, oldest first."""
-        rows = self.admin("GET", "/requests")["requests"]
-        return [
-            row["path"] for row in rows if row["account"] == name and row["method"] in (methods or ("POST", "DELETE"))
-        ]
-
-    def open_orders(self, name: str) -> list[Any]:
-        return list(self.admin("GET", f"/accounts/{name}")["open_orders"])
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +181,7 @@ def test_a_refused_key_keeps_its_orders_here_until_the_risk_is_accepted(site: Si
     before = site.arrived("cedar")
     process, _ = started(site, "run", "--json")
     try:
-        account = until(site, "Blocked")
+        account = site.until("cedar", "Blocked")
         assert "may transfer" in account["reason"]
         assert [row["level"] for row in account["key"]["findings"] if row["what"] == "money"] == ["fail"]
         order = ("order", "place", "--account", "cedar", "--instrument", "BTC/USDT", "--side", "buy", "--qty", "0.001")
@@ -227,25 +192,10 @@ def test_a_refused_key_keeps_its_orders_here_until_the_risk_is_accepted(site: Si
         assert site.ask("accounts", "accept", "cedar", "--reason", " ").status == 1
         accepted = site.ask("accounts", "accept", "cedar", "--reason", "until Friday")
         assert accepted.status == 0, accepted.err
-        account = until(site, "Ready")
+        account = site.until("cedar", "Ready")
         (money,) = [row for row in account["key"]["findings"] if row["what"] == "money"]
         assert (money["level"], "demo: until Friday" in money["text"]) == ("warn", True)
         again = site.ask("accounts", "test", "cedar", "--json")  # which reads it in the journal
         assert (again.status, levels(again.json)["money"]) == (0, "warn")
     finally:
         ended(process)
-
-
-def until(site: Site, state: str) -> dict[str, Any]:
-    """The account cedar as `status` has it, once it is so."""
-    watch = Watch(site.home)
-    try:
-        is_so = watch.until(lambda: "cedar" in watch.replica.accounts and _state(watch) == state, WITHIN_S)
-    finally:
-        watch.view.close()
-    assert is_so, site.ask("status").out
-    return next(row for row in site.ask("status", "--json").json["accounts"] if row["account"] == "cedar")
-
-
-def _state(watch: Watch) -> str:
-    return watch.replica.accounts[AccountId("cedar")].state

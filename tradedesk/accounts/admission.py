@@ -24,6 +24,7 @@ from tradedesk.venues.hygiene import judge, refusals
 
 KEY = "key"  # what its bar is called
 LOOK_AGAIN_NS = DAY_NS  # a right that was added at the venue is noticed within a day; a reconnect looks as well
+REFUSED_AGAIN_NS = 5 * 60 * 10**9  # of a key that is refused: somebody is putting it right
 NOT_YET = "its key was not looked at yet"
 
 
@@ -73,6 +74,10 @@ class Admission:
         if self._is_admitted:
             self._is_admitted = False
             self._core.bar(KEY, AccountState.Reconciling, NOT_YET, self._clock.now())
+        self._wanted.set()
+
+    def look(self) -> None:
+        """Somebody wants to know how the key is now."""
         self._wanted.set()
 
     def accept(self, command: AcceptKeyRisk) -> str | None:
@@ -152,6 +157,8 @@ class Admission:
             self._core.admit(KEY, now)
 
     def _until_next_ns(self) -> int:
+        if self._report is not None and not self._is_admitted:
+            return REFUSED_AGAIN_NS
         if self._report is None or self._report.rights is None or self._report.rights.expires_at is None:
             return LOOK_AGAIN_NS
         left = self._report.rights.expires_at - self._clock.now()

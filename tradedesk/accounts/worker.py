@@ -508,6 +508,8 @@ class Worker:
                 core.relist(post.instrument, now)
             case ReconcileNow():
                 self._wanted_reconcile.set()
+                if self._admission is not None:
+                    self._admission.look()
             case AcceptKeyRisk():
                 self._accept_key(post, now)
             case RotateKey():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tradedesk.cli.accounts_check import looks_told
 from tradedesk.cli.accounts_common import (
     ApiKeyOption,
     KindOption,
@@ -150,7 +151,7 @@ def list_(
 ) -> None:
     """The client accounts, and by which key's fingerprint each trades. Secrets are never shown.
 
-    While the desk runs, also by which exit each leaves, where that was seen, and how long ago.
+    While the desk runs, also by which exit each leaves, where that was seen, and how long ago; and whether its key is fit.
 
     Example: tradedesk accounts list
     """
@@ -165,6 +166,7 @@ def list_(
     except VaultError as error:
         keys, where = {}, str(error)
     exits = exits_told(home)
+    looks = looks_told(home)
     document = {
         "schema": "accounts.v1",
         "vault": where,
@@ -180,6 +182,7 @@ def list_(
                 "groups": list(account.groups),
                 "key": keys.get((account.secret, account.venue)),
                 "signer": account.signer,
+                "key_look": looks.get(account.id),
             }
             for account in settings.accounts.values()
         ],

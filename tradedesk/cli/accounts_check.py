@@ -1,6 +1,5 @@
 """`tradedesk accounts test|accept`: an account's key, clock, exit and stream looked at; a key's risk accepted by name."""
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tradedesk.cli.accounts_common import a_desk_runs
 from tradedesk.cli.endings import FAILED, USAGE, end
 from tradedesk.cli.reach import (
     ConfigOption,
@@ -153,6 +153,16 @@ def accept(
     typer.echo(f"{account}: key {fingerprint} may trade; `tradedesk alerts` keeps what it can do in sight")
 
 
+def looks_told(home: "Home") -> dict[str, dict[str, Any] | None]:
+    """By account, the newest look at its key that the running desk tells of; nothing where none runs."""
+    from tradedesk.views.documents import key_document
+
+    if not a_desk_runs(home):
+        return {}
+    with watching(home) as watch:
+        return {name: key_document(row) for name, row in watch.replica.accounts.items()}
+
+
 def only(settings: "Settings", account: "Account") -> "Settings":
     """The settings of a desk of this account alone, which leaves its orders as they are when it ends."""
     from msgspec.structs import replace
@@ -204,9 +214,7 @@ def _traded(
 @contextmanager
 def _desk(home: "Home", passphrase_file: Path | None, vault: Any, account: "Account") -> "Iterator[str]":
     """The running desk, or one of this account alone meanwhile; says which."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        is_running = probe.connect_ex(str(home.control_socket)) == 0
-    if is_running:
+    if a_desk_runs(home):
         yield "the running desk"
         return
     with desk_of(home, passphrase_file, vault, lambda settings: only(settings, account)):

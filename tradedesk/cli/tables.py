@@ -32,7 +32,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "audit.operators.v1": ("at", "operator", "what", "account", "detail"),
     "audit.show.v1": ("at", "after_ms", "what", "client_order_id", "detail"),
     "accounts_test.v1": ("what", "level", "text", "remedy"),
-    "accounts.v1": ("account", "venue", "owner", "mode", "exit", "proof", "groups", "key"),
+    "accounts.v1": ("account", "venue", "owner", "mode", "exit", "proof", "groups", "key", "fit"),
 }  # fmt: skip
 NUMBERS = frozenset(
     ("order_qty", "price", "cum_qty", "avg_px", "qty", "mark", "unrealized", "realized", "fees", "net", "last_qty",
@@ -96,6 +96,8 @@ def _cell(row: dict[str, Any], column: str) -> str:
             value = (row.get("exit") or {}).get("in_use", row.get("egress"))
         case "proof":
             value = _proof(row.get("exit") or {})
+        case "fit":
+            value = _fit(row.get("key_look"))
         case "fee":
             fee = row.get("fee")
             value = f"{fee['amount']} {fee['currency']}" if fee is not None else None
@@ -114,6 +116,17 @@ def _proof(exit_: dict[str, Any]) -> str | None:
         return None
     minutes = exit_["age_ms"] // 60_000
     return f"{exit_['seen']}, {minutes} min ago" if exit_["seen"] is not None else f"{minutes} min ago"
+
+
+def _fit(look: dict[str, Any] | None) -> str | None:
+    """What the newest look at the account's key found wrong, and until when it may trade."""
+    if look is None:
+        return None
+    failing = [found["what"] for found in look["findings"] if found["level"] == "fail"]
+    warned = [found["what"] for found in look["findings"] if found["level"] == "warn"]
+    said = f"no: {', '.join(failing)}" if failing else f"yes, but {', '.join(warned)}" if warned else "yes"
+    ends = (look["rights"] or {}).get("expires_at")
+    return said if ends is None else f"{said}; to {ends[:10]}"
 
 
 def _rounded(figure: str, decimals: int) -> str:

@@ -149,14 +149,14 @@ def _account(replica: Replica, row: AccountRow, now: int) -> Document:
         ],
         "limits": _limits(replica, account.limits),
         "pnl": _pnl(replica, account.id),
-        "key": _key(row),
+        "key": key_document(row),
         **_time("reconciled_at", row.reconciled_at),
         "differences": list(row.differences),
         "worklist": [msgspec.to_builtins(item) for item in row.worklist],
     }
 
 
-def _key(row: AccountRow) -> Document | None:
+def key_document(row: AccountRow) -> Document | None:
     """The newest look at the account's key; null before one."""
     checked = row.key
     if checked is None:
