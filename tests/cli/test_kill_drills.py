@@ -40,8 +40,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def calm(desk: Demo) -> Iterator[Demo]:
     """The one demo of this file, its halts lifted and its faults ended after each test."""
     yield desk
-    os.kill(desk.desk_pid, signal.SIGCONT)
     admin(desk, "DELETE", "/faults")
+    os.kill(desk.desk_pid, signal.SIGCONT)
     desk.ask("kill", "--all", "--level", "cancel-all", "--external", "--reason", "between two tests")
     assert desk.until(lambda watch: None in watch.replica.halts)
     for scope in ((), *(("--account", name) for name in ("acme", "birch", "cedar"))):
