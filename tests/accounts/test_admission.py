@@ -212,9 +212,10 @@ def test_a_daily_look_that_fails_takes_nothing_from_what_was_proved(started, mon
 
 def test_a_key_is_looked_at_again_when_its_time_is_up(started):
     venue, heard = ScriptedVenue(), Heard()
-    venue.key = a_key_report(expires_at=SystemClock().now() + 10**9)
-    started(a_worker(venue, heard))
+    worker = started(a_worker(venue, heard))
     assert heard.until(lambda: is_state(heard, AccountState.Ready))
+    venue.key = a_key_report(expires_at=SystemClock().now() + 10**9)
+    worker.post(ReconcileNow())  # is told of the end while there is a second left
     assert heard.until(lambda: is_state(heard, AccountState.Blocked, "expired"))
 
 
