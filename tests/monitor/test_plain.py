@@ -11,6 +11,9 @@ from tradedesk.domain.events import (
     BookFrame,
     CancelSwept,
     Event,
+    ExitProved,
+    ExitRefused,
+    ExitSwitched,
     HaltSet,
     Heartbeat,
     LogWritten,
@@ -175,3 +178,15 @@ def test_the_receipt_of_a_cancel_all_and_an_order_that_changed_are_one_sentence_
         order_qty=Decimal("0.05"), known_as=ClientOrderId("x9"),
     )  # fmt: skip
     assert (said(changed, replica) or "").endswith("c1: 0.05 in all, called x9 by the venue")
+
+
+def test_what_becomes_of_an_exit_is_one_sentence_each() -> None:
+    acme = AccountId("acme")
+    switched = ExitSwitched(at=AT, source="desk", account=acme, exit="10.0.0.5", by=OperatorId("ann"), reason="dead")
+    proved = ExitProved(at=AT, source="w", account=acme, exit="http://p:1", seen="203.0.113.7", how="echo e")
+    refused = ExitRefused(at=AT, source="w", account=acme, exit="10.0.0.5", seen=None, how="echo e", reason="no answer")
+    assert [(said(event) or "").split(" ", 1)[1] for event in (switched, proved, refused)] == [
+        "acme leaves by 10.0.0.5 (by ann: dead)",
+        "exit of acme proved: http://p:1 is seen at 203.0.113.7 by echo e",
+        "exit of acme not proved: no answer",
+    ]

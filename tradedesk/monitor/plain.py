@@ -120,6 +120,12 @@ def _words(event: ev.Event, replica: Replica) -> str | None:
             return f"changed {_known(event.client_order_id, event.account, replica)}: {what}"
         case ev.Rearmed():
             return f"rearmed {event.account or 'the whole desk'} by {event.by}: {event.reason}"
+        case ev.ExitSwitched():
+            return f"{event.account} leaves by {event.exit} (by {event.by}: {event.reason})"
+        case ev.ExitProved():
+            return f"exit of {event.account} proved: {event.exit} is seen at {event.seen or 'its address'} by {event.how}"
+        case ev.ExitRefused():
+            return f"exit of {event.account} not proved: {event.reason}"
         case ev.AlertRaised():
             return f"alert {event.alert.severity.value} {event.alert.text}"
         case ev.AlertEnded():
