@@ -3,6 +3,11 @@
 import decimal
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes, or is thought up, says how busy the machine is and nothing about what is tested.
+settings.register_profile("tradedesk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tradedesk")
 
 
 @pytest.fixture(autouse=True)

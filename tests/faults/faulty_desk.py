@@ -1,10 +1,15 @@
 """A whole desk on a real paper exchange in a process of its own, whose faults are posted to it: what went wrong, on sockets."""
 
+import contextlib
+import hashlib
+import hmac
+import http.client
 import itertools
 import json
 import os
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from paper_process import account as account_row
 from paper_process import paper_process
 
 from tradedesk import log
@@ -197,6 +203,23 @@ class FaultyDesk:
 
     def ask(self) -> Decimal:
         return self.view.replica.market(BTC).asks[0][0]
+
+
+def by_hand(desk: FaultyDesk, method: str, path: str, account: AccountId = ACME, **parameters: object) -> Any:
+    """Other software with the same key: a signed request that the desk knows nothing of."""
+    row = account_row(desk.paper.described, account)
+    query = urllib.parse.urlencode(parameters | {"timestamp": time.time_ns() // 10**6})
+    signature = hmac.new(row["secret"].encode(), query.encode(), hashlib.sha256).hexdigest()
+    site = urllib.parse.urlsplit(desk.paper.described["rest"])
+    connection = http.client.HTTPConnection(
+        str(site.hostname), site.port, timeout=10, source_address=(row["addresses"][0], 0)
+    )
+    with contextlib.closing(connection):
+        connection.request(method, f"{path}?{query}&signature={signature}", headers={"X-MBX-APIKEY": row["api_key"]})
+        answer = connection.getresponse()
+        body = json.loads(answer.read())
+    assert answer.status == 200, body
+    return body
 
 
 @contextmanager

@@ -1,20 +1,12 @@
 """F14 to F48 on a whole desk, as far as a socket matters: streams that lie, amends, foreign hands, one account of three."""
 
-import contextlib
-import hashlib
-import hmac
-import http.client
-import json
-import time
-import urllib.parse
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from faulty_desk import ACME, BIRCH, BTC, FaultyDesk, faulty_desk
+from faulty_desk import ACME, BIRCH, BTC, FaultyDesk, by_hand, faulty_desk
 from order_builders import a_place
-from paper_process import account as account_row
 from paper_process import has_loopback_range
 
 from tradedesk.domain import events as ev
@@ -84,23 +76,6 @@ def amend_state(desk: FaultyDesk, key: ClientOrderId) -> RequestState | None:
 
 def position(desk: FaultyDesk, account: AccountId = ACME) -> Decimal:
     return desk.view.replica.positions[account, BTC].qty
-
-
-def by_hand(desk: FaultyDesk, method: str, path: str, account: AccountId = ACME, **parameters: object) -> Any:
-    """Other software with the same key: a signed request that the desk knows nothing of."""
-    row = account_row(desk.paper.described, account)
-    query = urllib.parse.urlencode(parameters | {"timestamp": time.time_ns() // 10**6})
-    signature = hmac.new(row["secret"].encode(), query.encode(), hashlib.sha256).hexdigest()
-    site = urllib.parse.urlsplit(desk.paper.described["rest"])
-    connection = http.client.HTTPConnection(
-        str(site.hostname), site.port, timeout=10, source_address=(row["addresses"][0], 0)
-    )
-    with contextlib.closing(connection):
-        connection.request(method, f"{path}?{query}&signature={signature}", headers={"X-MBX-APIKEY": row["api_key"]})
-        answer = connection.getresponse()
-        body = json.loads(answer.read())
-    assert answer.status == 200, body
-    return body
 
 
 def foreign_fill(desk: FaultyDesk, key: ClientOrderId, qty: str, account: AccountId = ACME) -> None:
