@@ -3,9 +3,17 @@
 import base64
 import hashlib
 import hmac
+import os
+import signal
 import socket
 import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -14,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradedesk.access.encrypted_file import EncryptedFile, derive_key, new_kdf, write_rows
+from tradedesk.access.encrypted_file import EncryptedFile, FileRecord, derive_key, new_kdf, write_rows
 from tradedesk.access.secret import KeyKind
 from tradedesk.access.signer_process import SignerFailed, start_signer
 from tradedesk.access.signer_wire import MAX_FRAME, take_frame
@@ -111,6 +119,60 @@ def test_a_signer_process_signs_the_same_and_keeps_the_same_rules(vault: Vault) 
         signer.close()
     with pytest.raises(NotSigned, match="was ended"):
         signer.sign(ORDER)
+
+
+def test_a_signer_outlives_a_stop_that_is_meant_for_its_desk(vault: Vault) -> None:
+    """A service manager ends all processes of a service at once, and the desk's last cancels want signatures."""
+    signer = start_signer(vault.handover("acme", "binance"))
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(signer.pid, number)
+        assert signer.sign(ORDER)
+    finally:
+        signer.close()
+
+
+def test_a_signer_ends_when_its_desk_is_killed(vault: Vault) -> None:
+    record = vault.handover("acme", "binance")
+    assert isinstance(record, FileRecord)
+    desk = subprocess.Popen(
+        [sys.executable, "-c", A_DESK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    assert desk.stdin is not None
+    assert desk.stdout is not None
+    desk.stdin.write(msgspec.json.encode(record).decode() + "\n")
+    desk.stdin.flush()
+    signer = int(desk.stdout.readline())
+    desk.kill()
+    desk.wait(WITHIN_S)
+    desk.stdin.close()
+    deadline = time.monotonic() + WITHIN_S
+    while is_alive(signer):
+        assert time.monotonic() < deadline, "the signer lives on"
+        threading.Event().wait(0.01)
+    desk.stdout.close()
+
+
+A_DESK = """
+import sys
+import msgspec
+from tradedesk.access.encrypted_file import FileRecord
+from tradedesk.access.signer_process import start_signer
+signer = start_signer(msgspec.json.decode(sys.stdin.readline(), type=FileRecord))
+print(signer.pid, flush=True)
+sys.stdin.readline()
+"""
+WITHIN_S = 20
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs; one that has ended and that nobody has asked about does not."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat")
+        return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_the_log_knows_a_secret_that_this_process_never_saw(vault: Vault) -> None:

@@ -20,7 +20,10 @@ from tradedesk.redaction import Scrubber
 
 def main() -> None:
     missing = harden()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the desk ends it; a Ctrl+C is the desk's to hear
+    for told in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(
+            told, signal.SIG_IGN
+        )  # meant for the desk, which may still want its cancels signed; it hangs up then
     connection = socket.socket(fileno=int(sys.argv[1]))
     try:
         signer = _opened(connection, missing)
