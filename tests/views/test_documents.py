@@ -233,6 +233,7 @@ def test_status_tells_how_an_account_stands():
         "127.0.0.2",
         "127.0.0.2",
     )
+    assert (acme["uid"], acme["master"], acme["stp_group"]) == (None, None, None)
     assert acme["exit"] == {
         "in_use": "127.0.0.2", "standby": None, "seen": None, "how": None, "problem": None, "proved_at": None,
         "proved_at_ns": None, "age_ms": None,
