@@ -1,11 +1,13 @@
 """`tradedesk setup --answers`: the same questions where nobody is there to answer, and what is left when it fails: nothing."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from demo_desk import Asked, Ran
+from real_proxies import PASSWORD, PROGRAMS, RealProxy
 from setup_paper import ACME_KEY, ACME_SECRET, RICH_KEY, RICH_SECRET, SECRETS, setup_paper
 
 from tradedesk.access.passphrases import Passphrases
@@ -182,6 +184,30 @@ def test_what_cannot_be_added_leaves_the_desk_as_it_was(home: Asked, paper: dict
     (home.folder / "desk.toml.new").rmdir()
     ran = set_up(home, text, hidden)
     assert ran.status == 0, ran.err
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "http"])
+def test_a_client_behind_a_proxy_is_proved_there_and_its_password_is_in_the_vault_alone(
+    home: Asked, paper: dict[str, Any], tmp_path: Path, scheme: str
+) -> None:
+    if any(shutil.which(name) is None for name in PROGRAMS.values()):
+        pytest.skip(f"one of {', '.join(PROGRAMS.values())} is not installed (Debian: apt-get install)")
+    proxy = RealProxy(scheme, tmp_path, "127.0.0.2")
+    proxy.start()
+    try:
+        changed = {"accounts__acme__egress": proxy.exit, "accounts__acme__exit_check": f"{paper['rest']}/echo"}
+        ran = set_up(home, answers(paper, **changed), {"accounts.acme.proxy_password": "not the password"})
+        assert (ran.status, left(home)) == (1, [])
+        ran = set_up(home, answers(paper, **changed), {"accounts.acme.proxy_password": PASSWORD})
+        assert ran.status == 0, ran.err
+        assert f"{proxy.exit} is seen at 127.0.0.2, by echo 127.0.0.1" in ran.err
+        assert PASSWORD not in ran.out + ran.err + home.home.config.read_text()
+        assert open_vault(home.home.vault, home.home.passphrase).text(proxy.exit, "exit") == PASSWORD
+        doctor = home.ask("doctor")
+        assert "takes connections" in doctor.out
+        assert PASSWORD not in doctor.out
+    finally:
+        proxy.kill()
 
 
 def test_a_file_that_is_no_toml_is_refused_without_being_quoted(home: Asked) -> None:

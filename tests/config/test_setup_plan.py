@@ -241,6 +241,15 @@ def test_operators_with_accounts_by_name_can_be_given_the_new_ones() -> None:
     assert step.settings.operators[next(iter(step.settings.operators))].accounts == ("acme", "birch")
 
 
+def test_where_several_operate_it_is_asked_what_takes_two_of_them() -> None:
+    answers = {"new_operators": "ann, eve", "operators.eve.passphrase": "", "desk.approvals": "live, 1"}
+    _, step, asked = driven(a_plan(), answers)
+    assert isinstance(step, Finished)
+    assert step.settings.desk.approvals == ("live", "rearm-breach")
+    _, _, alone = driven(a_plan())
+    assert ("desk.approvals" in asked, "desk.approvals" in alone) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("key", "typed", "wrong"),
     [
@@ -250,6 +259,7 @@ def test_operators_with_accounts_by_name_can_be_given_the_new_ones() -> None:
         ("venues.binance.exchange", "krakn", "is none of the choices; known: binance"),
         ("venues.binance.url", "", "an answer is needed here"),  # nobody trades live by pressing Enter
         ("venues.binance.url", "binance.com", "say live, or the address"),
+        ("venues.binance.url", "http://", "say live, or the address"),
         ("venues.binance.url", "http://me:hush@127.0.0.1:1", "leave the password out"),
         ("venues.binance.instruments", "BTCUSDT", "is no instrument"),
         ("new_accounts", "acme; birch", "cannot be the name of an account"),

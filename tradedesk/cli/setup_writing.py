@@ -5,6 +5,7 @@ Until desk.toml names an account its key is of no use to anybody; whatever fails
 
 import contextlib
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,8 @@ class SetupWriter:
         kept = [f"{home.config}: the desk", f"{vault.where}: the keys"]
         if self._before is not None:
             kept.append(f"{before_of(home.config)}: desk.toml as it was, with its comments")
+        if _runs(home):
+            kept.append("it for the next start: the desk that runs here goes on as it was")
         return tuple(kept)
 
     def _vault(self, state: State, undo: list[Callable[[], object]]) -> "Vault":
@@ -92,6 +95,11 @@ class SetupWriter:
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(words.text)
         return vault
+
+
+def _runs(home: Home) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(home.control_socket)) == 0
 
 
 def text_of(path: Path) -> str | None:

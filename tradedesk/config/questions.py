@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from tradedesk.config.exits import is_echo
+from tradedesk.config.reading import is_site
 from tradedesk.config.tables import NAME, nearest
 from tradedesk.domain.exits import parse_exit
 from tradedesk.domain.money import parse_decimal
 from tradedesk.domain.text import clean
+
+LIVE = "live"  # instead of the address of a site: the real exchange
 
 Judge = Callable[[str], str | None]
 """The sentence that says what is wrong with an answer, or None."""
@@ -171,11 +174,10 @@ def an_echo(text: str) -> str | None:
 
 
 def a_site(text: str) -> str | None:
-    if text == "live":
+    if text == LIVE or is_site(text):
         return None
-    if not text.startswith(("http://", "https://")):
-        return "say live, or the address of a paper or test exchange, e.g. http://127.0.0.1:8765"
-    return password_in(text)
+    found = password_in(text)
+    return found or "say live, or the address of a paper or test exchange, e.g. http://127.0.0.1:8765"
 
 
 def a_passphrase(text: str) -> str | None:

@@ -124,7 +124,7 @@ def settings_of(top: Table) -> Settings:
 def _venue(id_: VenueId, table: Table) -> VenueSettings:
     exchange = table.text("exchange", "binance")
     url = table.text("url", "http://127.0.0.1:8765", required=False)
-    if url is not None and not _is_site(url):  # never shown: it may hold a password
+    if url is not None and not is_site(url):  # never shown: it may hold a password
         table.wrong(
             "url", "is not the address of a site; use e.g. http://127.0.0.1:8765, without path, user or password"
         )
@@ -267,7 +267,7 @@ def _shared(values: Mapping[_Key, object]) -> list[tuple[_Key, _Key]]:
     ]
 
 
-def _is_site(url: str) -> bool:
+def is_site(url: str) -> bool:
     try:
         parts = urlsplit(url)
         port = parts.port

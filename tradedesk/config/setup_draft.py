@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tradedesk.config.questions import listed
+from tradedesk.config.questions import LIVE, listed
 from tradedesk.config.settings import DeskSettings, OperatorSettings, Settings, VenueSettings
 from tradedesk.config.setup_model import State
 from tradedesk.domain.accounts import Account, Mode
@@ -14,7 +14,6 @@ from tradedesk.domain.money import parse_decimal
 from tradedesk.domain.words import AccountId, OperatorId, VenueId
 
 NOTHING = Settings(desk=DeskSettings(name="main", reporting_currency="USDT"))
-LIVE = "live"
 
 
 class Draft:
@@ -84,6 +83,9 @@ class Draft:
             desk = msgspec.structs.replace(
                 desk, name=self.state.text("desk.name"), reporting_currency=self.state.text("desk.reporting_currency")
             )
+        approvals = listed(self.state.text("desk.approvals"))
+        if approvals:
+            desk = msgspec.structs.replace(desk, approvals=approvals)
         return msgspec.structs.replace(before, desk=desk, venues=venues, accounts=accounts, operators=operators)
 
     def _venue(self, name: str) -> VenueSettings:

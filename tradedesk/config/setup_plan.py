@@ -36,6 +36,11 @@ _ROLES = (
     Offer("risk", "sets limits, halts, lifts a halt"),
     Offer("support", "looks, and can send nothing"),
 )
+_APPROVALS = (
+    Offer("rearm-breach", "to lift a halt that a breach raised"),
+    Offer("raise-limits", "to raise limits"),
+    Offer("live", "to let a key trade live"),
+)
 _KINDS = (
     Offer("hmac", "a key and a shared secret"),
     Offer("ed25519", "a private key in a PEM file"),
@@ -390,6 +395,17 @@ class SetupPlan:
         for name in draft.operator_names():
             yield from self._operator_questions(draft, name, is_first)
             is_first = False
+        if draft.operator_names() and len(known) + len(draft.operator_names()) > 1 and not draft.before.desk.approvals:
+            yield Question(
+                key="desk.approvals",
+                about="operators",
+                text="What takes a second person, with the role risk?",
+                hint="With commas. Nothing: each does what their roles allow alone.",
+                offers=_APPROVALS,
+                only_offers=True,
+                is_list=True,
+                is_optional=True,
+            )
 
     def _operator_questions(self, draft: Draft, name: str, is_first: bool) -> Iterator[Question]:
         about, at = f"operator {name}", f"operators.{name}"
