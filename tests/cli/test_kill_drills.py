@@ -332,3 +332,33 @@ def test_a_vault_that_does_not_open_still_leaves_the_desk_halted(calm: Demo, tmp
     assert ran.status == 1
     assert ran.err.startswith("halted, but nothing was cancelled")
     assert calm.until(lambda watch: AccountId("acme") in watch.replica.halts)
+
+
+def test_an_interrupted_kill_leaves_the_halt_and_a_receipt_of_how_far_it_came(calm: Demo) -> None:
+    ours = rest(calm)
+    os.kill(calm.desk_pid, signal.SIGSTOP)
+    fault(calm, "lose", account="acme", method="cancel")
+    process = subprocess.Popen(
+        [*PROGRAM, "kill", "--account", "acme", "--reason", "a drill", "--json"],
+        env={**os.environ, **calm.environment()}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not any(row["struck"] for row in admin(calm, "GET", "/faults")["faults"]):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    row = json.loads(said)["accounts"][0]
+    assert process.returncode == 1
+    assert (row["outcome"], row["is_blocked"], row["still_open"], row["why"]) == ("open", True, 1, "interrupted")
+    assert at_venue(calm)[ours] == "NEW"
+    assert not isinstance(receipts.load(calm.home, json.loads(said)["id"]), str)
+
+
+def test_a_desk_toml_that_cannot_be_read_still_leaves_the_desk_halted(calm: Demo) -> None:
+    before = calm.home.config.read_text(encoding="utf-8")
+    calm.home.config.write_text("[desk", encoding="utf-8")
+    try:
+        ran = calm.ask("kill", "--all", "--reason", "x")
+    finally:
+        calm.home.config.write_text(before, encoding="utf-8")
+    assert (ran.status, "the desk is halted, but nothing was cancelled" in ran.err) == (1, True), ran
+    assert calm.until(lambda watch: None in watch.replica.halts)

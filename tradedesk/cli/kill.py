@@ -58,7 +58,7 @@ def kill(
     if bool(account) == every:
         end("name the accounts with --account NAME, or say --all", USAGE)
     home = home_of(config)
-    settings = settings_of(home)
+    settings = _settings(home, reason_of(reason), is_desk_wide=every)
     wanted = _accounts(settings, account)
     order = Order(
         accounts=wanted,
@@ -73,10 +73,28 @@ def kill(
         vault = unlocked(home, passphrase_file)
     except VaultError as error:
         end(f"halted, but nothing was cancelled: {error}")
-    receipt = killed(home, settings, vault, order)
+    receipt = killed(home, settings, vault, order, can_be_interrupted=True)
     print_receipt(home, receipt, as_json=as_json)
     if not receipt.is_complete:
         raise typer.Exit(FAILED)
+
+
+def _settings(home: "Home", reason: str, *, is_desk_wide: bool) -> "Settings":
+    """desk.toml; where it cannot be used the desk is halted all the same, if it was meant whole."""
+    from tradedesk.config import ConfigError, load
+    from tradedesk.desk.kill import Order
+    from tradedesk.domain.accounts import HaltLevel
+    from tradedesk.domain.words import OperatorId
+
+    try:
+        return load(home.config)
+    except ConfigError as error:
+        mistakes = str(error)
+    if not is_desk_wide or not home.state.is_dir():
+        end(mistakes)
+    by = OperatorId(f"uid:{os.getuid()}")
+    latch_now(home, Order(accounts=(), is_desk_wide=True, level=HaltLevel.CancelOpening, by=by, reason=reason))
+    end(f"{mistakes}\nthe desk is halted, but nothing was cancelled: which accounts there are could not be read")
 
 
 def settings_of(home: "Home") -> "Settings":
@@ -111,9 +129,12 @@ def latch_now(home: "Home", order: "Order") -> None:
     latching.join(LATCH_S)
 
 
-def killed(home: "Home", settings: "Settings", vault: "Vault", order: "Order") -> "KillReceipt":
-    """Do it, and tell on stderr how it goes."""
+def killed(
+    home: "Home", settings: "Settings", vault: "Vault", order: "Order", *, can_be_interrupted: bool = False
+) -> "KillReceipt":
+    """Do it, and tell on stderr how it goes. Interrupted, it ends with a receipt; a terminal that goes ends nothing."""
     import asyncio
+    import signal
 
     from tradedesk.clock import SystemClock
     from tradedesk.desk import ways
@@ -134,7 +155,21 @@ def killed(home: "Home", settings: "Settings", vault: "Vault", order: "Order") -
         clock=clock,
         told=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    return asyncio.run(killing.run())
+
+    async def run() -> "KillReceipt":
+        if can_be_interrupted:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, killing.give_up)
+        return await killing.run()
+
+    if not can_be_interrupted:
+        return asyncio.run(run())
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        return asyncio.run(run())
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def print_receipt(home: "Home", receipt: "KillReceipt", *, as_json: bool) -> "Path | None":

@@ -94,6 +94,14 @@ class Killing:
         self._told = told
         self._within_s = WITHIN_S if within_s is None else within_s
         self._unlatched: dict[AccountId, str] = {}
+        self._sweeps: list[asyncio.Task[None]] = []
+        self._is_given_up = False
+
+    def give_up(self) -> None:
+        """End now, with a receipt of how far it came. On the loop."""
+        self._is_given_up = True
+        for sweep in self._sweeps:
+            sweep.cancel()
 
     async def run(self) -> KillReceipt:
         """Never raises for what an account, a venue or a disk may do; the receipt says it."""
@@ -174,14 +182,22 @@ class Killing:
             clock=self._clock,
             deadline=deadline,
         )
-        why = ""
+        why = "interrupted" if self._is_given_up else ""
+        sweep = asyncio.create_task(sweeper.run())
+        self._sweeps.append(sweep)
         try:
-            await sweeper.run()
+            if not self._is_given_up:
+                await sweep
         except SweepFailed as error:
             why = str(error)
+        except asyncio.CancelledError:
+            if not self._is_given_up:
+                raise
+            why = "interrupted"
         except Exception as error:  # one account's trouble is no other's (5.8); its text may be a library's
             why = f"an error of its own ({type(error).__name__})"
         finally:
+            sweep.cancel()
             await sweeper.close()
         took_ms = (self._clock.monotonic() - began) // 10**6
         row = sweeper.receipt(is_blocked=is_blocked, why=why, entry=way.entry, took_ms=took_ms)

@@ -15,6 +15,7 @@ from tradedesk.domain.text import clean
 from tradedesk.views.receipts import receipt_document
 
 MOST_READ = 50  # newest; a desk that comes back looks at so many
+MOST_KEPT = 1_000  # files; what a desk found of older ones stands in its journal
 MAX_BYTES = 4 * 1024 * 1024  # of one file
 RESERVE = 64 * 1024  # bytes that the desk keeps for a receipt, given up when the disk is full
 _RESERVE_NAME = "reserve"
@@ -61,6 +62,8 @@ def keep(home: Home, receipt: KillReceipt) -> Path | str:
             _write(final, body)
     except OSError as error:
         return f"{final.parent}: the receipt could not be kept ({error.strerror}); keep what was printed"
+    for old in _all(home)[:-MOST_KEPT]:
+        (final.parent / f"{old}.json").unlink(missing_ok=True)
     return final
 
 
@@ -84,11 +87,14 @@ def _write(final: Path, body: bytes) -> None:
 
 def names(home: Home) -> list[str]:
     """The newest receipts there are, oldest first, by their ids."""
+    return _all(home)[-MOST_READ:]
+
+
+def _all(home: Home) -> list[str]:
     try:
-        found = sorted(entry.name[:-5] for entry in os.scandir(folder(home)) if entry.name.endswith(".json"))
+        return sorted(entry.name[:-5] for entry in os.scandir(folder(home)) if entry.name.endswith(".json"))
     except OSError:
         return []
-    return found[-MOST_READ:]
 
 
 def load(home: Home, name: str) -> KillReceipt | str:
