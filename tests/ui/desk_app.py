@@ -19,6 +19,7 @@ from tradedesk.domain.words import AccountId, ClientOrderId, RequestId
 from tradedesk.ui.app import TradedeskApp
 from tradedesk.ui.command_line import CommandInput
 from tradedesk.ui.dialogs.dialog import Dialog
+from tradedesk.ui.screens.lock import ScreenLock
 from tradedesk.ui.screens.trade import TradeScreen
 from tradedesk.views.feed import DeskView
 
@@ -182,6 +183,7 @@ def an_app(
     theme: str | None = None,
     keymap: dict[str, str] | None = None,
     ascii: bool = False,
+    lock: ScreenLock | None = None,
 ) -> TradedeskApp:
     numbers = iter(range(1, 1_000))
     return TradedeskApp(
@@ -195,6 +197,7 @@ def an_app(
         keymap=keymap,
         ascii=ascii,
         frame_hz=1 / 3600,  # frames are drawn when a test says so
+        lock=lock,
     )
 
 

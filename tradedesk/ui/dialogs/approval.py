@@ -30,7 +30,7 @@ class TypedDialog(Dialog[str]):
         self._words = words
 
     def fields(self) -> Iterable[Horizontal]:
-        for id, says, value in (("name", f"type {self._wanted}", ""), ("words", self.field, self._words)):
+        for id, says, value in (("name", f"type {self._wanted}", ""), ("told", self.field, self._words)):
             entry = Input(value, id=id, compact=True)
             entry.cursor_blink = False
             yield Horizontal(Static(Content(clean(f"{says}: ")), classes="needs"), entry, classes="row")
@@ -53,7 +53,7 @@ class TypedDialog(Dialog[str]):
     def action_yes(self) -> None:
         if self.is_deaf(self._tools.clock.monotonic()):
             return
-        words = self.query_one("#words", Input).value.strip()
+        words = self.query_one("#told", Input).value.strip()
         if self.query_one("#name", Input).value.strip() != self._wanted:
             self.say(f"type {self._wanted} first: it says whose it is", is_wrong=True)
         elif not words:

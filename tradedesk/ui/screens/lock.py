@@ -27,7 +27,6 @@ class ScreenLock(Struct, frozen=True, kw_only=True):
 class LockDialog(Dialog[bool]):
     """Over everything, until the passphrase is given. Esc only clears what was typed."""
 
-    DEFAULT_CSS = "LockDialog { background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("f12", "halt", "Halt", show=False, priority=True)]
 
     def __init__(
@@ -53,8 +52,9 @@ class LockDialog(Dialog[bool]):
     def lines(self, width: int, glyphs: Glyphs, colours: Palette) -> Sequence[Line]:
         view = self._tools.view
         replica, now = view.replica, self._tools.clock.now()
-        name = "the desk" if replica.desk is None else f"desk {replica.desk.desk}"
-        says = f"{self._why} {name} goes on, and so do the orders at the venues. Nothing can be done here but a halt."
+        name = "The desk" if replica.desk is None else f"The desk {replica.desk.desk}"
+        but = "" if self._halt is None else " but a halt"
+        says = f"{self._why} {name} goes on, and so do the orders at the venues. Nothing can be done here{but}."
         found = [text_line(row, width, colours.text, glyphs) for row in wrapped(says, width)]
         waiting = len(open_alerts(replica))
         if view.lost is not None:
