@@ -5,7 +5,6 @@ Everything blocks; a face with a screen runs it on a thread of its own. What the
 
 import asyncio
 import ipaddress
-import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +116,7 @@ class SetupChecker:
         from tradedesk.access.vault import VaultError
 
         try:
-            secret, notes = secret_of(draft.state, name)
+            secret = secret_of(draft.state, name)
         except ValueError as error:
             return Checked(findings=(fail("key", str(error), "give it again"),))
         try:
@@ -129,8 +128,7 @@ class SetupChecker:
             return Checked(
                 findings=(fail("key", text, "two accounts cannot share one: make each its own at the venue"),)
             )
-        checked = asyncio.run(self._signed(draft, name, secret))
-        return Checked(findings=(*checked.findings, *notes), told=checked.told)
+        return asyncio.run(self._signed(draft, name, secret))
 
     async def _signed(self, draft: Draft, name: str, secret: "Secret") -> Checked:
         from tradedesk.access.secret import key_fingerprint
@@ -217,36 +215,33 @@ def opened(home: Home, state: State) -> "Vault":
     return open_vault(home.vault, passphrase_file(home, None) if words is None else words.text)
 
 
-def secret_of(state: State, name: str) -> tuple["Secret", tuple[Finding, ...]]:
-    """The secret of a new account, and what there is to say of its file. Raises ValueError with a sentence."""
+def secret_of(state: State, name: str) -> "Secret":
+    """The secret of a new account. Raises ValueError with a sentence."""
     from tradedesk.access.secret import KeyKind, Secret
 
     kind = KeyKind(state.text(f"accounts.{name}.kind"))
     api_key, shared = state.secret(f"accounts.{name}.api_key"), state.secret(f"accounts.{name}.secret")
     if api_key is None:
         raise ValueError("the API key is missing")
-    if kind is KeyKind.Hmac:
-        if shared is None:
-            raise ValueError("the secret is missing")
-        return Secret(api_key.text.strip(), shared.text.strip(), kind), ()
-    text, notes = _private_key(Path(state.text(f"accounts.{name}.secret_file")).expanduser())
-    return Secret(api_key.text.strip(), text, kind), notes
+    if kind is not KeyKind.Hmac:
+        private = _private_key(Path(state.text(f"accounts.{name}.secret_file")).expanduser())
+        return Secret(api_key.text.strip(), private, kind)
+    if shared is None:
+        raise ValueError("the secret is missing")
+    return Secret(api_key.text.strip(), shared.text.strip(), kind)
 
 
-def _private_key(file: Path) -> tuple[str, tuple[Finding, ...]]:
+def _private_key(file: Path) -> str:
+    """What stands in a file that nobody else may read."""
+    from tradedesk.access.encrypted_file import VaultError, read_private
+
     try:
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_PEM_BYTES:
-            raise ValueError(f"{file} is no file with a private key")
-        text = file.read_text(encoding="ascii")
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read ({error.strerror})") from None
+        return read_private(file, MOST_PEM_BYTES).decode("ascii")
+    except VaultError as error:
+        why = str(error)
     except UnicodeDecodeError:
-        raise ValueError(f"{file} is no private key in PEM form") from None
-    if found.st_mode & 0o077:
-        remedy = f"chmod 600 {file}, and remove it once the desk is set up: the key is in the vault then"
-        return text, (warn("key file", f"{file} can be read by others", remedy),)
-    return text, ()
+        why = f"{file} is no private key in PEM form"
+    raise ValueError(why)
 
 
 def _same_uid(draft: Draft, name: str, venue: str, uid: str) -> AccountId | None:

@@ -5,11 +5,11 @@ Until desk.toml names an account its key is of no use to anybody; whatever fails
 
 import contextlib
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tradedesk.cli.accounts_common import a_desk_runs
 from tradedesk.cli.setup_checker import opened, secret_of
 from tradedesk.config import Home, Settings, render
 from tradedesk.config.setup_model import SetupFailed, State
@@ -60,7 +60,7 @@ class SetupWriter:
         draft = self._plan.draft(state)
         for name in draft.account_names():
             venue = draft.venue_of(name)
-            secret, _ = secret_of(state, name)
+            secret = secret_of(state, name)
             undo.append(lambda name=name, venue=venue: vault.remove(name, venue))  # type: ignore[misc]
             vault.put(name, venue, secret)
             password, exit_ = state.secret(f"accounts.{name}.proxy_password"), draft.egress_of(name)
@@ -77,7 +77,7 @@ class SetupWriter:
         kept = [f"{home.config}: the desk", f"{vault.where}: the keys"]
         if self._before is not None:
             kept.append(f"{before_of(home.config)}: desk.toml as it was, with its comments")
-        if _runs(home):
+        if a_desk_runs(home):
             kept.append("it for the next start: the desk that runs here goes on as it was")
         return tuple(kept)
 
@@ -95,11 +95,6 @@ class SetupWriter:
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(words.text)
         return vault
-
-
-def _runs(home: Home) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(str(home.control_socket)) == 0
 
 
 def text_of(path: Path) -> str | None:

@@ -259,7 +259,7 @@ class SetupPlan:
                 key=f"{at}.secret_file",
                 about=about,
                 text=f"The file with the private key of {name}",
-                hint="In PEM form, without a passphrase. The key goes into the vault; the file is yours to remove then.",
+                hint="In PEM form, mode 0600, without a passphrase. The key goes into the vault; the file is yours to remove then.",
             )
         secret = f"{at}.secret" if is_shared_secret else f"{at}.secret_file"
         yield Check(
