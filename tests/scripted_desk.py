@@ -12,7 +12,6 @@ from random import Random
 from typing import Any
 
 import msgspec
-import msgspec
 from scripted_account import WITHIN_S, ScriptedVenue, a_quote, client
 
 from tradedesk.access.lease import Lease

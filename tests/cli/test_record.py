@@ -141,6 +141,7 @@ def test_an_instrument_that_is_not_listed_is_named(paper, tmp_path):
         (["--instrument", "BTC/USDT", "--exchange", "mtgox"], 2, "--exchange: 'mtgox' is no venue"),
         (["--instrument", "BTC/USDT", "--exchange", "kraken", "--url", "http://127.0.0.1:9"], 2, "--url: goes with --exchange"),
         (["--instrument", "BTC/USDT", "--egress", "here"], 2, "--egress: 'here' is not an IP address"),
+        (["--instrument", "BTC/USDT", "--egress", "http://me@p:1"], 2, "--egress: only a desk has a vault"),
         (["--instrument", "BTC/USDT", "--url", "http://127.0.0.1:9"], 1, "binance cannot be recorded: no answer"),
     ],
 )  # fmt: skip

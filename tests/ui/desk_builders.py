@@ -342,7 +342,12 @@ def key_checked(account: AccountId, *, ends_in_days: int | None = None, is_refus
     """A look at the account's key two hours ago."""
     ends = None if ends_in_days is None else NOW + ends_in_days * DAY_NS
     rights = KeyRights(
-        can_read=True, can_trade=True, can_withdraw=is_refused, can_transfer=False, is_address_bound=True, expires_at=ends
+        can_read=True,
+        can_trade=True,
+        can_withdraw=is_refused,
+        can_transfer=False,
+        is_address_bound=True,
+        expires_at=ends,
     )
     found = [ok("trading", "the key may trade")]
     if ends is not None:

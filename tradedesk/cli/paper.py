@@ -76,7 +76,9 @@ def paper(
     instrument: Annotated[
         list[str] | None, typer.Option(help="What a live market has, like BTC/USDT; may be given again and again.")
     ] = None,
-    egress: Annotated[str | None, typer.Option(help="Address of this machine that a live market is read by.")] = None,
+    egress: Annotated[
+        str | None, typer.Option(help="Address of this machine that a live market is read by, or a proxy.")
+    ] = None,
     faults: Annotated[
         Path | None, typer.Option(help="TOML file with [[faults]] tables: what goes wrong, and when.")
     ] = None,

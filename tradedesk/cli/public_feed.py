@@ -29,6 +29,8 @@ def feed_of(
     exit_ = parse_egress(egress or _source_for(url))
     if not isinstance(exit_, Egress):
         raise FeedError(f"--egress: {exit_}")
+    if exit_.proxy is not None and exit_.proxy.user:
+        raise FeedError("--egress: only a desk has a vault for a proxy's password; use a proxy that asks for none")
     if exchange == "binance":
         from tradedesk.venues.ccxt_binance import addresses_of
         from tradedesk.venues.spot_feed import SpotFeed

@@ -44,7 +44,7 @@ def record(
     snapshot_every: Annotated[
         float, typer.Option(min=0.2, max=3_600, help="Seconds between snapshots of a book.")
     ] = 60.0,
-    egress: Annotated[str | None, typer.Option(help="Address of this machine to leave by.")] = None,
+    egress: Annotated[str | None, typer.Option(help="Address of this machine to leave by, or a proxy.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one record.v1 object at the end.")] = False,
 ) -> None:
     """Record the public order books and trades of a venue, for replays.

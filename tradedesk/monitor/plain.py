@@ -123,7 +123,9 @@ def _words(event: ev.Event, replica: Replica) -> str | None:
         case ev.ExitSwitched():
             return f"{event.account} leaves by {event.exit} (by {event.by}: {event.reason})"
         case ev.ExitProved():
-            return f"exit of {event.account} proved: {event.exit} is seen at {event.seen or 'its address'} by {event.how}"
+            return (
+                f"exit of {event.account} proved: {event.exit} is seen at {event.seen or 'its address'} by {event.how}"
+            )
         case ev.ExitRefused():
             return f"exit of {event.account} not proved: {event.reason}"
         case ev.AlertRaised():

@@ -130,7 +130,9 @@ def notice_of(event: ev.Event, replica: Replica, operator: OperatorId) -> Notice
             name = "the whole desk" if event.account is None else event.account
             return Notice(text=f"{name} rearmed by {event.by}: {event.reason}", tone=Tone.Warned)
         case ev.ExitSwitched():
-            return Notice(text=f"{event.account} leaves by {event.exit} (by {event.by}: {event.reason})", tone=Tone.Warned)
+            return Notice(
+                text=f"{event.account} leaves by {event.exit} (by {event.by}: {event.reason})", tone=Tone.Warned
+            )
         case ev.ApprovalAsked() if event.by != operator:
             return Notice(text=f"{event.by} asks a second person to approve {event.id}: {event.what}", tone=Tone.Warned)
         case ev.ApprovalGiven():
