@@ -284,18 +284,22 @@ def test_foreign_orders_are_cancelled_when_they_are_named(calm: Demo) -> None:
 
 
 def test_the_key_that_only_cancels_is_the_one_that_is_used(calm: Demo) -> None:
-    vault = open_vault(calm.home.vault, calm.home.passphrase)
-    vault.put("acme-cancel", "binance", vault.get("acme", "binance"))
+    own = next(row for row in calm.paper["accounts"] if row["name"] == "acme")
     before = calm.home.config.read_text(encoding="utf-8")
-    calm.home.config.write_text(
-        before.replace("[accounts.acme]\n", '[accounts.acme]\ncancel_secret = "acme-cancel"\n'), encoding="utf-8"
-    )
+    same = calm.ask("accounts", "cancel-key", "acme", "--api-key", own["api_key"], "--secret-stdin", stdin="x" * 64)
+    assert (same.status, "the key it trades with" in same.err) == (1, True), same
+    put = calm.ask("accounts", "cancel-key", "acme", "--api-key", "K" * 64, "--secret-stdin", stdin="s" * 64)
+    assert put.status == 0, put
     try:
-        document = killed(calm, "--account", "acme", "--account", "birch")
+        document = killed(calm, "--account", "acme", "--account", "birch", status=1)
     finally:
         calm.home.config.write_text(before, encoding="utf-8")
     rows = document["by_account"]
     assert (rows["acme"]["entry"], rows["birch"]["entry"]) == ("acme-cancel", "birch")
+    assert (rows["acme"]["outcome"], rows["birch"]["outcome"]) == ("unreachable", "clear")
+    assert rows["acme"]["why"].startswith(
+        "the venue refuses the key"
+    )  # it knows no such key: nothing was tried in its place
 
 
 def test_an_account_without_its_key_is_halted_and_the_others_are_cleared(calm: Demo) -> None:

@@ -16,6 +16,7 @@ from tradedesk.cli.alone import open_screen
 from tradedesk.cli.approvals import approvals, approve, golive
 from tradedesk.cli.audit import audit_app
 from tradedesk.cli.bench import bench
+from tradedesk.cli.cancel_key import cancel_key
 from tradedesk.cli.demo import demo
 from tradedesk.cli.doctor import doctor
 from tradedesk.cli.endings import FAILED, INTERRUPTED
@@ -78,6 +79,7 @@ accounts_app.command()(lock)
 accounts_app.command()(unlock)
 app.add_typer(order_app, name="order")
 accounts_app.command()(offboard)
+accounts_app.command("cancel-key")(cancel_key)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app, name="audit")
