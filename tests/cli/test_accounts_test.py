@@ -1,12 +1,16 @@
 """`tradedesk accounts test` and `accept` on a real exchange: what the table says, what arrives there, and what is left."""
 
 import json
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_desk import ended, started
+from demo_desk import PROGRAM, WITHIN_S, ended, started
 from paper_process import account as described_account
 from paper_process import has_loopback_range, paper_process
 from paper_site import Site
@@ -47,6 +51,13 @@ def running(site: Site) -> Iterator[Site]:
 
 def rows(document: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {row["what"]: row for row in document["checks"]}
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Look at the exchange until it is so."""
+    deadline = time.monotonic() + WITHIN_S
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
 
 
 def levels(document: dict[str, Any]) -> dict[str, str]:
@@ -199,3 +210,30 @@ def test_a_refused_key_keeps_its_orders_here_until_the_risk_is_accepted(site: Si
         assert (again.status, levels(again.json)["money"]) == (0, "warn")
     finally:
         ended(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_test_that_is_ended_half_way_leaves_nothing_and_says_so(site: Site, number: signal.Signals) -> None:
+    site.admin("POST", "/faults", {"kind": "mute", "account": "acme", "method": "query"})
+    asked = site.arrived("acme", "GET").count("/api/v3/order")
+    words = (*PROGRAM, "accounts", "test", "acme", "--trade", "--json")
+    environment = {**os.environ, **site.environment()}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        wait_until(lambda: site.arrived("acme", "GET").count("/api/v3/order") > asked)  # it waits for that answer now
+        process.send_signal(number)
+        out, err = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 1, err
+    found = levels(json.loads(out))
+    assert (found["place"], found["left"], found["interrupted"]) == ("ok", "ok", "fail")
+    assert site.open_orders("acme") == []
+    assert "Traceback" not in err
+
+
+def test_a_halted_account_is_not_tried_and_says_who_halted_it(running: Site) -> None:
+    running.until("birch", "Ready")
+    assert running.ask("halt", "--account", "birch", "--reason", "lunch").status == 0
+    before = running.arrived("birch")
+    ran = running.ask("accounts", "test", "birch", "--trade", "--json")
+    assert ran.status == 1
+    assert "lunch" in rows(ran.json)["admission"]["text"]
+    assert running.arrived("birch") == before

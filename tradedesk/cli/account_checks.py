@@ -19,9 +19,9 @@ KEY_REMEDY = "check the key's secret, rights and addresses at the venue; then pu
 
 
 async def looked_at(
-    adapter: Adapter, account: Account, accepted: Callable[[], AcceptedRisk | None], now: int
+    adapter: Adapter, account: Account, exit_: str, accepted: Callable[[], AcceptedRisk | None], now: int
 ) -> list[Finding]:
-    """The rows of the table, in order. Leaves `adapter` open.
+    """The rows of the table, in order, of the account that leaves by `exit_`. Leaves `adapter` open.
 
     `accepted` is asked for the operator's yes to a key that could move money, if it is one.
     """
@@ -37,7 +37,7 @@ async def looked_at(
         remedy = KEY_REMEDY if error.is_auth else "try again; the desk asks until it is told"
         return [*found, fail("key", error.cause, remedy)]
     found.append(ok("key", f"it works; fingerprint {report.fingerprint}"))
-    stream, exits, seen = await _stream(adapter, account)
+    stream, exits, seen = await _stream(adapter, account, exit_)
     can_move_money = report.rights is not None and (report.rights.can_withdraw or report.rights.can_transfer)
     risk = accepted() if can_move_money else None
     findings = judge(report, account, twin=None, exit_seen=seen, accepted=risk, now=now)
@@ -67,7 +67,7 @@ def _dead_man(info: VenueInfo) -> Finding:
     return ok("dead-man", info.dead_man)
 
 
-async def _stream(adapter: Adapter, account: Account) -> tuple[Finding, list[Finding], str | None]:
+async def _stream(adapter: Adapter, account: Account, exit_: str) -> tuple[Finding, list[Finding], str | None]:
     """The private stream, opened for a moment; the exits of both ways while it is up, and the address they are seen at."""
     came_up = asyncio.Event()
 
@@ -81,9 +81,9 @@ async def _stream(adapter: Adapter, account: Account) -> tuple[Finding, list[Fin
         await asyncio.wait({running, waiting}, timeout=STREAM_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
         if came_up.is_set():
             socket = adapter.exit_seen()
-            expected = expected_address(account, ExitRow(), account.egress)
+            expected = expected_address(account, ExitRow(), exit_)
             proof = await adapter.prove_exit(expected, account.exit_check)
-            return ok("stream", "comes up"), _exits(account, socket, proof), proof.seen
+            return ok("stream", "comes up"), _exits(exit_, socket, proof), proof.seen
         error = running.exception() if running.done() else None
         late = f"it did not come up within {STREAM_WITHIN_S:.0f} s"
         cause = error.cause if isinstance(error, VenueFailed) else late
@@ -95,15 +95,13 @@ async def _stream(adapter: Adapter, account: Account) -> tuple[Finding, list[Fin
             await running
 
 
-def _exits(account: Account, socket: str | None, proof: ExitProof) -> list[Finding]:
+def _exits(exit_: str, socket: str | None, proof: ExitProof) -> list[Finding]:
     """REST leaves by connections that are each looked at; the stream says where it is; the proof, how it looks from outside."""
-    rest = ok("exit REST", f"{account.egress}, looked at on each connection before a byte leaves")
-    if socket == account.egress:
+    rest = ok("exit REST", f"{exit_}, looked at on each connection before a byte leaves")
+    if socket == exit_:
         stream = ok("exit WebSocket", f"{socket}, as its socket says")
     else:
-        stream = fail(
-            "exit WebSocket", f"its socket says {socket}", f"it has to be {account.egress}; nothing may trade so"
-        )
+        stream = fail("exit WebSocket", f"its socket says {socket}", f"it has to be {exit_}; nothing may trade so")
     if proof.problem is not None:
         seen = fail("exit seen", proof.problem, "correct the exit, or exit_address or exit_check in desk.toml")
     elif proof.how == SOCKET:

@@ -45,17 +45,19 @@ class Trial:
         watch: Watch,
         account: AccountId,
         ask: Callable[[Order, Instrument], QueryAnswer],
+        found: list[Finding],
     ) -> None:
+        """`found` takes the rows: it has them also when the trial is interrupted."""
         self._control = control
         self._watch = watch
         self._account = account
         self._ask = ask
-        self._found: list[Finding] = []
+        self._found = found
         self._took_ms = 0  # from the command to its answer, as seen from here
         self._ids: list[ClientOrderId] = []  # every order this may have brought into the world
 
-    def run(self, symbol: str | None) -> list[Finding]:
-        """The rows of its steps up to the first that failed, and at the end what is left at the venue: nothing, it must be."""
+    def run(self, symbol: str | None) -> None:
+        """Rows of its steps up to the first that failed, and at the end what is left at the venue: nothing, it must be."""
         try:
             try:
                 self._steps(symbol)
@@ -63,7 +65,6 @@ class Trial:
                 self._found.append(failed.finding)
         finally:  # also when a person interrupts
             self._clean_up()
-        return self._found
 
     def _steps(self, symbol: str | None) -> None:
         self._until_ready()

@@ -1,5 +1,6 @@
 """`tradedesk accounts test|accept`: an account's key, clock, exit and stream looked at; a key's risk accepted by name."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,7 @@ def check(
     from tradedesk.config import ConfigError, load
     from tradedesk.desk.build import CannotBuild, real_parts
     from tradedesk.domain.accounts import Mode
+    from tradedesk.domain.findings import fail
     from tradedesk.domain.words import AccountId
 
     home, clock = home_of(config), SystemClock()
@@ -72,16 +74,23 @@ def check(
         if account is None:
             end(f"accounts.{name}: is not in {home.config}; known: {', '.join(settings.accounts) or 'none'}", USAGE)
         vault = unlocked(home, passphrase_file)
-        connect = real_parts(only(settings, account), vault, clock, home).adapters[account.id]
+        parts = real_parts(only(settings, account), vault, clock, home)
+        connect, exit_ = parts.adapters[account.id], _exit_in_use(home, account)
+        if parts.exits is not None and exit_ != account.egress:
+            parts.exits.use(account.id, exit_)
     except (ConfigError, VaultError, CannotBuild) as error:
         end(str(error))
-    findings = asyncio.run(_looked(connect, account, lambda: _accepted(home, account), clock.now()))
+    findings = asyncio.run(_looked(connect, account, exit_, lambda: _accepted(home, account), clock.now()))
     if trade and is_fit(findings):
-        with _desk(home, passphrase_file, vault, account) as where:
-            if not as_json:
-                typer.echo(f"trading {account.mode} on {account.venue} through {where}", err=True)
-            control = controlled(home, operator, operator_passphrase_file)
-            findings += _traded(home, account, connect, control, instrument)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # an order may rest: it is cancelled before the end
+        try:
+            with _desk(home, passphrase_file, vault, account) as where:
+                if not as_json:
+                    typer.echo(f"trading {account.mode} on {account.venue} through {where}", err=True)
+                control = controlled(home, operator, operator_passphrase_file)
+                _trade(home, account, connect, control, instrument, findings)
+        except KeyboardInterrupt:
+            findings.append(fail("interrupted", "the test was ended before it was through", "run it again"))
     document: dict[str, Any] = {
         "schema": "accounts_test.v1",
         "account": account.id,
@@ -177,20 +186,25 @@ def only(settings: "Settings", account: "Account") -> "Settings":
 
 
 async def _looked(
-    connect: "Connect", account: "Account", accepted: "Callable[[], AcceptedRisk | None]", now: int
+    connect: "Connect", account: "Account", exit_: str, accepted: "Callable[[], AcceptedRisk | None]", now: int
 ) -> "list[Finding]":
     from tradedesk.cli.account_checks import looked_at
 
     adapter = connect(lambda approved: "a test sends no orders")
     try:
-        return await looked_at(adapter, account, accepted, now)
+        return await looked_at(adapter, account, exit_, accepted, now)
     finally:
         await adapter.close()
 
 
-def _traded(
-    home: "Home", account: "Account", connect: "Connect", control: "RemoteControl", symbol: str | None
-) -> "list[Finding]":
+def _trade(
+    home: "Home",
+    account: "Account",
+    connect: "Connect",
+    control: "RemoteControl",
+    symbol: str | None,
+    found: "list[Finding]",
+) -> None:
     import asyncio
 
     from tradedesk.cli.account_trial import Trial
@@ -207,8 +221,9 @@ def _traded(
             await adapter.close()
 
     with watching(home, control) as watch:
-        trial = Trial(control, watch, account.id, lambda order, instrument: asyncio.run(queried(order, instrument)))
-        return trial.run(symbol)
+        Trial(control, watch, account.id, lambda order, instrument: asyncio.run(queried(order, instrument)), found).run(
+            symbol
+        )
 
 
 @contextmanager
@@ -219,6 +234,14 @@ def _desk(home: "Home", passphrase_file: Path | None, vault: Any, account: "Acco
         return
     with desk_of(home, passphrase_file, vault, lambda settings: only(settings, account)):
         yield "a desk of its own"
+
+
+def _exit_in_use(home: "Home", account: "Account") -> str:
+    """The exit that the running desk uses for the account, else the one it would start with."""
+    if not a_desk_runs(home):
+        return account.egress
+    with watching(home) as watch:
+        return watch.replica.exit_of(account)[0]
 
 
 def _accepted(home: "Home", account: "Account") -> "AcceptedRisk | None":
