@@ -112,6 +112,32 @@ def test_F35_after_a_restart_of_the_venue_everything_is_compared_and_nothing_cou
         assert desk.view.replica.positions[ACME, BTC].qty == held
 
 
+def test_F35_what_a_venue_has_lost_is_shown_and_nothing_is_concluded_or_undone(tmp_path: Path) -> None:
+    """5.2, 5.3: no one proved how the order ended, and a trade that was told stays told; a person has to decide."""
+    with faulty_desk(tmp_path) as desk:
+        resting = desk.place(Side.Buy, "0.004", below(desk))
+        desk.until_order(resting, OrderState.New)
+        bought = desk.place(Side.Buy, "0.002")
+        desk.until_order(bought, OrderState.Filled)
+        held, mark = desk.view.replica.positions[ACME, BTC].qty, desk.mark()
+        desk.paper.fault("restart", state="lost", seconds=0.5)
+        desk.until(lambda: "vanished" in [each.alert.rule for each in desk.since(mark, ev.AlertRaised)], "it is missed")
+        desk.until(
+            lambda: {(item.key, item.needs_decision) for item in desk.view.replica.accounts[ACME].worklist}
+            >= {("balance:BTC", True), ("balance:USDT", True), (f"order:{resting}", False)},
+            "every difference stands in the worklist",
+        )
+        desk.until(lambda: account_state(desk) is AccountState.Ready, "it goes on")
+        assert "to settle first" in desk.denials(desk.place(Side.Buy, "0.001", below(desk)))
+        order, filled = desk.order(resting), desk.order(bought)
+        assert order is not None
+        assert filled is not None
+        assert (order.ord_status, order.cum_qty) == (OrdStatus.New, Decimal(0))
+        assert (filled.ord_status, filled.cum_qty) == (OrdStatus.Filled, Decimal("0.002"))
+        assert desk.view.replica.positions[ACME, BTC].qty == held
+        assert desk.since(mark, ev.OrderFilled) == []
+
+
 def test_F13_a_stream_that_is_open_and_mute_is_left_and_what_it_missed_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
