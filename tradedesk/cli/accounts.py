@@ -14,12 +14,12 @@ from tradedesk.cli.accounts_common import (
     SecretStdinOption,
     VenuePassphraseOption,
     account_in,
-    asked,
     remind_of_restart,
     secret_of,
     settings_of,
     vault_of,
 )
+from tradedesk.cli.asking import asked
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.exits import exits_told
 from tradedesk.cli.offboard import HoldingsOption

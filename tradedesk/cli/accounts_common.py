@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tradedesk.cli.asking import asked
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.unlocking import passphrase_file as passphrase_at
 
@@ -65,11 +66,6 @@ def vault_of(home: "Home", named: Path | None, *, create: bool = False) -> "Vaul
         elif create and system_keyring() is None:
             words = asked(f"a passphrase for the new vault {home.vault}", twice=True)
     return open_vault(home.vault, words, create=create and words is not None)
-
-
-def asked(what: str, *, twice: bool = False) -> str:
-    """What is typed, without echo."""
-    return str(typer.prompt(what, hide_input=True, err=True, confirmation_prompt=twice))
 
 
 def secret_of(api_key: str | None, kind: str, *, from_stdin: bool, has_passphrase: bool) -> "Secret":

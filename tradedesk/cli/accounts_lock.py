@@ -2,7 +2,7 @@
 
 import typer
 
-from tradedesk.cli.accounts_common import asked
+from tradedesk.cli.asking import asked
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.reach import (
     ConfigOption,

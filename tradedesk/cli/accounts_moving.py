@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tradedesk.cli.accounts_common import account_in, asked, remind_of_restart, settings_of, vault_of
+from tradedesk.cli.accounts_common import account_in, remind_of_restart, settings_of, vault_of
+from tradedesk.cli.asking import asked
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.reach import ConfigOption, home_of, is_terminal
 from tradedesk.cli.run import PassphraseOption

@@ -10,11 +10,11 @@ from tradedesk.cli.accounts_common import (
     NameArgument,
     a_desk_runs,
     account_in,
-    asked,
     remind_of_restart,
     settings_of,
     vault_of,
 )
+from tradedesk.cli.asking import asked
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.reach import (
     ConfigOption,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tradedesk.cli.asking import asked
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show
 
@@ -130,7 +131,7 @@ def _read(from_stdin: bool, operator: "OperatorId") -> str:
     if from_stdin:
         words = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
-        words = str(typer.prompt(f"new passphrase of {operator}", hide_input=True, confirmation_prompt=True, err=True))
+        words = asked(f"new passphrase of {operator}", twice=True)
     else:
         end("a passphrase is asked for at a terminal; in a script use --passphrase-stdin", USAGE)
     if not words:

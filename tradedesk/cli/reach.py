@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tradedesk.cli.asking import asked
 from tradedesk.cli.endings import USAGE, end
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def asked_passphrase(why: str, *, was_given: bool) -> str:
     if not sys.stdin.isatty():
         end(f"{why} with --operator-passphrase-file FILE")
     typer.echo(why, err=True)
-    return str(typer.prompt("passphrase of the operator", hide_input=True, err=True))
+    return asked("passphrase of the operator")
 
 
 class Watch:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from tradedesk.cli.asking import asked
 
 if TYPE_CHECKING:
     from tradedesk.access.vault import Vault
@@ -27,5 +27,5 @@ def unlocked(home: "Home", named: Path | None) -> "Vault":
 
     words: Path | str | None = passphrase_file(home, named)
     if words is None and home.vault.exists() and sys.stdin.isatty():
-        words = str(typer.prompt("passphrase of the vault", hide_input=True, err=True))
+        words = asked("passphrase of the vault")
     return open_vault(home.vault, words)

@@ -1,0 +1,26 @@
+"""Asking at the keyboard for what must not be seen."""
+
+import getpass
+import sys
+
+import typer
+
+
+def asked(what: str, *, twice: bool = False) -> str:
+    """What is typed, without echo; asked again if it is empty, or if a second time it is another.
+
+    The terminal ceases to echo before the question is there, so that a fast paste shows nothing.
+    """
+    while True:
+        words = _typed(what)
+        if twice and words and _typed("once more") != words:
+            typer.echo("these two differ; type it again", err=True)
+        elif words:
+            return words
+
+
+def _typed(what: str) -> str:
+    try:
+        return getpass.getpass(f"{what}: ", sys.stderr)
+    except EOFError:
+        raise typer.Abort from None
