@@ -134,7 +134,8 @@ class RemoteControl:
         if self._socket is None:
             raise DeskAway("the desk is away")
         try:
-            self._socket.sendall(wire.encoder.encode(ask) + b"\n")
+            with contextlib.suppress(BrokenPipeError):  # turned away before it was heard: why stands to be read
+                self._socket.sendall(wire.encoder.encode(ask) + b"\n")
             while b"\n" not in self._pending:
                 chunk = self._socket.recv(65536)
                 if not chunk:
