@@ -45,6 +45,7 @@ class Way(Struct, frozen=True, kw_only=True):
     connect: Callable[[str, LastCheck], Closer]  # by this exit
     entry: str  # of the vault
     lease: Lease | None = None  # of the key that trades; only where orders are placed
+    spare: "Way | None" = None  # by another key, should the venue refuse this one
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -162,6 +163,8 @@ class Killing:
                 return await aside(self._read_journal)
         except TimeoutError:
             return Journal(failed=f"it could not be read within {JOURNAL_S:.0f} s")
+        except Exception as error:  # whatever it was: the venue's own list says more than a journal that cannot be read
+            return Journal(failed=f"it could not be read ({type(error).__name__})")
 
     async def _account(
         self, account: AccountId, journal: "asyncio.Future[Journal]", began: int, deadline: int
@@ -171,6 +174,18 @@ class Killing:
         if isinstance(way, str):
             self._told(f"{account}: {way}")
             return AccountReceipt(account=account, outcome=Outcome.Unreachable, is_blocked=is_blocked, why=way)
+        row, is_refused = await self._by(way, task, journal, began, deadline)
+        if is_refused and way.spare is not None:
+            self._told(f"{account}: {row.why}; going on with the key {way.spare.entry}")
+            row, _ = await self._by(way.spare, task, journal, began, deadline)
+        self._told(in_words(row))
+        return row
+
+    async def _by(
+        self, way: Way, task: Task, journal: "asyncio.Future[Journal]", began: int, deadline: int
+    ) -> tuple[AccountReceipt, bool]:
+        """How it went by this key, and whether the venue refused the key."""
+        account, is_refused = task.account, False
         sweeper = Sweeper(
             task,
             self._accounts[account],
@@ -189,7 +204,7 @@ class Killing:
             if not self._is_given_up:
                 await sweep
         except SweepFailed as error:
-            why = str(error)
+            why, is_refused = str(error), error.is_auth
         except asyncio.CancelledError:
             if not self._is_given_up:
                 raise
@@ -200,9 +215,8 @@ class Killing:
             sweep.cancel()
             await sweeper.close()
         took_ms = (self._clock.monotonic() - began) // 10**6
-        row = sweeper.receipt(is_blocked=is_blocked, why=why, entry=way.entry, took_ms=took_ms)
-        self._told(in_words(row))
-        return row
+        is_blocked = account not in self._unlatched
+        return sweeper.receipt(is_blocked=is_blocked, why=why, entry=way.entry, took_ms=took_ms), is_refused
 
 
 def in_words(row: AccountReceipt) -> str:

@@ -54,6 +54,10 @@ ZERO = Decimal(0)
 class SweepFailed(Exception):
     """The account could not be cleared. The text is fit to show."""
 
+    def __init__(self, text: str, *, is_auth: bool = False) -> None:
+        super().__init__(text)
+        self.is_auth = is_auth  # the venue refuses the key
+
 
 class Closer(Protocol):
     """What a kill uses of an account's adapter (venues.adapter)."""
@@ -151,7 +155,7 @@ class Sweeper:
             except VenueFailed as error:
                 self._why = error.cause
                 if error.is_auth:
-                    raise SweepFailed(f"the venue refuses the key: {error.cause}") from None
+                    raise SweepFailed(f"the venue refuses the key: {error.cause}", is_auth=True) from None
                 tries += 1
             if not self._is_quiet:
                 await asyncio.sleep(PAUSES_S[min(tries, len(PAUSES_S) - 1)])

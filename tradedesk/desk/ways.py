@@ -44,20 +44,28 @@ def ways(
 ) -> dict[AccountId, Way | str]:
     """By account, how it is reached; or a sentence saying why it cannot be. Reads the keys, all of them, now.
 
-    What only cancels goes by the account's cancel-only key where it has one. `places_orders`: the key that trades, and
-    its lease.
+    What only cancels goes by the account's cancel-only key where it has one, and by its own should the venue refuse that.
+    `places_orders`: the key that trades, and its lease.
     """
     budgets = Budgets(clock, BanFolder(home.state / "bans"))
-    found = {
-        name: _way(settings.accounts[name], settings, vault, clock, home, budgets, places_orders=places_orders)
-        for name in accounts
-    }
+
+    def way(account: Account) -> Way | str:
+        own = _way(account, account.secret, settings, vault, clock, home, budgets, places_orders=places_orders)
+        if places_orders or account.cancel_secret is None:
+            return own
+        first = _way(account, account.cancel_secret, settings, vault, clock, home, budgets, places_orders=False)
+        if isinstance(first, str) or isinstance(own, str):
+            return own if isinstance(first, str) else first
+        return msgspec.structs.replace(first, spare=own)
+
+    found = {name: way(settings.accounts[name]) for name in accounts}
     budgets.recall()
     return found
 
 
 def _way(
     account: Account,
+    entry: str,
     settings: Settings,
     vault: Vault,
     clock: Clock,
@@ -69,7 +77,6 @@ def _way(
     venue = settings.venues[account.venue]
     if venue.exchange not in build.SUPPORTED:
         return f"there is no adapter for {venue.exchange!r}"
-    entry = account.secret if places_orders else account.cancel_secret or account.secret
     try:
         key = KeySeat(vault, entry, account.venue, in_process=account.signer is SignsIn.Process)
         egresses = {exit_: build.egress_of(exit_, vault) for exit_ in exits_of(account)}
