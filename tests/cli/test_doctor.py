@@ -12,6 +12,8 @@ import pytest
 from demo_desk import Asked, Demo
 from setup_terminal import plain, terminal
 
+from tradedesk.access.secret import Secret
+from tradedesk.access.vault import open_vault
 from tradedesk.cli import doctor_desk, doctor_machine
 from tradedesk.cli.doctor import Area, document_of, worst_of
 from tradedesk.domain.findings import Finding, Level, fail, ok, warn
@@ -161,6 +163,23 @@ def test_a_wrong_passphrase_and_a_missing_key_fail(desk: Demo, home: Asked) -> N
     home.home.passphrase.write_text("another one")
     status, checks = asked(home)
     assert "wrong passphrase" in found(checks, "keys", "vault")["text"]
+
+
+def test_what_an_account_needs_of_the_vault_and_it_has_not_is_named(desk: Demo, home: Asked) -> None:
+    exit_ = 'egress = "http://me@127.0.0.1:9"\nexit_check = "https://echo.example.com/"\ncancel_secret = "acme-cancels"'
+    a_copy_of(desk, home, lambda text: text.replace('egress = "127.0.0.2"', exit_))
+    status, checks = asked(home)
+    texts = [check["text"] for check in checks if check["what"] == "entries"]
+    assert (status, len(texts)) == (1, 2)
+    assert "no secret 'acme-cancels'" in texts[0]
+    assert "the password of accounts.acme's proxy is missing" in texts[1]
+    vault = open_vault(home.home.vault, home.home.passphrase)
+    vault.put_text("http://me@127.0.0.1:9", "exit", "hush")
+    vault.put("acme-cancels", "binance", Secret("someKey0000000000000001", "s" * 20))
+    vault.put("acme.next", "binance", Secret("someKey0000000000000002", "s" * 20))
+    _, checks = asked(home)
+    (check,) = (check for check in checks if check["what"] == "entries")
+    assert (check["level"], "waits to be taken" in check["text"]) == ("warn", True)
 
 
 def test_a_broken_journal_is_named(desk: Demo, home: Asked) -> None:

@@ -108,21 +108,31 @@ def _vault(home: Home, settings: Settings, passphrase_file: Path | None) -> "tup
         kept = {(entry.name, entry.venue) for entry in vault.names()}
     except VaultError as error:
         return None, [fail("vault", str(error), "mend that, or run `tradedesk setup`")]
-    missing = [account for account in settings.accounts.values() if (account.secret, account.venue) not in kept]
     found = [ok("vault", f"{vault.where} opens; {len(kept)} entries")]
     if "open to every program" in vault.where:
         found.append(
             warn("vault", "any program of this session can read it", "use the encrypted file on a shared machine")
         )
-    found += [
-        fail(
-            "entries",
-            f"{vault.where} has no secret {account.secret!r} of account {account.id}",
-            "`tradedesk accounts add` it",
-        )
-        for account in missing
-    ]
+    for account in settings.accounts.values():
+        found += _entries(account, vault, kept)
     return vault, found
+
+
+def _entries(account: Account, vault: "Vault", kept: set[tuple[str, str]]) -> Iterator[Finding]:
+    """What an account needs of the vault and it has not; and a new key that nobody finished putting in."""
+    from tradedesk.access.egress import EXIT_SCOPE
+
+    at = f"accounts.{account.id}"
+    for name in (account.secret, account.cancel_secret):
+        if name is not None and (name, account.venue) not in kept:
+            text = f"{vault.where} has no secret {name!r}, which {at} names"
+            yield fail("entries", text, "put it in with `tradedesk accounts add` or `tradedesk setup`")
+    for text in exits_of(account):
+        exit_ = parse_exit(text)
+        if isinstance(exit_, Exit) and exit_.user and vault.text(text, EXIT_SCOPE) is None:
+            yield fail("entries", f"the password of {at}'s proxy is missing", "tradedesk accounts exit-password")
+    if (f"{account.secret}.next", account.venue) in kept:
+        yield warn("entries", f"a new key of {at} waits to be taken", "finish it: `tradedesk accounts rotate`")
 
 
 def operators(home: Home, settings: Settings) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """The setup at a plain terminal: questions and findings as lines, answers typed; works over the slowest link."""
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -143,4 +144,10 @@ def tell(findings: tuple[Finding, ...]) -> None:
 
 
 def say(text: str, *, bold: bool = False, colour: str | None = None, hang: int = 0) -> None:
-    typer.secho(fitted(text, sys.stderr, hang=hang), err=True, bold=bold or None, fg=colour)
+    is_plain = bool(os.environ.get("NO_COLOR"))
+    typer.secho(
+        fitted(text, sys.stderr, hang=hang),
+        err=True,
+        bold=(bold and not is_plain) or None,
+        fg=None if is_plain else colour,
+    )
