@@ -6,6 +6,8 @@ import resource
 import signal
 import socket
 import subprocess
+import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -82,6 +84,29 @@ def test_F71_a_desk_without_a_free_descriptor_goes_on_trading_and_lets_screens_i
     assert desk.differences() == []
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit, which Linux has")
+def test_F71_descriptors_that_run_out_are_told_of_before_the_last(desk: Demo) -> None:
+    before = resource.prlimit(desk.desk_pid, resource.RLIMIT_NOFILE)
+    watch = Watch(desk.home)
+    try:
+        in_use = len(os.listdir(f"/proc/{desk.desk_pid}/fd"))
+        resource.prlimit(desk.desk_pid, resource.RLIMIT_NOFILE, (in_use * 5 // 4, before[1]))  # four fifths in use
+
+        def told() -> bool:
+            row = watch.replica.alerts.get("desk:descriptors")
+            return row is not None and row.is_active
+
+        assert watch.until(told, WITHIN_S)
+        assert "files and sockets open" in watch.replica.alerts["desk:descriptors"].alert.text
+        known = resting(desk)  # and all goes on
+        assert desk.ask("order", "cancel", known).status == 0
+        resource.prlimit(desk.desk_pid, resource.RLIMIT_NOFILE, before)
+        assert watch.until(lambda: not told(), WITHIN_S)
+    finally:
+        resource.prlimit(desk.desk_pid, resource.RLIMIT_NOFILE, before)
+        watch.view.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
 def test_F72_a_desk_told_to_go_in_the_middle_of_an_order_closes_its_journal_and_finds_the_order_again(
     desk: Demo, number: signal.Signals
@@ -118,3 +143,32 @@ def test_F72_a_desk_told_to_go_in_the_middle_of_an_order_closes_its_journal_and_
     assert desk.order(stays)["state"] == "New"
     for key in (stays, new[0]["client_order_id"]):
         assert desk.ask("order", "cancel", key).status == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc, which Linux has")
+def test_F71_a_million_events_of_a_market_leave_the_desk_as_large_as_it_was(desk: Demo) -> None:
+    """5.13: whatever it cannot take it is cut off from, and begins anew."""
+
+    def megabytes() -> int:
+        pages = int(Path(f"/proc/{desk.desk_pid}/statm").read_text().split()[1])
+        return pages * resource.getpagesize() >> 20
+
+    rate, watch, never = 50_000, Watch(desk.home), threading.Event()
+    (flood,) = admin(desk, "POST", "/faults", {"kind": "flood", "transport": "stream", "rate": rate})["ids"]
+    try:
+        began, settled = time.monotonic(), 0
+        while (sent := int((time.monotonic() - began) * rate)) < 1_250_000:
+            if not settled and sent >= 250_000:
+                settled = megabytes()
+            never.wait(0.2)
+        struck = next(row["struck"] for row in admin(desk, "GET", "/faults")["faults"] if row["id"] == flood)
+        grown = megabytes() - settled
+    finally:
+        admin(desk, "DELETE", "/faults")
+        watch.view.close()
+    assert struck > 10
+    assert grown < 64, f"{grown} MB in a million events"
+    deadline = time.monotonic() + WITHIN_S
+    while desk.order(known := resting(desk))["state"] != "New":  # refused while its market is begun anew
+        assert time.monotonic() < deadline
+    assert desk.ask("order", "cancel", known).status == 0
