@@ -303,7 +303,7 @@ def test_a_key_refused_by_the_private_stream_blocks_the_account(started: Start) 
     started(a_worker(venue, heard))
     assert heard.until(lambda: AccountState.Blocked in heard.states())
     assert heard.reasons()[-1].startswith("the venue refuses the key: -2015 Invalid API-key")
-    assert "`accounts add`" in heard.reasons()[-1]  # what to do
+    assert "`tradedesk accounts rotate`" in heard.reasons()[-1]  # what to do
 
 
 def test_a_venue_that_is_away_is_tried_again_until_it_is_there(started: Start) -> None:

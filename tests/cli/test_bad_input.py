@@ -319,7 +319,7 @@ def _refused_key_and_absent_exit(desk: Demo, home: Asked, paper: dict[str, Any])
     with_vault(desk, home)
     written(home, desk.home.config.read_text().replace(desk.paper["rest"], paper["rest"]))
     key = next(account for account in paper["accounts"] if account["name"] == "cedar")["api_key"]
-    assert home.ask("accounts", "remove", "cedar").status == 0
+    assert home.ask("accounts", "remove", "cedar", "--with-holdings").status == 0
     added = home.ask(
         "accounts", "add", "cedar", "--venue", "binance", "--api-key", key, "--secret-stdin", "--egress", "127.0.0.4",
         "--max-order-notional", "50000", stdin="a-wrong-secret-of-some-length\n",
@@ -337,7 +337,7 @@ def _refused_key_and_absent_exit(desk: Demo, home: Asked, paper: dict[str, Any])
         ), watched.ask("status").out
         rows = {row["account"]: row for row in watched.ask("status", "--json").json["accounts"]}
         assert rows["cedar"]["reason"].startswith("the venue refuses the key: -1022 Signature")
-        assert "`accounts add`" in rows["cedar"]["reason"]
+        assert "`tradedesk accounts rotate`" in rows["cedar"]["reason"]
         assert "198.51.100.7" in rows["birch"]["reason"]
         refused = watched.place("--type", "market", account="cedar")
         assert refused.status in (1, 3)

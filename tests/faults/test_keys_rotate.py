@@ -17,7 +17,7 @@ from tradedesk.access.vault import Entry, Secret, Vault
 from tradedesk.config import find_home, load
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState
-from tradedesk.domain.commands import RotateKey, Submitted
+from tradedesk.domain.commands import Reconcile, RotateKey, Submitted
 from tradedesk.domain.keys import FINGERPRINT_DIGITS
 from tradedesk.domain.orders import OrderState
 from tradedesk.domain.words import ClientOrderId, Side
@@ -168,6 +168,21 @@ def test_after_a_change_the_old_key_is_not_needed_any_more_and_fills_are_heard(t
         desk.until_order(key, OrderState.Filled)
         desk.until(lambda: desk.view.replica.positions[(ACME, BTC)].qty > 1, "the fill is in the position")
         assert desk.is_well()
+
+
+def test_an_account_that_stands_still_with_a_revoked_key_goes_on_with_another_without_a_restart(tmp_path: Path) -> None:
+    with trading(tmp_path) as desk:
+        desk.paper.fault("key", account="acme", api_key=OLD, set_={"revoked": True})
+        desk.control.submit(Reconcile(account=ACME, operator=ME))
+        desk.until(
+            lambda: desk.view.replica.accounts[ACME].state is AccountState.Blocked, "the venue refuses the old key"
+        )
+        put_in(desk, NEW, "new-secret")
+        rotate(desk)
+        desk.until(desk.is_well, lambda: f"the new key trades: {desk.view.replica.accounts[ACME].reason}")
+        key = desk.place(Side.Buy, "0.01", desk.bid() * 98 // 100)
+        desk.until_order(key, OrderState.New)
+        assert orders_seen(desk)[-1]["key"] == NEW
 
 
 def test_a_key_that_the_venue_does_not_know_is_not_taken(tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ class Worker:
         self._heeded: Halt | None = None  # the halt that was acted on
         self._blocked: str | None = None  # why a person must look; outlives a start of the worker, not of the desk
         self._is_key_refused = False  # then nothing more is asked of the venue (F28)
+        self._refused_key: str | None = None  # the fingerprint of that key
         self._stream: PrivateStream | None = None
         self._admission: Admission | None = None
         self._exit_watch: ExitWatch | None = None
@@ -342,12 +343,15 @@ class Worker:
             await self._nudged.wait()
 
     def _is_elsewhere(self) -> bool:
-        """Whether an exit was chosen since this start of the worker."""
-        return self._exits.choice(self.account.id) != self._choice
+        """Whether since this start of the worker an exit was chosen, or another key than the one that was refused."""
+        is_other_key = self._is_key_refused and self._seat is not None and self._seat.fingerprint != self._refused_key
+        return is_other_key or self._exits.choice(self.account.id) != self._choice
 
     def _leave_key_behind(self) -> None:
-        """A key that was refused from the old exit may be bound to the new one."""
-        self._say(AccountState.Offline, f"its exit is {self._exits.of(self.account.id)} now")
+        """A key that was refused from the old exit may be bound to the new one; another key was not refused at all."""
+        is_other_exit = self._exits.choice(self.account.id) != self._choice
+        what = f"its exit is {self._exits.of(self.account.id)} now" if is_other_exit else "its key was changed"
+        self._say(AccountState.Offline, what)
         if self._is_key_refused:
             self._is_key_refused, self._blocked = False, None
 
@@ -437,7 +441,7 @@ class Worker:
             self._admission,
             self._lease,
             spawn=self._spawn,
-            look=self._wanted_reconcile.set,
+            look=self._key_changed,
             restart_stream=self._stream.restart,
             clock=self._clock,
             log=self._log,
@@ -563,7 +567,12 @@ class Worker:
     def _refused(self, error: VenueFailed) -> None:
         """The venue said no for good; of a refused key nothing more is asked."""
         self._is_key_refused = self._is_key_refused or error.is_auth
+        self._refused_key = None if self._seat is None else self._seat.fingerprint
         self._block(_why(error))
+
+    def _key_changed(self) -> None:
+        self._wanted_reconcile.set()
+        self._nudged.set()  # of an account that stands still as its old key was refused
 
     def _block(self, reason: str) -> None:
         self._blocked = reason
@@ -743,5 +752,5 @@ def _why(error: VenueFailed) -> str:
         return error.cause
     return (
         f"the venue refuses the key: {error.cause.rstrip('.')}; check its secret, rights and addresses, "
-        "put it in anew with `tradedesk accounts remove` and `accounts add`, then start the desk again"
+        "or put another in with `tradedesk accounts rotate`, then start the desk again if the account stays blocked"
     )
