@@ -9,7 +9,7 @@ import pytest
 from tradedesk.clock import ManualClock
 from tradedesk.config import Home, find_home, private_folder
 from tradedesk.desk import receipts
-from tradedesk.desk.outside import Life, Outside, beat_file, read_beat
+from tradedesk.desk.outside import Life, Outside, beat_file, read_beat, watchdog_file
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Halt, HaltLevel
 from tradedesk.domain.receipts import AccountReceipt, KillReceipt, Outcome
@@ -25,11 +25,12 @@ NOW = 1_700_000_000 * 10**9
 class Desk:
     """The part of one that looks outside."""
 
-    def __init__(self, home: Home, replica: Replica | None = None) -> None:
+    def __init__(self, home: Home, replica: Replica | None = None, watched: tuple[AccountId, ...] = ()) -> None:
         self.replica = replica or Replica()
         self.emitted: list[ev.Event] = []
         self.latch = HaltLatch(home.state, (ACME,))
-        self.outside = Outside(home, self.latch, self.replica, self.emit, ManualClock(NOW), Log())
+        self.clock = ManualClock(NOW)
+        self.outside = Outside(home, self.latch, self.replica, self.emit, self.clock, Log(), watched=watched)
 
     def emit(self, event: ev.Event) -> None:
         self.emitted.append(event)
@@ -116,3 +117,28 @@ def test_a_receipt_on_disk_is_the_documented_object_and_private(home: Home) -> N
     document = json.loads(kept.read_text(encoding="utf-8"))
     assert (document["schema"], document["is_complete"], document["accounts"][0]["cancelled"]) == ("kill.v1", True, 2)
     assert kept.stat().st_mode & 0o077 == 0
+
+
+def looks(desk: Desk, seconds: int) -> None:
+    for _ in range(seconds):
+        desk.clock.advance(10**9)
+        desk.outside.look()
+
+
+def test_who_chose_a_watchdog_is_told_when_none_looks_until_one_does(home: Home) -> None:
+    desk = Desk(home, watched=(ACME,))
+    looks(desk, 20)
+    (alert,) = desk.found(ev.AlertRaised)
+    assert alert.alert.text == "no watchdog looks, and acme chose one: start `tradedesk watchdog`"
+    for count in range(20):
+        watchdog_file(home).write_text(str(count), encoding="ascii")
+        looks(desk, 1)
+    assert len(desk.found(ev.AlertEnded)) == 1
+    looks(desk, 20)  # it died
+    assert len(desk.found(ev.AlertRaised)) == 2
+
+
+def test_where_nobody_chose_a_watchdog_none_is_missed(home: Home) -> None:
+    desk = Desk(home)
+    looks(desk, 60)
+    assert desk.emitted == []

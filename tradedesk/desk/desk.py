@@ -38,6 +38,7 @@ from tradedesk.desk.stopping import settle_orders
 from tradedesk.desk.trail import Trail
 from tradedesk.desk.vault_door import VaultDoor
 from tradedesk.desk.vitals import VitalSigns
+from tradedesk.desk.watchdog import chose_it
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.alerts import Alert, Severity
@@ -118,7 +119,9 @@ class Desk:
         self._hub = Hub(replica, self._wake, self._overflowed)
         self.latch = HaltLatch(home.state, settings.accounts)
         self._agree_on_halts(replica)
-        self._outside = Outside(home, self.latch, replica, self.emit, clock, self._log)
+        self._outside = Outside(
+            home, self.latch, replica, self.emit, clock, self._log, watched=chose_it(settings.accounts)
+        )
         self._exits = parts.exits if parts.exits is not None else Exits(settings.accounts)
         for account in settings.accounts.values():
             chosen, _ = replica.exit_of(account)
@@ -520,8 +523,8 @@ class Desk:
         for path in paths:  # the journal's lock is ours, so what lies there was left by a desk that died
             path.unlink(missing_ok=True)
         group = self.settings.desk.read_group
-        if group is not None or len(self._door.peers) > 1:  # else nobody but our own user has business there
-            private_folder(self.home.sockets, is_passable=True)
+        is_shared = group is not None or len(self._door.peers) > 1  # else nobody but our own user has business there
+        private_folder(self.home.sockets, is_passable=is_shared)
         readers = await serve_readers(self.home.read_socket, self._hub, self._log, group=group)
         control = await serve_control(
             self.home.control_socket,

@@ -18,12 +18,13 @@ from tradedesk.desk import receipts
 from tradedesk.domain import events as ev
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.receipts import KillReceipt
-from tradedesk.domain.words import OperatorId
+from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.log import Log
 from tradedesk.risk.halts import HaltLatch
 from tradedesk.views.replica import Replica
 
 BEAT_SIZE = 256  # bytes, preallocated: a full disk cannot make a desk look dead
+UNWATCHED_NS = 15 * 10**9  # without a look of a watchdog, until those who chose one are told that none runs
 
 
 class Life(StrEnum):
@@ -63,13 +64,26 @@ def read_beat(home: Home) -> Beat | None:
         return None
 
 
+def watchdog_file(home: Home) -> Path:
+    """What a watchdog holds locked, and counts its looks in."""
+    return home.state / "watchdog.lock"
+
+
 class Outside:
     """Belongs to the desk thread, but for `life`, which any thread may set, and `beat`, which who stops the desk calls too."""
 
     def __init__(
-        self, home: Home, latch: HaltLatch, replica: Replica, emit: Callable[[ev.Event], None], clock: Clock, log: Log
+        self,
+        home: Home,
+        latch: HaltLatch,
+        replica: Replica,
+        emit: Callable[[ev.Event], None],
+        clock: Clock,
+        log: Log,
+        *,
+        watched: tuple[AccountId, ...] = (),
     ) -> None:
-        """Raises OSError if the file of the sign of life cannot be made."""
+        """`watched` are the accounts that chose a watchdog. Raises OSError if the file of the sign of life cannot be made."""
         self._home = home
         self._latch = latch
         self._replica = replica
@@ -78,6 +92,10 @@ class Outside:
         self._log = log
         self.life = Life.Running
         self._number = 0
+        self._watched = watched
+        self._watchdogs_look = b""
+        self._watched_at = clock.monotonic()
+        self._is_unwatched = False
         self._taken: set[str] = set(replica.kills)
         self._file = os.open(beat_file(home), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         receipts.prepare(home)
@@ -113,6 +131,32 @@ class Outside:
             if name not in self._taken:
                 self._taken.add(name)
                 self._take(name)
+        if self._watched:
+            self._look_for_watchdog()
+
+    def _look_for_watchdog(self) -> None:
+        """Who counts on a watchdog is told when none looks, until one does."""
+        now = self._clock.monotonic()
+        try:
+            count = watchdog_file(self._home).read_bytes()[:BEAT_SIZE]
+        except OSError:
+            count = b""
+        if count != self._watchdogs_look:
+            self._watchdogs_look, self._watched_at = count, now
+            if self._is_unwatched:
+                self._is_unwatched = False
+                self._emit(ev.AlertEnded(at=self._clock.now(), source="desk", key="watchdog"))
+        elif not self._is_unwatched and now - self._watched_at > UNWATCHED_NS:
+            self._is_unwatched = True
+            alert = Alert(
+                key="watchdog",
+                rule="watchdog",
+                severity=Severity.Warning,
+                account=None,
+                text=f"no watchdog looks, and {', '.join(self._watched)} chose one: start `tradedesk watchdog`",
+                at=self._clock.now(),
+            )
+            self._emit(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
 
     def _take(self, name: str) -> None:
         receipt = receipts.load(self._home, name)
