@@ -133,17 +133,15 @@ def test_whose_budget_was_spent_is_said() -> None:
     assert budget.lacking(ask(budget, client), 0) == "master m1"
 
 
-def test_an_account_that_moves_to_another_exit_leaves_what_it_used_behind() -> None:
-    """What the old address sent stays counted there; whoever shares the new one shares it from now on."""
-    budget = Budget([a_limit(Per.Exit), a_limit(Per.Uid)])
-    client, there = budget.client(named(1)), budget.client(named(2, exit="e2"))
-    for _ in range(5):
-        ask(budget, client)
-    old = client.pools[0]
-    budget.move(client, named(1, exit="e2"))
-    assert (old.used(0), client.pools[0].used(0), client.pools[1].used(0)) == (5, 0, 5)
-    assert client.pools[0] is there.pools[0]
-    assert (room(budget, client), room(budget, there)) == (9, 9)
+def test_an_account_with_two_exits_shares_nothing_with_itself_and_its_account_at_the_venue_stays_one() -> None:
+    """By whichever exit it leaves, its orders count together; a standby exit costs it none of them."""
+    budget = Budget([a_limit(Per.Exit, 100), a_limit(Per.Uid)])
+    main, standby = (budget.client(named(1, exit=exit_)) for exit_ in ("e1", "e2"))
+    assert (main.shares, standby.shares) == ({}, {})
+    assert room(budget, main) == 18
+    assert room(budget, standby) == 0
+    assert ask(budget, standby, Priority.Cancel).state is State.Granted
+    assert [pool.used(0) for pool in (*main.pools, *standby.pools)] == [18, 19, 1, 19]
 
 
 # ---- which of Binance's limits belongs to whom ------------------------------------------------------------------------

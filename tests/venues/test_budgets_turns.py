@@ -172,17 +172,6 @@ async def test_a_ban_outlives_the_desk_that_heard_of_it(tmp_path: Path) -> None:
     assert list((tmp_path / "bans").iterdir()) == []  # it is over, and so is the memory of it
 
 
-async def test_an_answer_that_comes_after_the_exit_was_changed_is_about_the_old_one() -> None:
-    budgets, [door] = doors(LONG, "acme")
-    turn = await door.pass_(ONE, Priority.Look)
-    assert isinstance(turn, Turn)
-    door.known_as(Scopes(exit="127.0.0.9", account="acme"))
-    door.answered(turn, 418, -1003, {"retry-after": "1000"})
-    assert [ban.exit for ban in budgets.bans()] == [EXIT]
-    assert door.ban() is None
-    assert isinstance(await door.pass_(ONE, Priority.Order), Turn)
-
-
 @pytest.mark.parametrize("content", [b"", b"{", b'{"place":"venue","exit":"e","until":"soon"}', b"\xff" * 20_000])
 def test_a_ban_that_cannot_be_read_is_left_where_it_is(tmp_path: Path, content: bytes) -> None:
     folder = tmp_path / "bans"

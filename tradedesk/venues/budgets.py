@@ -54,9 +54,9 @@ class Client:
 
     __slots__ = ("_finish", "due_until", "pools", "rank", "scopes", "shares", "waiting")
 
-    def __init__(self, scopes: Scopes) -> None:
+    def __init__(self, scopes: Scopes, pools: tuple[Pool, ...]) -> None:
         self.scopes = scopes
-        self.pools: tuple[Pool, ...] = ()  # that the venue counts, those of instruments apart
+        self.pools = pools  # that the venue counts, those of instruments apart
         self.shares: dict[Pool, Pool] = {}  # of the pools that others use as well: what it may take of them
         self.rank = 0  # whose look goes first when many wait
         self.due_until = 0  # its first look is still to come, and others keep back for it until then
@@ -91,7 +91,6 @@ class Turn:
         "asked_at",
         "charges",
         "client",
-        "exit",
         "is_starved",
         "key",
         "marks",
@@ -106,7 +105,6 @@ class Turn:
         self, client: Client, charges: tuple[tuple[Pool, int], ...], priority: Priority, asked_at: int
     ) -> None:
         self.client = client
-        self.exit = client.exit  # at this time: the account may have another when its answer comes
         self.charges = charges
         self.priority = priority
         self.asked_at = asked_at
@@ -149,27 +147,24 @@ class Budget:
     # -- who shares what --------------------------------------------------------------------------------------------------
 
     def client(self, scopes: Scopes) -> Client:
-        """A user of the venue. Those who share what the venue counts share its budget; none of them may have more than half."""
-        client = Client(scopes)
-        self._clients.append(client)
-        self.move(client, scopes)
-        return client
+        """A user of the venue. Those who share what the venue counts share its budget; none of them may have more than half.
 
-    def move(self, client: Client, scopes: Scopes) -> None:
-        """It is known to the venue by these names from now on: another exit, another key. What it used stays where it was."""
-        client.scopes = scopes
-        client.pools = tuple(
+        One account may be several, by each exit that it can have: it shares nothing with itself.
+        """
+        pools = tuple(
             self._pool(limit, whose)
             for limit in self._limits
             if limit.per is not Per.Instrument and (whose := scopes.whose(limit.per)) is not None
         )
-        for pool in client.pools:
+        client = Client(scopes, pools)
+        self._clients.append(client)
+        for pool in pools:
             sharers = [other for other in self._clients if pool in other.pools]
-            for sharer in sharers if len(sharers) > 1 else ():
-                if pool not in sharer.shares and (most := _half(pool)) > 0:
-                    limit = Limit(per=Per.Share, unit=pool.limit.unit, most=most, window_ns=pool.limit.window_ns)
-                    sharer.shares[pool] = Pool(limit, pool.whose)
-        client.shares = {pool: share for pool, share in client.shares.items() if pool in client.pools}
+            if len({sharer.account for sharer in sharers}) > 1 and (most := _half(pool)) > 0:
+                limit = Limit(per=Per.Share, unit=pool.limit.unit, most=most, window_ns=pool.limit.window_ns)
+                for sharer in sharers:
+                    sharer.shares.setdefault(pool, Pool(limit, pool.whose))
+        return client
 
     def _pool(self, limit: Limit, whose: str) -> Pool:
         return self._pools.setdefault((limit, whose), Pool(limit, whose))
@@ -264,7 +259,7 @@ class Budget:
     def why_never(self, turn: Turn, now: int) -> str:
         """Why it is no use to wait; empty if it is."""
         client = turn.client
-        ban = self.ban(turn.exit, now)
+        ban = self.ban(client.exit, now)
         if ban is not None:
             return ban.text
         most = MOST_CANCELS if turn.is_cancel else MOST_WAITING
@@ -391,7 +386,7 @@ class Budget:
         )
         text = f"exit {exit_} is banned by the venue until {until_text}"
         ban = self._bans[exit_] = Ban(exit=exit_, until=until, accounts=accounts, text=text)
-        refused = [other for other in self._queue if other.exit == exit_]
+        refused = [other for other in self._queue if other.client.exit == exit_]
         for other in refused:
             self.leave(other)
             other.reason = text
@@ -416,7 +411,7 @@ class Budget:
     def lacking(self, turn: Turn, now: int) -> str:
         """Whose budget it waits for."""
         lacks = (pool.whose for pool, amount in turn.charges if not pool.fits(amount, turn.priority, now))
-        return next(lacks, f"exit {turn.exit}")  # there is room, and others are before it
+        return next(lacks, f"exit {turn.client.exit}")  # there is room, and others are before it
 
 
 def _half(pool: Pool) -> int:

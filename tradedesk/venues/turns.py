@@ -143,15 +143,6 @@ class Door:
             if not is_taken:
                 self.left(turn)
 
-    def known_as(self, scopes: Scopes) -> None:
-        """The account goes by another exit or key from now on."""
-        with self._lock:
-            self._budget.move(self._client, scopes)
-
-    @property
-    def scopes(self) -> Scopes:
-        return self._client.scopes
-
     def looked(self) -> None:
         """This account was compared with its venue."""
         with self._lock:
@@ -163,7 +154,7 @@ class Door:
         """Why a request that had its turn must not leave any more, the venue having said stop meanwhile; None if it may."""
         now = self._clock.monotonic()
         with self._lock:
-            ban, told = self._budget.ban(turn.exit, now), self._budget.closed(turn, now)
+            ban, told = self._budget.ban(self._client.exit, now), self._budget.closed(turn, now)
         if ban is not None:
             return ban.text
         return None if told is None else _told_to_wait(told, now)
@@ -187,15 +178,15 @@ class Door:
                     turn, is_orders=code == _TOO_MANY_ORDERS, wait_ns=retry_after_ns(headers), now=now
                 )
             elif status == 418:
-                ban, refused = self._banned(turn.exit, retry_after_ns(headers), now)
+                ban, refused = self._banned(retry_after_ns(headers), now)
         _wake(refused)
         if ban is not None:
             self._keep(ban)
 
-    def _banned(self, exit_: str, wait_ns: int | None, now: int) -> tuple[Ban | None, list[Turn]]:
+    def _banned(self, wait_ns: int | None, now: int) -> tuple[Ban | None, list[Turn]]:
         wait = wait_ns if wait_ns is not None else BAN_UNTOLD_NS
         ends = _date(self._clock.now() + wait)
-        return self._budget.banned(exit_, until=now + wait, until_text=ends, now=now)
+        return self._budget.banned(self._client.exit, until=now + wait, until_text=ends, now=now)
 
     def announced(self, unit: Unit, window_ns: int, most: int) -> None:
         with self._lock:
