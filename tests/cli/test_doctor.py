@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from importlib import metadata
@@ -12,6 +13,7 @@ import pytest
 from demo_desk import Asked, Demo
 from setup_terminal import plain, terminal
 
+from tradedesk.access.lease import Lease, holders
 from tradedesk.access.secret import Secret
 from tradedesk.access.vault import open_vault
 from tradedesk.cli import doctor_desk, doctor_machine
@@ -125,6 +127,26 @@ def test_every_mistake_in_desk_toml_is_a_check_of_its_own(home: Asked) -> None:
     texts = [check["text"] for check in checks if check["area"] == "settings"]
     assert any("desk.name: 3 is a number" in text for text in texts)
     assert any("venues.binance.instruments" in text for text in texts)
+
+
+def test_a_lease_is_told_of_as_long_as_it_is_held(tmp_path: Path) -> None:
+    lease = Lease("aKeyOfNobody0000001", "nowhere", tmp_path)
+    assert lease.take(0) is None
+    assert str(tmp_path) in [holder.home for holder in holders()]
+    lease.release()
+    assert str(tmp_path) not in [holder.home for holder in holders()]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="to root no folder is closed")
+def test_a_home_that_is_closed_to_us_fails_with_a_sentence(home: Asked) -> None:
+    home.folder.mkdir()
+    home.home.config.write_text("")
+    home.folder.chmod(0)
+    try:
+        status, checks = asked(home)
+    finally:
+        home.folder.chmod(0o700)
+    assert (status, found(checks, "settings", "desk.toml")["level"]) == (1, "fail")
 
 
 # ---- keys, files, operators ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Of a running desk it says what that desk knows, read from its stream; else what 
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,14 +59,13 @@ def desk_areas(home: Home, passphrase_file: Path | None) -> Areas:
 
 
 def _settings(home: Home) -> tuple[Settings | None, list[Finding]]:
-    if not home.config.exists():
-        return None, [
-            warn(
-                "desk.toml",
-                f"{home.config} is not there",
-                "`tradedesk setup` makes a desk, `tradedesk demo` one to look at",
-            )
-        ]
+    try:
+        home.config.stat()
+    except FileNotFoundError:
+        remedy = "`tradedesk setup` makes a desk, `tradedesk demo` one to look at"
+        return None, [warn("desk.toml", f"{home.config} is not there", remedy)]
+    except OSError as error:
+        return None, [fail("desk.toml", f"{home.config} cannot be looked at ({error.strerror})", "run as its owner")]
     try:
         settings = load(home.config)
     except ConfigError as error:
@@ -84,7 +84,12 @@ def _settings(home: Home) -> tuple[Settings | None, list[Finding]]:
 def themes(home: Home) -> Iterator[Finding]:
     from tradedesk.ui.themes import load_themes
 
-    loaded = load_themes(home.config.parent / "themes")
+    folder = home.config.parent / "themes"
+    try:
+        loaded = load_themes(folder)
+    except OSError as error:
+        yield warn("theme", f"{folder} cannot be looked at ({error.strerror})", "give it back to this user")
+        loaded = load_themes()
     for problem in loaded.problems:
         yield warn("theme", problem, "correct the file, or remove it")
     yield ok("themes", ", ".join(sorted(loaded.by_name)))
@@ -97,7 +102,7 @@ def _vault(home: Home, settings: Settings, passphrase_file: Path | None) -> "tup
     from tradedesk.access.vault import VaultError, open_vault
 
     words = found_passphrase(home, passphrase_file)
-    if home.vault.exists() and words is None:
+    if os.path.exists(home.vault) and words is None:
         text = f"{home.vault} is locked: its passphrase is asked for at each start"
         return None, [
             ok("vault", text),
@@ -263,7 +268,7 @@ def _entry(account: Account, vault: "Vault | None") -> Finding:
 
 
 def _running(home: Home) -> Watch | None:
-    if not home.read_socket.exists():
+    if not os.path.exists(home.read_socket):
         return None
     watch = Watch(home)
     if watch.until(lambda: watch.view.is_fed or watch.view.lost is not None, ANSWER_S) and watch.view.is_fed:
@@ -276,13 +281,13 @@ def sockets(home: Home, replica: "Replica | None") -> Iterator[Finding]:
     desk = None if replica is None else replica.desk
     if desk is not None:
         yield ok("desk", f"{desk.desk} {desk.version} runs as process {desk.pid}")
-    elif home.read_socket.exists() or home.control_socket.exists():
+    elif os.path.exists(home.read_socket) or os.path.exists(home.control_socket):
         text = f"no desk answers at {home.read_socket}"
         yield warn("desk", text, "start one with `tradedesk run`; what a desk that was killed left there does no harm")
     else:
         yield ok("desk", "none runs in this home")
     for what, path in (("control socket", home.control_socket), ("read socket", home.read_socket)):
-        if path.exists():
+        if os.path.exists(path):
             mode = path.stat().st_mode
             if mode & 0o002 and not _is_shut(path):
                 yield warn(
@@ -314,7 +319,7 @@ def journal(home: Home) -> Finding:
     from tradedesk.journal.segments import verify
     from tradedesk.journal.store import JournalError
 
-    if not home.journal.exists():
+    if not os.path.exists(home.journal):
         return ok("journal", "there is none yet")
     size = sum(file.stat().st_size for file in home.journal.parent.glob(f"{home.journal.name}*"))
     if size > QUICK_JOURNAL:

@@ -250,9 +250,9 @@ def private_files(home: Home) -> Iterator[Finding]:
         ("journal", home.journal),
     )
     for what, path in secret:
-        if path.exists():
+        if os.path.exists(path):  # false, and no error, where the folder is closed to us
             yield _private(what, path, 0o077)
-    if home.config.exists():
+    if os.path.exists(home.config):
         yield _private("desk.toml", home.config, 0o022)
 
 
@@ -269,7 +269,7 @@ def _private(what: str, path: Path, forbidden: int) -> Finding:
 
 def room(home: Home) -> Finding:
     path = home.state
-    while not path.exists() and path != path.parent:
+    while not os.path.exists(path) and path != path.parent:
         path = path.parent
     free = shutil.disk_usage(path).free
     text = f"{free // 1024**2} MiB free for {home.state}"
