@@ -132,11 +132,19 @@ async def test_the_password_goes_to_the_proxy_and_nowhere_else(scheme, trusted):
         assert "bWU6aHVudGVyMg" not in str(venue.headers)
 
 
-def test_a_user_without_a_password_in_the_vault_opens_no_session():
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        (None, "the vault has no password for its user"),
+        ("", "none that a proxy could take"),
+        ("ä", "none that a proxy"),
+    ],
+)
+def test_a_user_without_a_password_that_can_be_sent_opens_no_session(password, said):
     async def opened():
-        open_session(parse_egress("socks5://me@127.0.0.1:1"), [("127.0.0.1", 1)])
+        open_session(parse_egress("socks5://me@127.0.0.1:1", password), [("127.0.0.1", 1)])
 
-    with pytest.raises(NotSent, match=r"exit socks5://me@127\.0\.0\.1:1: the vault has no password for its user"):
+    with pytest.raises(NotSent, match=rf"exit socks5://me@127\.0\.0\.1:1: .*{said}"):
         asyncio.run(opened())
 
 

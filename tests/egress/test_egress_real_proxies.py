@@ -86,7 +86,10 @@ def test_F09_a_client_trades_through_its_proxy_and_a_dead_one_stops_it_and_nobod
         rest(found, BIRCH)
         only_by(there, OUT)
         proxy.start()
+        mark = found.mark()
         found.until(lambda: is_as(found, AccountState.Ready), lambda: f"acme is back, but {standing(found)}")
+        again = [proof.seen for proof in found.since(mark, ev.ExitProved) if proof.account == ACME]
+        assert again == [OUT]  # the new connection was proved anew
         found.cancel(order.client_order_id)
         rest(found)
         only_by(there, OUT)

@@ -105,8 +105,10 @@ def test_the_password_of_a_proxy_goes_into_the_vault_and_nowhere_else(there, ask
         ("socks5://acme:hunter2@10.9.9.9:1080", "x", "a password never stands here"),
         ("socks5://10.9.9.9:1080", "x", "names no user"),
         ("10.9.9.9", "x", "names no user"),
-        (PROXY, "", "a password has 1 to 255 bytes"),
-        (PROXY, "x" * 256, "a password has 1 to 255 bytes"),
+        (PROXY, "", "a proxy's password has 1 to 255 printable ASCII characters"),
+        (PROXY, "x" * 256, "1 to 255 printable"),
+        (PROXY, "pässword", "1 to 255 printable"),
+        (PROXY, "two\nlines", "1 to 255 printable"),
     ],
 )
 def test_what_is_no_password_of_a_proxy_is_refused(asked, exit_, typed, said):

@@ -34,12 +34,14 @@ from tradedesk.domain.exits import Exit, parse_exit
 __all__ = [
     "EXIT_SCOPE",
     "MAX_ANSWER_BYTES",
+    "MAX_PASSWORD",
     "AnswerRefused",
     "Egress",
     "EgressError",
     "Host",
     "NotSent",
     "host_of",
+    "is_password",
     "known_sources",
     "last_check",
     "loopback_addresses",
@@ -49,6 +51,7 @@ __all__ = [
 ]
 
 EXIT_SCOPE = "exit"  # of the vault: the passwords of proxies, each under its exit as in desk.toml
+MAX_PASSWORD = 255
 MAX_ANSWER_BYTES = 16 * 1024 * 1024  # decompressed; the largest honest answer (exchangeInfo of every symbol) is a third
 _CONNECT_TIMEOUT_S = 10.0
 _TOTAL_TIMEOUT_S = 30.0
@@ -160,7 +163,14 @@ def _connector(egress: Egress, hosts: frozenset[Host]) -> GuardedConnector:
         raise NotSent(
             f"exit {egress}: the vault has no password for its user; put it there with `tradedesk accounts exit-password`"
         )
+    if egress.password is not None and not is_password(egress.password):
+        raise NotSent(f"exit {egress}: the password of its user is none that a proxy could take; put it in anew")
     return TunnelConnector(egress.proxy, egress.password, hosts)
+
+
+def is_password(text: str) -> bool:
+    """Whether any proxy takes it: SOCKS5 allows 255 bytes (RFC 1929), and beyond ASCII no two proxies agree."""
+    return 0 < len(text) <= MAX_PASSWORD and text.isascii() and text.isprintable()
 
 
 def _absent(source: str) -> str:

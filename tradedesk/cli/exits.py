@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tradedesk.config import Home
 
 PROVED_S = 60.0  # the account connects anew, and its exit is asked about
-MAX_PASSWORD = 255  # bytes; SOCKS5 takes no more (RFC 1929)
 
 
 def switch_exit(
@@ -112,7 +111,7 @@ def exit_password(
 
     Example: tradedesk accounts exit-password socks5://acme@proxy.example.com:1080
     """
-    from tradedesk.access.egress import EXIT_SCOPE
+    from tradedesk.access.egress import EXIT_SCOPE, MAX_PASSWORD, is_password
     from tradedesk.access.vault import VaultError
     from tradedesk.domain.exits import parse_exit
 
@@ -133,8 +132,8 @@ def exit_password(
             vault.remove_text(str(found), EXIT_SCOPE)
         else:
             password = sys.stdin.read().strip("\r\n") if from_stdin else asked(f"password of {found}")
-            if not password or len(password.encode()) > MAX_PASSWORD:
-                end(f"a password has 1 to {MAX_PASSWORD} bytes", USAGE)
+            if not is_password(password):
+                end(f"a proxy's password has 1 to {MAX_PASSWORD} printable ASCII characters", USAGE)
             vault.put_text(str(found), EXIT_SCOPE, password)
     except VaultError as error:
         end(str(error))

@@ -91,6 +91,11 @@ def _host(text: str) -> str | None:
         return text.lower() if _HOST.fullmatch(text.lower()) else None
 
 
+def short(exit_: str) -> str:
+    """An exit in few characters: a proxy by its host and port."""
+    return exit_.rpartition("/")[2].rpartition("@")[2]
+
+
 def exits_of(account: Account) -> tuple[str, ...]:
     """The exits the account may leave by, the one it starts with first."""
     return (account.egress,) if account.standby_egress is None else (account.egress, account.standby_egress)

@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from tradedesk.domain.commands import AmendOrder, PlaceOrder
 from tradedesk.domain.events import PreviewMade
+from tradedesk.domain.exits import short
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import AmendBy, Order, how_to_amend
@@ -155,7 +156,12 @@ def review_lines(
         qty = drawing.number(leg.order_qty, lot)
         left = plain(leg.remainder) if leg.remainder else glyphs.missing
         text = row(
-            leg.account, account.mode.value.upper(), account.egress, qty, left, drawing.number(notional, 2, glyphs)
+            leg.account,
+            account.mode.value.upper(),
+            short(replica.exit_of(account)[0]),
+            qty,
+            left,
+            drawing.number(notional, 2, glyphs),
         )
         verdict: Cell
         if made is None:

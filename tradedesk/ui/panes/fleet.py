@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from tradedesk.domain.accounts import AccountState, Halt, Mode
 from tradedesk.domain.events import AccountHealth
-from tradedesk.domain.exits import ExitRow
+from tradedesk.domain.exits import ExitRow, short
 from tradedesk.domain.findings import Level
 from tradedesk.domain.limits import effective
 from tradedesk.domain.orders import Order
@@ -231,7 +231,7 @@ class FleetPane(LiveTable[FleetRow]):
         seen = None if health is None else health.exit_seen
         if seen is not None and seen != wanted:
             return (f"{self.glyphs.broken}{seen}", self.colours.crit)
-        return (wanted.rpartition("/")[2].rpartition("@")[2], self.colours.text if seen else self.colours.muted)
+        return (short(wanted), self.colours.text if seen else self.colours.muted)
 
     def _proof(self, item: FleetRow, now: int) -> Cell:
         """How long ago the exit was proved; what speaks against it stands in the reason."""
