@@ -13,6 +13,8 @@ import pytest
 from demo_desk import WITHIN_S, Demo, demo, started
 from paper_process import has_loopback_range
 
+from tradedesk.domain.words import AccountId
+
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
 
 
@@ -85,6 +87,7 @@ def test_a_desk_that_died_is_stood_in_for_once_and_for_those_alone_who_chose_it(
         assert len(list(desk.home.state.glob("receipts/*.json"))) == 1
         assert desk.ask("rearm", "--account", "acme", "--reason", "the desk is back").status == 0
         desk.desk_pid = process.pid
+        assert desk.until(lambda watch: watch.replica.accounts[AccountId("acme")].state == "Ready")
         rest(desk, "acme")
         process.send_signal(signal.SIGTERM)
         process.wait(WITHIN_S)
