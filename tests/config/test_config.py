@@ -209,6 +209,26 @@ def test_an_account_without_limits_is_read_and_has_none_in_force():
             "desk.toml: operators.desk1.uid: true is no text or number; write it like uid = 1000",
         ),
         ("uid = 1000", "uid = -1", "desk.toml: operators.desk1.uid: -1 is out of range; use 0 or more, e.g. 1000"),
+        (
+            "uid = 1000",
+            'sees = ["zeta"]',
+            "desk.toml: operators.desk1.sees: there is no [accounts.zeta]; known: acme",
+        ),
+        (
+            "uid = 1000",
+            "sees = []",
+            "desk.toml: operators.desk1.sees: leaves out acme, and nobody trades what they do not see; add it",
+        ),
+        (
+            "[venues.binance]",
+            'approvals = ["rearm-breech"]\n[venues.binance]',
+            "desk.toml: desk.approvals: 'rearm-breech' is nothing that can be approved; did you mean rearm-breach?",
+        ),
+        (
+            "[venues.binance]",
+            "idle_lock_minutes = -1\n[venues.binance]",
+            "desk.toml: desk.idle_lock_minutes: -1 is out of range; use 0 or more, e.g. 10",
+        ),
         ('"f12"', "12", 'desk.toml: keys.halt: 12 is a number; write it like halt = "f9"'),
     ],
 )
@@ -365,12 +385,19 @@ def all_settings(draw) -> Settings:
             name=OperatorId(name),
             roles=draw(st.sampled_from([("trader",), ("risk", "trader"), ()])),
             accounts=draw(st.sampled_from([("*",), tuple(accounts)])),
+            sees=draw(st.sampled_from([None, ("*",)])),
             uid=draw(st.none() | st.just(number)),
         )
         for number, name in enumerate(draw(st.lists(_names, max_size=2, unique=True)))
     }
     return Settings(
-        desk=DeskSettings(name=draw(_names), reporting_currency="USDT"),
+        desk=DeskSettings(
+            name=draw(_names),
+            reporting_currency="USDT",
+            approvals=draw(st.sampled_from([(), ("live",), ("rearm-breach", "raise-limits", "live")])),
+            idle_lock_minutes=draw(st.integers(0, 60)),
+            read_group=draw(st.none() | st.just("support")),
+        ),
         venues=venues,
         accounts=accounts,
         operators=operators,
@@ -439,6 +466,9 @@ def test_a_private_folder_is_made_or_closed_to_others(tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o755)
     assert config.private_folder(folder).stat().st_mode & 0o777 == 0o700
+    assert config.private_folder(folder, is_passable=True).stat().st_mode & 0o777 == 0o711
+    assert config.private_folder(folder).stat().st_mode & 0o777 == 0o711  # by whoever looks next: the desk decides it
+    assert config.private_folder(folder, is_passable=False).stat().st_mode & 0o777 == 0o700
 
 
 def test_a_link_or_a_file_where_the_folder_should_be_is_refused(tmp_path):

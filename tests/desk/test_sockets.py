@@ -1,15 +1,18 @@
 """The two sockets of a running desk: what a reader gets, what a hostile one cannot do, and how a command is asked for."""
 
+import grp
 import os
 import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from scripted_desk import HELLO, Caller, Running, an_order_of, operated_by, running
 
 from tradedesk import log
+from tradedesk.config import Settings
 from tradedesk.desk import sockets as sockets_module
 from tradedesk.desk import wire
 from tradedesk.desk.sockets import peer_uid
@@ -74,6 +77,22 @@ def test_who_is_at_the_other_end_is_asked_of_the_system() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert peer_uid(ours) == os.getuid()
+
+
+def test_a_group_that_watches_reaches_the_read_socket_alone(tmp_path: Path) -> None:
+    """DESIGN 7: support staff"""
+    ours = grp.getgrgid(os.getgid()).gr_name
+
+    def watched(settings: Settings) -> Settings:
+        alone = operated_by({"me": ("trader", "*", os.getuid())})(settings)
+        return msgspec.structs.replace(alone, desk=msgspec.structs.replace(alone.desk, read_group=ours))
+
+    with running(tmp_path, change=watched) as desk:
+        assert modes(desk) == [0o711, 0o660, 0o600]
+        assert desk.desk.home.read_socket.stat().st_gid == os.getgid()
+        reader = Caller(desk.desk.home.read_socket, HELLO)
+        assert isinstance(reader.update(), Snapshot)
+        reader.close()
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------------

@@ -84,10 +84,10 @@ def _owner(state: Path) -> int:
         return os.getuid()
 
 
-def private_folder(path: Path, *, is_passable: bool = False) -> Path:
-    """Make `path` a folder of this user's alone. Raises ConfigError if somebody else's stands there.
+def private_folder(path: Path, *, is_passable: bool | None = None) -> Path:
+    """Make `path` a folder that this user alone can list and write. Raises ConfigError if somebody else's stands there.
 
-    `is_passable`: others may reach through it what they know the name of, and may open; they cannot list it.
+    `is_passable`: others may reach through it what they know the name of, and may open; None leaves that as it is.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -98,7 +98,9 @@ def private_folder(path: Path, *, is_passable: bool = False) -> Path:
         ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ConfigError([f"{path}: is not a folder of yours; have its owner remove it, or set TRADEDESK_HOME"])
-    wanted = 0o711 if is_passable else 0o700
-    if stat.S_IMODE(found.st_mode) & 0o077 != wanted & 0o077:
-        path.chmod(wanted)
+    mode = stat.S_IMODE(found.st_mode)
+    if is_passable is None and mode & 0o077 != 0o011:
+        is_passable = False
+    if is_passable is not None and mode & 0o077 != (0o011 if is_passable else 0):
+        path.chmod(0o711 if is_passable else 0o700)
     return path

@@ -3,6 +3,7 @@
 ccxt is imported on the threads that use it and not before: the first paint does not wait for it (PERFORMANCE.md 6).
 """
 
+import grp
 import secrets
 from collections.abc import Callable, Mapping
 from random import Random, SystemRandom
@@ -16,7 +17,7 @@ from tradedesk.access.keyseat import KeySeat
 from tradedesk.access.lease import Lease
 from tradedesk.access.vault import Vault
 from tradedesk.clock import Clock
-from tradedesk.config import Home, Settings, VenueSettings, private_folder
+from tradedesk.config import ConfigError, Home, Settings, VenueSettings, private_folder
 from tradedesk.desk.desk import Desk, Parts
 from tradedesk.desk.keeper import Keeper
 from tradedesk.domain.accounts import Account, SignsIn
@@ -165,8 +166,11 @@ def scopes_of(account: Account, fingerprint: str) -> Scopes:
 def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk:
     """A desk ready to start. Opens the journal (and its lock: a second desk on this home is refused) and reads it.
 
-    Raises JournalError, or ConfigError for folders that are not ours.
+    Raises JournalError, or ConfigError for folders that are not ours and a group that this machine does not have.
     """
+    group = settings.desk.read_group
+    if group is not None and group not in [known.gr_name for known in grp.getgrall()]:
+        raise ConfigError([f"desk.read_group: this machine has no group {group!r}; make it, or leave the key out"])
     for folder in (home.state, home.sockets):
         private_folder(folder)
     accounts = {

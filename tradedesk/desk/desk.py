@@ -162,7 +162,9 @@ class Desk:
             parts.budgets.recall()
             parts.budgets.look_first(riskiest_first)
         self._workers: dict[AccountId, Supervisor] = {
-            account: Supervisor(account, partial(made, settings.accounts[account]), self._worker_hangs, self._worker_strained, self._log)
+            account: Supervisor(
+                account, partial(made, settings.accounts[account]), self._worker_hangs, self._worker_strained, self._log
+            )
             for account in riskiest_first
         }
         self._trail = Trail(self.emit, clock)
