@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
@@ -125,6 +126,31 @@ async def test_arrows_go_through_the_choices_and_a_number_is_an_answer_too() -> 
         assert entry.value == "127.0.0.1"
         await answer(pilot, "3")
         assert app._state.text("accounts.acme.egress") == "127.0.0.3"
+
+
+async def test_arrows_go_through_what_can_be_corrected_however_long_the_list_is() -> None:
+    """Two clients seen at one address: only the settings as a whole show it, so any answer may be the wrong one."""
+
+    class Gateway(PaperChecker):
+        def run(self, check: Check, state: State) -> Checked:
+            found = super().run(check, state)
+            return (
+                msgspec.structs.replace(found, told={"exit_address": "203.0.113.7"}) if "exit:" in check.key else found
+            )
+
+    app = SetupApp(SetupPlan(None, MACHINE), Gateway(), Writing())
+    limits = ("", "", "", "", "")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await answer(pilot, *TO_THE_EXIT[:-2], "acme, birch", "", "127.0.0.2", *TO_THE_KEY, *limits)
+        await answer(pilot, "", "127.0.0.3", "", "key-of-birch-012", SECRET, *TO_THE_END)
+        assert "203.0.113.7 is the exit of accounts.acme too" in said(app, "findings")
+        assert said(app, "question") == "What is to be corrected?"
+        entry, choices = app.query_one("#entry", Input), app.query_one("#choices")
+        await pilot.press("up")
+        assert entry.value == "r"
+        await pilot.press("up")
+        assert int(entry.value) > 20
+        assert choices.size.height <= 9
 
 
 async def test_one_back_asks_the_last_question_again() -> None:

@@ -266,14 +266,20 @@ class SetupApp(AloneApp[tuple[str, ...]]):
             self._go_on()
 
     def action_offer(self, step: int) -> None:
-        """Put the next of the choices into the entry."""
-        if not isinstance(self._step, Question) or not self._step.offers:
+        """Put the next of the choices into the entry, and bring it into view."""
+        proposal = ""
+        match self._step:
+            case Question() as question:
+                values, proposal = [offer.value for offer in question.offers], question.proposal
+            case Fix() as fix:
+                values = [*(str(number) for number in range(1, len(fix.questions) + 1)), "r"]
+            case _:
+                values = []
+        if not values:
             return
-        values = [offer.value for offer in self._step.offers]
         entry = self.query_one("#entry", Entry)
-        known = entry.value if entry.value in values else self._step.proposal if entry.value == "" else None
-        at = values.index(known) + step if known in values else 0 if step > 0 else -1
-        at %= len(values)
+        known = entry.value or proposal
+        at = (values.index(known) + step if known in values else 0 if step > 0 else -1) % len(values)
         entry.value = values[at]
         entry.cursor_position = len(entry.value)
         self.query_one("#choices", VerticalScroll).scroll_to(y=at - 4, animate=False)
