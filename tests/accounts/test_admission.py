@@ -12,7 +12,8 @@ from tradedesk.accounts import admission as admission_module
 from tradedesk.accounts import looking
 from tradedesk.accounts import worker as worker_module
 from tradedesk.accounts.admission import VenueAccounts
-from tradedesk.accounts.worker import ReconcileNow, Worker
+from tradedesk.accounts.mail import ReconcileNow
+from tradedesk.accounts.worker import Worker
 from tradedesk.clock import SystemClock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState

@@ -11,8 +11,9 @@ from scripted_account import Heard, ScriptedVenue, SyncedJournal, a_worker, an_i
 
 from tradedesk.accounts import load, looking
 from tradedesk.accounts import worker as worker_module
+from tradedesk.accounts.mail import COMMANDS
 from tradedesk.accounts.supervisor import HANGS_NS, HOUR_NS, MOST_REPLACED, Supervisor
-from tradedesk.accounts.worker import COMMANDS, Worker
+from tradedesk.accounts.worker import Worker
 from tradedesk.clock import SystemClock
 from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.orders import OrdStatus
@@ -192,7 +193,7 @@ def test_F71_a_queue_that_fills_up_is_told_of_and_is_no_leak(watched: Watched) -
     assert watched.strains == ["its worker falls behind: more than half full of commands waiting"]
     assert len(watched.made) == 1
     hung.set()
-    until(lambda: len(watched.made[0]._commands) == 0, 20)
+    until(lambda: len(watched.made[0]._mail.commands) == 0, 20)
     watched.look(0)
     assert watched.strains[-1] is None
 

@@ -11,7 +11,8 @@ from scripted_account import Heard, ScriptedVenue, SyncedJournal, a_quote, a_wor
 
 from tradedesk.accounts import looking
 from tradedesk.accounts import worker as worker_module
-from tradedesk.accounts.worker import COMMANDS, NEWS, URGENT, Preview, ReconcileNow, Worker
+from tradedesk.accounts.mail import COMMANDS, NEWS, URGENT, Preview, ReconcileNow
+from tradedesk.accounts.worker import Worker
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState, Halt, HaltLevel
 from tradedesk.domain.instruments import Quote

@@ -11,7 +11,7 @@ from order_builders import a_cancel, a_cancel_all, a_place, an_account, an_amend
 
 from tradedesk.access.exits import Exits
 from tradedesk.access.operators import Operator, Role
-from tradedesk.accounts.worker import Preview, ReconcileNow
+from tradedesk.accounts.mail import Preview, ReconcileNow
 from tradedesk.clock import ManualClock
 from tradedesk.desk.approvals import Approvals
 from tradedesk.desk.exit_switching import ExitSwitching

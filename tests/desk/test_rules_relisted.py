@@ -9,7 +9,7 @@ import scripted_account
 from scripted_account import an_info, an_intent
 from scripted_desk import Running, running
 
-from tradedesk.accounts.worker import Relisted
+from tradedesk.accounts.mail import Relisted
 from tradedesk.domain import events as ev
 from tradedesk.domain.commands import Submitted
 from tradedesk.domain.orders import OrderState, state

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 
 from tradedesk.accounts.load import leak, strain
-from tradedesk.accounts.worker import Post, Worker
+from tradedesk.accounts.mail import Post
+from tradedesk.accounts.worker import Worker
 from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import uvloop
-from msgspec import Struct
 
 from tradedesk.access.exits import Exits
 from tradedesk.access.keyseat import KeySeat
@@ -21,6 +20,7 @@ from tradedesk.accounts.core import Core, Outgoing, Quotes
 from tradedesk.accounts.exit_watch import ExitWatch
 from tradedesk.accounts.load import Fill, tasks_fill
 from tradedesk.accounts.looking import marks_of, whole_state
+from tradedesk.accounts.mail import Mail, Post, Preview, ReconcileNow, Relisted
 from tradedesk.accounts.performer import Performer
 from tradedesk.accounts.rotation import Rotation
 from tradedesk.accounts.stream import PrivateStream
@@ -28,16 +28,15 @@ from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
-from tradedesk.domain.commands import AcceptKeyRisk, AmendOrder, CancelAll, CancelOrder, PlaceOrder, RotateKey, Settle
+from tradedesk.domain.commands import AcceptKeyRisk, CancelAll, RotateKey
 from tradedesk.domain.gate import Approved
-from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.keys import FINGERPRINT_DIGITS
 from tradedesk.domain.outcomes import (
     MoneyMoved,
     StreamState,
     VenueInfo,
 )
-from tradedesk.domain.words import AccountId, ClientOrderId, RequestId
+from tradedesk.domain.words import AccountId, ClientOrderId
 from tradedesk.journal.store import Durable, JournalError, Store
 from tradedesk.log import Log, where
 from tradedesk.orders.manager import OrderManager
@@ -48,7 +47,6 @@ from tradedesk.orders.messages import (
     AskState,
     HaltEnded,
     HaltNow,
-    Message,
     Quarantine,
     Reconciliation,
     Send,
@@ -60,47 +58,12 @@ from tradedesk.venues.adapter import Adapter, LastCheck, PrivateNews, VenueFaile
 TICK_S = 0.1
 HEALTH_S = 1.0
 RECONCILE_S = 60.0  # a stream may be alive and have lost an event (F14)
-COMMANDS = 1_000  # waiting; more are refused, and the operator is told
-URGENT = 1_000
-NEWS = 50_000  # answers and reports waiting; an overflow means a gap, and a gap is reconciled
 RESTART_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between two starts of a worker that fails
 MOST_STARTS = 20  # of a worker that fails within a minute each time; then a person must look
 BEAT_S = 0.5
 STOOD_STILL_NS = 5 * 10**9  # without a beat, and yet it goes on: the desk was stopped, or the machine slept
 AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0)  # between two tries to reach a venue
 STOP_GRACE_S = 3.0
-
-
-class Preview(Struct, frozen=True, kw_only=True):
-    command: PlaceOrder
-    request_id: RequestId
-
-
-class ReconcileNow(Struct, frozen=True, kw_only=True):
-    """An operator asked for it."""
-
-
-class Relisted(Struct, frozen=True, kw_only=True):
-    """The venue has other rules for an instrument now (F29, F30)."""
-
-    instrument: Instrument
-
-
-Post = (
-    PlaceOrder
-    | AmendOrder
-    | CancelOrder
-    | CancelAll
-    | Settle
-    | AcceptKeyRisk
-    | RotateKey
-    | Preview
-    | ReconcileNow
-    | Relisted
-    | HaltNow
-    | HaltEnded
-)
-URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded, Relisted)
 
 
 class Worker:
@@ -148,10 +111,7 @@ class Worker:
         self._choice = self._exits.choice(account.id)  # the exit of this start
         self._claim = claim  # a uid of the venue: names the other account of this desk that it belongs to
         self.watches: str | None = None  # why this desk only watches the account: another one drives it
-        self._urgent: Inbox[Post] = Inbox(URGENT, self._wake)
-        self._answers: Inbox[Message] = Inbox(NEWS, self._wake)  # never dropped: each has its request in flight
-        self._news: Inbox[PrivateNews] = Inbox(NEWS, self._wake)
-        self._commands: Inbox[Post] = Inbox(COMMANDS, self._wake)
+        self._mail = Mail(self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context = contextvars.Context()
         self._stopping = threading.Event()
@@ -203,10 +163,7 @@ class Worker:
         core = self._core
         return (
             tasks_fill(self._tasks_open, 0 if core is None else len(core.manager.live)),
-            Fill(what="cancels and halts waiting", held=len(self._urgent), most=URGENT),
-            Fill(what="commands waiting", held=len(self._commands), most=COMMANDS),
-            Fill(what="answers waiting", held=len(self._answers), most=NEWS),
-            Fill(what="reports waiting", held=len(self._news), most=NEWS),
+            *self._mail.fills(),
         )
 
     def abandon(self, reason: str) -> list[Post]:
@@ -218,7 +175,7 @@ class Worker:
         self._replaced = reason
         self._stopping.set()
         self._wake()
-        return [*self._urgent.take(), *self._commands.take()]
+        return self._mail.take_posts()
 
     def _publish(self, event: ev.Event) -> None:
         if self._replaced is None:
@@ -231,11 +188,7 @@ class Worker:
 
     def post(self, message: Post) -> bool:
         """Hand over a command, a halt or a question. False: the queue is full, and nothing was taken."""
-        inbox = self._urgent if isinstance(message, URGENT_POSTS) else self._commands
-        if inbox.offer(message):
-            return True
-        inbox.is_cut = False  # refused, not cut off: the next may fit
-        return False
+        return self._mail.post(message)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
@@ -393,7 +346,7 @@ class Worker:
         self._performer = Performer(
             self._core,
             adapter,
-            answer=self._answers.offer,
+            answer=self._mail.answers.offer,
             look=self._wanted_reconcile.set,
             clock=self._clock,
             log=self._log,
@@ -475,16 +428,16 @@ class Worker:
         if core is None or self._replaced is not None:
             return
         self._beat()  # before anything that waited is judged
-        self._take_all(core, self._urgent)
-        if self._news.is_cut:
-            self._news.reopen()
+        self._take_all(core, self._mail.urgent)
+        if self._mail.news.is_cut:
+            self._mail.news.reopen()
             self._log.error("private_stream_overflow", account=self.account.id)
             self._restart_stream("more reports than could be taken")
-        for answer in self._answers.take():
+        for answer in self._mail.answers.take():
             self._do(core.handle(answer, self._clock.now(), self._clock.monotonic()))
-        for news in self._news.take():
+        for news in self._mail.news.take():
             self._hear(core, news)
-        self._take_all(core, self._commands)
+        self._take_all(core, self._mail.commands)
 
     def _take_all(self, core: Core, inbox: Inbox[Post]) -> None:
         waiting = deque(inbox.take())
@@ -522,7 +475,7 @@ class Worker:
             case CancelAll():
                 try:
                     self._take_all(
-                        core, self._commands
+                        core, self._mail.commands
                     )  # given before it, or just behind it: it is about them too (F44)
                 finally:
                     self._do(core.handle(post, now, self._clock.monotonic()))
@@ -555,7 +508,7 @@ class Worker:
             self._stream.hear(news)
 
     def _post_news(self, news: PrivateNews) -> None:
-        self._news.offer(news)
+        self._mail.news.offer(news)
 
     def _is_stream_up(self) -> bool:
         return self._stream is not None and self._stream.is_up
@@ -709,7 +662,7 @@ class Worker:
                     stream_age_ms=None if age is None else age // 10**6,
                     ack_ms=self._performer.ack_ms if self._performer is not None else None,
                     clock_offset_ms=adapter.clock_offset_ms,
-                    mailbox=len(self._urgent) + len(self._answers) + len(self._news) + len(self._commands),
+                    mailbox=len(self._mail),
                     exit_seen=adapter.exit_seen(),
                 )
             )
@@ -724,10 +677,7 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 while not (
-                    self._stopping.is_set()
-                    or self._failure
-                    or self._wanted_reconcile.is_set()
-                    or self._is_elsewhere()
+                    self._stopping.is_set() or self._failure or self._wanted_reconcile.is_set() or self._is_elsewhere()
                 ):
                     self._nudged.clear()
                     await self._nudged.wait()

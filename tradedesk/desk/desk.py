@@ -21,8 +21,9 @@ from tradedesk.access.operators import Operator, Role, operator_for
 from tradedesk.access.passphrases import Passphrases
 from tradedesk.access.vault import Vault
 from tradedesk.accounts.admission import VenueAccounts
+from tradedesk.accounts.mail import Relisted
 from tradedesk.accounts.supervisor import Supervisor
-from tradedesk.accounts.worker import Relisted, Worker
+from tradedesk.accounts.worker import Worker
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, private_folder
 from tradedesk.desk.approvals import Approvals

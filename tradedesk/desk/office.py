@@ -8,8 +8,8 @@ from difflib import get_close_matches
 import msgspec
 
 from tradedesk.access.operators import SYSTEM_PREFIX, Operator, Verb, may, may_approve, may_rearm
+from tradedesk.accounts.mail import Post, Preview, ReconcileNow
 from tradedesk.accounts.supervisor import Supervisor
-from tradedesk.accounts.worker import Post, Preview, ReconcileNow
 from tradedesk.clock import Clock
 from tradedesk.desk.approvals import Approvals, Question, command_of
 from tradedesk.desk.exit_switching import ExitSwitching
