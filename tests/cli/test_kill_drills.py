@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
@@ -23,8 +24,10 @@ from tradedesk.access.vault import open_vault
 from tradedesk.cli.reach import Watch
 from tradedesk.desk import kill as killing
 from tradedesk.desk import receipts
+from tradedesk.desk.client import RemoteControl
 from tradedesk.domain.accounts import AccountState
-from tradedesk.domain.words import AccountId
+from tradedesk.domain.commands import PlaceOrder
+from tradedesk.domain.words import AccountId, InstrumentId, OperatorId, OrderType, Side, client_order_id
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
 ENDED = ("CANCELED", "FILLED", "EXPIRED", "REJECTED")
@@ -129,6 +132,37 @@ def test_a_frozen_desk_is_stopped_and_folds_it_when_it_thaws(calm: Demo) -> None
     refused = calm.place("--type", "limit", "--price", calm.below(2))
     assert refused.status == 3, refused
     assert calm.until(lambda watch: any("a drill" in row.alert.text for row in watch.replica.alerts.values()))
+
+
+def test_what_waited_in_a_frozen_desk_does_not_come_alive_when_it_thaws(calm: Demo) -> None:
+    """A command that was in its socket, given before the kill and read after it, is denied and never sent."""
+    control = RemoteControl(calm.home.control_socket, None)
+    command = PlaceOrder(
+        account=AccountId("acme"),
+        client_order_id=client_order_id(time.time_ns(), 1),
+        instrument=InstrumentId("binance:BTCUSDT"),
+        side=Side.Buy,
+        order_type=OrderType.Limit,
+        order_qty=Decimal("0.01"),
+        price=Decimal(calm.below(2)),
+        operator=OperatorId(""),
+        deadline=time.time_ns() + 600 * 10**9,
+    )
+    os.kill(calm.desk_pid, signal.SIGSTOP)
+    giving = threading.Thread(target=control.submit, args=(command,))
+    giving.start()
+    document = killed(calm)
+    os.kill(calm.desk_pid, signal.SIGCONT)
+    assert document["is_complete"]
+    assert calm.until(
+        lambda watch: (
+            command.client_order_id in watch.replica.orders
+            and watch.replica.orders[command.client_order_id].ord_status == "Denied"
+        )
+    )
+    assert command.client_order_id not in at_venue(calm)
+    giving.join()
+    control.close()
 
 
 def test_a_desk_killed_with_an_order_in_flight_is_waited_for_until_that_arrived(tmp_path: Path) -> None:
