@@ -162,7 +162,7 @@ class Admission:
         if self._report is None or self._report.rights is None or self._report.rights.expires_at is None:
             return LOOK_AGAIN_NS
         left = self._report.rights.expires_at - self._clock.now()
-        return min(left, LOOK_AGAIN_NS) if left > 0 else LOOK_AGAIN_NS
+        return max(0, min(left, LOOK_AGAIN_NS))  # a timer may be early: then the look that counts comes right after
 
     @property
     def _source(self) -> str:
