@@ -31,6 +31,8 @@ _NAMED_SECRET = re.compile(
 _URL_USER = re.compile(r"(://)[^/\s@]+@")
 _PEM = re.compile(r"(-----BEGIN[^-]*PRIVATE KEY-----).*?(?:-----END[^-]*-----|$)", re.DOTALL)
 _RUN = re.compile(rf"[A-Za-z0-9]{{{SHORTEST},}}")  # what a key, a signature or a part of a PEM line looks like
+_TOKEN = re.compile(rf"[A-Za-z0-9+/_.~-]{{{SHORTEST},}}={{0,2}}")  # what has other letters too: base64, passwords
+_ESCAPE = re.compile(r"\\u00([0-7][0-9A-Fa-f])|%([3-7][0-9A-Fa-f])")  # of letters that need none
 
 
 def forms_of(secret: str) -> frozenset[str]:
@@ -48,6 +50,8 @@ def forms_of(secret: str) -> frozenset[str]:
         "".join(f"\\u{ord(letter):04x}" for letter in secret),
         raw.hex(),
         raw.hex().upper(),
+        base64.b64encode(raw).decode(),
+        base64.urlsafe_b64encode(raw).decode(),
     }
     return frozenset(whole | {form for offset in range(3) for form in _base64(raw, offset)})
 
@@ -78,7 +82,8 @@ class Scrubber:
         self.adopt(self.digests_of(*hidden))
 
     def digests_of(self, *hidden: str) -> frozenset[bytes]:
-        runs = {run for secret in hidden for form in forms_of(secret) for run in _RUN.findall(form)}
+        forms = {form for secret in hidden for form in forms_of(secret)}
+        runs = {run for form in forms for look in (_RUN, _TOKEN) for run in look.findall(form)}
         return frozenset(self._digest(run) for run in runs)
 
     def adopt(self, digests: Iterable[bytes]) -> None:
@@ -91,6 +96,8 @@ class Scrubber:
         if "://" in text:
             text = _URL_USER.sub(rf"\1{REDACTED}@", text)
         if self._digests:
+            text = _ESCAPE.sub(_plain_letter, text)
+            text = _TOKEN.sub(self._hide_known, text)
             text = _RUN.sub(self._hide_known, text)
         return text
 
@@ -99,6 +106,13 @@ class Scrubber:
 
     def _digest(self, run: str) -> bytes:
         return hashlib.blake2b(run.encode(), key=self.salt, digest_size=16).digest()
+
+
+def _plain_letter(match: re.Match[str]) -> str:
+    letter = chr(int(match.group(1) or match.group(2), 16))
+    if match.group(2):
+        return letter if letter.isalnum() else match.group()
+    return letter if letter.isprintable() else " "
 
 
 SCRUBBER = Scrubber()  # one per process: what one account's adapter teaches it protects every output
