@@ -288,8 +288,11 @@ def test_text_that_could_steer_a_terminal_is_refused_or_cleaned(bureau: Bureau) 
 def test_an_order_cannot_take_the_id_of_another_accounts_order(bureau: Bureau) -> None:
     """It would take that order's place on every screen."""
     bureau.emit(ev.OrderPlaced(at=1, source="worker:birch", order=an_order(account="birch", client_order_id="b1")))
-    assert "of an order of account birch" in bureau.refusal(TRADER, a_place("b1"))
-    assert "of an order of account birch" in bureau.refusal(TRADER, an_amend(new="b1"))
+    assert "of an order of account birch" in bureau.refusal(ALONE, a_place("b1"))
+    assert "of an order of account birch" in bureau.refusal(ALONE, an_amend(new="b1"))
+    assert (
+        bureau.refusal(TRADER, a_place("b1")) == "client order id b1 is taken; use a new one"
+    )  # whose is not theirs to see
     assert bureau.posts() == []
 
 

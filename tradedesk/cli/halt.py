@@ -126,7 +126,8 @@ def rearm(
         waits = reply.approval
         done = waits is None and watch.until(lambda: scope not in watch.replica.halts, LATCH_S)
     if as_json:
-        show({"schema": "rearm.v1", "scope": scope or "desk", "is_complete": done, "approval": waits})
+        waiting = {} if waits is None else {"approval": waits}
+        show({"schema": "rearm.v1", "scope": scope or "desk", "is_complete": done, **waiting})
     elif waits is not None:
         typer.echo(f"{scope or 'the desk'} stays halted until somebody else says `tradedesk approve {waits}`")
     elif done:

@@ -82,8 +82,10 @@ def screen_of(
     with desk_of(home, passphrase_file, vault) as desk:
         found = _signed_in(desk, operator, operator_passphrase_file)
         control = desk.control(found)
-        lock = _lock(control, desk.settings.desk.idle_lock_minutes, desk.has_passphrase(found))
-        app = _app(home, look, desk.settings.keys, desk.open_feed(found), control, found.name, lock)
+        minutes = desk.settings.desk.idle_lock_minutes
+        lock = _lock(control, minutes, desk.has_passphrase(found))
+        warning = _unlockable(found.name, minutes) if lock is None else None
+        app = _app(home, look, desk.settings.keys, desk.open_feed(found), control, found.name, lock, warning)
         if until_ended is not None:
             threading.Thread(target=_fail_after, args=(until_ended, desk), daemon=True).start()
         with desk.attached(found):
@@ -119,6 +121,13 @@ def _lock(control: "Control | RemoteControl", idle_minutes: int, has_passphrase:
     return ScreenLock(idle_ns=idle_minutes * 60 * 10**9, lock=control.lock, unlock=control.unlock)
 
 
+def _unlockable(operator: "OperatorId", idle_minutes: int) -> str | None:
+    """What an operator without a passphrase has to know where desk.toml wants screens to lock."""
+    if not idle_minutes:
+        return None
+    return f"this screen does not lock: {operator} has no passphrase; set one with `tradedesk operators passphrase`"
+
+
 def _fail_after(until_ended: Callable[[], str], desk: "Desk") -> None:
     desk.failure = until_ended()
     desk.wants_stop.set()
@@ -132,6 +141,7 @@ def _app(
     control: "DeskControl | None",
     operator: "OperatorId",
     lock: "ScreenLock | None" = None,
+    warning: str | None = None,
 ) -> "TradedeskApp":
     """The screen over a feed; without control it is the monitor, which keeps nothing and has none of the trading keys."""
     from tradedesk.clock import SystemClock
@@ -153,6 +163,7 @@ def _app(
             themes_folder=home.config.parent / "themes",
             log_file=home.log / "tradedesk.log",
             lock=lock,
+            warning=warning,
         )
     except ValueError as error:
         end(f"{home.config}: {error}")
@@ -223,6 +234,7 @@ def attach(
     home = home_of(config)
     control = controlled(home, operator, operator_passphrase_file)
     welcome = control.welcome
+    lock = _lock(control, welcome.idle_lock_minutes, welcome.has_passphrase)
     may_act = bool(welcome.roles) and welcome.roles != ("support",)
     app = _app(
         home,
@@ -231,7 +243,8 @@ def attach(
         stream_of(home, control),
         control if may_act else None,
         welcome.operator,
-        _lock(control, welcome.idle_lock_minutes, welcome.has_passphrase),
+        lock,
+        _unlockable(welcome.operator, welcome.idle_lock_minutes) if lock is None else None,
     )
     run_app(app)
     control.close()

@@ -128,7 +128,7 @@ class Office:
         refusal = self._forbidden(operator, command, account)
         if refusal is not None:
             return self._refused(operator, command, account, refusal)
-        refusal = self._unusable(command)
+        refusal = self._unusable(operator, command)
         if refusal is None and isinstance(command, PlaceOrder | AmendOrder):
             refusal = self.closing or self._not_live_yet(command.account)
         if refusal is not None:
@@ -209,7 +209,9 @@ class Office:
         if command.account not in self._workers:
             return NotSubmitted(reason=self._unknown(operator, command.account))
         refusal = (
-            may(operator, Verb.Place, command.account) or self._unusable(command) or self._not_live_yet(command.account)
+            may(operator, Verb.Place, command.account)
+            or self._unusable(operator, command)
+            or self._not_live_yet(command.account)
         )
         if refusal is not None:
             return NotSubmitted(reason=refusal)
@@ -339,7 +341,7 @@ class Office:
         self._trail.command_refused(operator.name, type(command).__name__, known, why)
         return NotSubmitted(reason=why)
 
-    def _unusable(self, command: Command) -> str | None:
+    def _unusable(self, operator: Operator, command: Command) -> str | None:
         """Why values that no screen and no script of ours makes cannot be let in: what is in, everybody reckons with."""
         for name, value in msgspec.structs.asdict(command).items():
             if isinstance(value, Decimal):
@@ -355,7 +357,9 @@ class Office:
             key = command.client_order_id if isinstance(command, PlaceOrder) else command.new_client_order_id
             known = self._replica.orders.get(ClientOrderId(key))
             if known is not None and known.account != command.account:
-                return f"client order id {key} is that of an order of account {known.account}; use a new one"
+                is_seen = operator.seen is None or known.account in operator.seen
+                whose = f"that of an order of account {known.account}" if is_seen else "taken"
+                return f"client order id {key} is {whose}; use a new one"
         return None
 
     def _unknown(self, operator: Operator, account: AccountId) -> str:

@@ -60,8 +60,12 @@ class TradedeskApp(App[None]):
         themes_folder: Path | None = None,
         log_file: Path | None = None,
         lock: ScreenLock | None = None,
+        warning: str | None = None,
     ) -> None:
-        """`ids` makes client order ids that are unique for ever. Raises ValueError for a keymap that cannot be used."""
+        """`ids` makes client order ids that are unique for ever; `warning` is said at the start, until it is seen.
+
+        Raises ValueError for a keymap that cannot be used.
+        """
         super().__init__()
         self.view = view
         self._clock = clock
@@ -74,6 +78,7 @@ class TradedeskApp(App[None]):
         for known in self._loaded.by_name.values():
             self.register_theme(known)
         self._theme_problem: str | None = None
+        self._warning = warning
         self._choose_theme(theme, settings.theme)
         glyphs = drawing.ASCII if ascii else drawing.UNICODE
         shared: dict[str, Any] = {
@@ -108,7 +113,7 @@ class TradedeskApp(App[None]):
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._remember)
-        for problem in (self._settings_problem, self._theme_problem, *self._loaded.problems):
+        for problem in (self._settings_problem, self._theme_problem, *self._loaded.problems, self._warning):
             if problem is not None:
                 self.call_after_refresh(self.desk.say, problem, Tone.Warned, is_sticky=True)
 
