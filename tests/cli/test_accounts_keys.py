@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from demo_desk import Asked
+from demo_desk import Asked, ended, started
 from paper_process import has_loopback_range, paper_process
 
-from tradedesk.access.vault import Entry, KeyKind, Vault, open_vault
+from tradedesk.access.vault import Entry, KeyKind, Secret, Vault, open_vault
+from tradedesk.cli.reach import Watch
 
 PASSPHRASE = "correct horse battery"
 API_KEY, SECRET = "CANARYapikeyA1b2C3d4", "CANARYsecretD4e5F6g7"
@@ -256,3 +257,27 @@ def test_without_a_desk_a_new_key_is_shown_to_the_venue_before_it_takes_over(tra
     assert vault_of(traded).get("acme", "binance").secret == "secret-k2"
     assert "the new key is the one in use" in traded.ask(*rotate, "k2" * 16, stdin="secret-k2").err
     nothing_showed(traded, "secret-k1", "secret-k2", "k2" * 16)
+
+
+def test_a_key_that_never_worked_is_changed_while_the_desk_runs_and_the_account_trades(traded: Asked) -> None:
+    vault_of(traded).put("acme", "binance", Secret("k1" * 16, "mistyped"))
+    rotate = ("accounts", "rotate", "acme", "--secret-stdin", "--api-key", "k2" * 16)
+    process, _ = started(traded, "run", "--json")
+    try:
+        assert until_state(traded, "Blocked")
+        ran = traded.ask(*rotate, stdin="secret-k2")
+        assert ran.status == 0, ran.err
+        assert until_state(traded, "Ready")
+    finally:
+        ended(process)
+
+
+def until_state(home: Asked, state: str) -> bool:
+    """Wait until the account of the desk that runs there stands so."""
+    watch = Watch(home.home)
+    try:
+        return watch.until(
+            lambda: watch.view.is_fed and {row.state for row in watch.replica.accounts.values()} == {state}, 30.0
+        )
+    finally:
+        watch.view.close()

@@ -14,7 +14,6 @@ from tradedesk.cli.accounts_common import (
     VenuePassphraseOption,
     a_desk_runs,
     account_in,
-    remind_of_restart,
     secret_of,
     settings_of,
     vault_of,
@@ -77,8 +76,9 @@ def rotate(
         vault.put(account.secret + NEXT, account.venue, secret)
         try:
             seat.waiting()  # what is wrong with it here and now needs no venue
-            is_told = a_desk_runs(home) and _told(home, account, operator, operator_passphrase_file)
-            if not is_told:
+            if a_desk_runs(home):
+                _told(home, account, operator, operator_passphrase_file)
+            else:
                 _tested(home, settings, account, vault, seat)
         except BaseException:
             with contextlib.suppress(VaultError):
@@ -91,17 +91,11 @@ def rotate(
         show({"schema": "key-rotated.v1", "account": name, "old_key": before, "new_key": after})
     else:
         typer.echo(f"{name} signs with key {after[:12]} from now on; take {before[:12]} away at the venue")
-    if not is_told:
-        remind_of_restart(home)
 
 
-def _told(home: "Home", account: "Account", operator: str | None, passphrase_file: "Path | None") -> bool:
-    """Have the desk that runs change the key; ends the program with its reason if it does not.
-
-    False: the account never got as far as its venue there, as with a key that is refused, so the desk cannot.
-    """
+def _told(home: "Home", account: "Account", operator: str | None, passphrase_file: "Path | None") -> None:
+    """Have the desk that runs change the key; ends the program with its reason if it does not."""
     from tradedesk.domain import events as ev
-    from tradedesk.domain.accounts import AccountState
     from tradedesk.domain.commands import NotSubmitted, RotateKey
     from tradedesk.domain.words import OperatorId
     from tradedesk.views.feed import Numbered
@@ -111,10 +105,6 @@ def _told(home: "Home", account: "Account", operator: str | None, passphrase_fil
     with watching(home, control) as watch:
         answer = control.submit(RotateKey(account=account.id, operator=OperatorId("")))
         if isinstance(answer, NotSubmitted):
-            row, welcome = watch.replica.accounts.get(account.id), control.welcome
-            is_theirs = account.id in welcome.accounts and not {"trader", "risk"}.isdisjoint(welcome.roles)
-            if is_theirs and row is not None and row.state in (AccountState.Blocked, AccountState.Offline):
-                return False
             end(f"accounts.{account.id}: {answer.reason}")
 
         def is_over() -> bool:
@@ -133,7 +123,6 @@ def _told(home: "Home", account: "Account", operator: str | None, passphrase_fil
             )
     if isinstance(ended[0], ev.KeyKept):
         end(f"accounts.{account.id}: the old key stays in use: {ended[0].reason}", FAILED)
-    return True
 
 
 def _tested(home: "Home", settings: "Settings", account: "Account", vault: "Vault", seat: "KeySeat") -> None:
