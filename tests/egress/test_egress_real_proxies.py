@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from demo_desk import Asked
 from exit_desk import ACME, BIRCH, BIRCH_AT, FEED_AT, is_as, proxies, standing, world
 from faulty_desk import ME
 from real_proxies import PASSWORD, Page, needs_proxies
@@ -179,6 +180,35 @@ def test_a_switch_to_the_standby_exit_is_recorded_proved_and_holds_over_a_restar
             )
             assert rest(found).egress == proxy.exit
         only_by(there, OUT, SPARE)
+
+
+def test_a_kill_goes_by_the_clients_own_exits_and_by_no_other(tmp_path):
+    with (
+        proxies(tmp_path, ("socks5", OUT), ("http", SPARE)) as [proxy, spare],
+        world(tmp_path, proxy.exit, spare.exit, [OUT, SPARE]) as there,
+    ):
+        with there.desk() as found:
+            rest(found)
+            found.control.submit(SwitchExit(account=ACME, reason="a drill", operator=ME))
+            found.until(
+                lambda: found.view.replica.exits[ACME].seen == SPARE and is_as(found, AccountState.Ready),
+                lambda: f"acme leaves by its standby, but {standing(found)}",
+            )
+            rest(found)
+        proxy.kill()  # so that the kill must find the exit that was switched to
+        before = there.rows()[-1]["number"]
+        asked = Asked(there.home.config.parent)
+        kill = ("kill", "--account", "acme", "--level", "cancel-all", "--reason", "a drill", "--json")
+        ran = asked.ask(*kill)
+        assert ran.status == 0, ran.err
+        assert ran.json["accounts"][0]["cancelled"] == 2
+        assert {row["peer"] for row in there.rows() if row["number"] > before} == {SPARE}
+        spare.kill()
+        after = there.rows()[-1]["number"]
+        ran = asked.ask(*kill)
+        assert (ran.status, f"exit {spare.exit}: it cannot be reached" in ran.err) == (1, True), ran.err
+        assert there.rows()[-1]["number"] == after
+    no_password_in(there)
 
 
 def test_a_proxy_that_lets_out_elsewhere_bars_new_orders_until_a_person_accepts_it(tmp_path):
