@@ -1,17 +1,20 @@
 """Admission: what keeps an account from trading until its key was found fit, on a worker of its own."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from random import Random
 
 import msgspec
 import pytest
 from order_builders import a_cancel
 from scripted_account import Heard, ScriptedVenue, SyncedJournal, a_key_report, a_worker, an_intent
+from test_core import Bench
 
 from tradedesk.accounts import admission as admission_module
 from tradedesk.accounts import looking
 from tradedesk.accounts import worker as worker_module
-from tradedesk.accounts.admission import VenueAccounts
+from tradedesk.accounts.admission import Admission, VenueAccounts
 from tradedesk.accounts.mail import ReconcileNow
 from tradedesk.accounts.worker import Worker
 from tradedesk.clock import SystemClock
@@ -22,6 +25,7 @@ from tradedesk.domain.findings import Level
 from tradedesk.domain.orders import OrdStatus
 from tradedesk.domain.outcomes import StreamState
 from tradedesk.domain.words import AccountId, OperatorId
+from tradedesk.log import Log
 from tradedesk.venues.adapter import VenueFailed
 
 KEY = "0123456789ab"
@@ -297,3 +301,31 @@ def test_what_is_on_record_of_a_key_holds_no_secret():
     again = ev.durable_decoder.decode(msgspec.msgpack.encode(checked))
     assert again == checked
     assert set(msgspec.structs.asdict(checked.report)) == {"fingerprint", "uid", "can_account_trade", "rights"}
+
+
+class Ticking(SystemClock):
+    """A clock that goes on by a nanosecond each time it is read: every order of a look and a key's end comes about."""
+
+    def __init__(self) -> None:
+        self.at = 0
+
+    def now(self) -> int:
+        self.at += 1
+        return self.at
+
+
+@pytest.mark.parametrize("ends", range(20, 40))
+async def test_a_look_that_comes_just_before_the_end_of_a_key_is_not_the_last_of_the_day(ends):
+    bench, venue, clock = Bench(), ScriptedVenue(), Ticking()
+    venue.key = a_key_report(expires_at=ends)
+    adapter = venue.adapter(lambda approved: None)
+    admission = Admission(
+        bench.core, adapter, claim=lambda uid: None, refused=print, clock=clock, chance=Random(1), log=Log()
+    )
+    admission.renew()
+    async with asyncio.timeout(10):
+        running = asyncio.create_task(admission.run())
+        while bench.core.state is not AccountState.Blocked:  # noqa: ASYNC110 - no time passes, only turns of the loop
+            await asyncio.sleep(0)
+    running.cancel()
+    assert "expired" in bench.core.reason
