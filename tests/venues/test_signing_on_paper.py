@@ -29,6 +29,7 @@ from tradedesk.clock import SystemClock
 from tradedesk.domain.gate import Approved, CancelTicket
 from tradedesk.domain.outcomes import Acknowledged, NotSent, StreamState
 from tradedesk.domain.words import AccountId, RequestId, VenueId
+from tradedesk.venues import spot_stream
 from tradedesk.venues.adapter import Markets, PrivateNews, VenueFailed
 from tradedesk.venues.ccxt_binance import addresses_of
 from tradedesk.venues.spot_adapter import SpotAdapter
@@ -50,6 +51,17 @@ class World(Struct, frozen=True):
         )
         with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:
             return [row for row in json.load(answer)["requests"] if row["account"] == account]
+
+    def fault(self, method: str, body: object = None) -> None:
+        """Put a fault in force, or with DELETE take back all."""
+        request = urllib.request.Request(
+            f"{self.paper['admin']}/faults",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.paper['admin_token']}"},
+        )
+        with urllib.request.urlopen(request, timeout=WITHIN_S):
+            pass
 
     def source(self, kind: KeyKind, signer: str) -> KeySource:
         return self.vault.get(kind, "binance") if signer == "thread" else self.vault.handover(kind, "binance")
@@ -248,3 +260,49 @@ async def test_a_record_that_was_replaced_meanwhile_is_not_signed_with(world: Wo
     with pytest.raises(VenueFailed, match="the record of 'hmac' was replaced or removed"):
         await adapter.start()
     await adapter.close()
+
+
+# ---- a subscription that moves
+
+
+async def test_a_stream_moves_to_a_new_subscription_without_a_word_and_nothing_is_told_twice(world: World) -> None:
+    news = News()
+    async with connected(world, KeyKind.Hmac, "thread") as adapter:
+        stream = asyncio.create_task(adapter.run_private(news))
+        await news.until(lambda: StreamState(is_up=True) in news)
+        for _ in range(3):
+            await adapter.move_stream()
+            approved, _ = await placed(adapter)
+            key = approved.order.client_order_id
+            await news.until(lambda key=key: any(getattr(item, "client_order_id", None) == key for item in news))
+            ticket = CancelTicket(request_id=RequestId("x"), order=approved.order, instrument=approved.instrument)
+            await adapter.cancel(ticket)
+            await news.until(lambda key=key: sum(getattr(item, "client_order_id", None) == key for item in news) == 2)
+        assert [item for item in news if isinstance(item, StreamState)] == [StreamState(is_up=True)]
+        assert adapter.exit_seen() == ADDRESS
+        assert len(adapter._exchange.clients) == 1  # the old sockets are gone
+        stream.cancel()
+        await asyncio.gather(stream, return_exceptions=True)
+
+
+async def test_a_new_subscription_that_does_not_come_up_leaves_the_old_one_heard(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spot_stream, "MOVE_S", 0.5)
+    news = News()
+    async with connected(world, KeyKind.Hmac, "thread") as adapter:
+        stream = asyncio.create_task(adapter.run_private(news))
+        await news.until(lambda: StreamState(is_up=True) in news)
+        world.fault("POST", {"kind": "mute", "account": "hmac", "method": "userDataStream.subscribe.signature"})
+        try:
+            with pytest.raises(VenueFailed, match="did not come up in time"):
+                await adapter.move_stream()
+            approved, _ = await placed(adapter)
+            key = approved.order.client_order_id
+            await news.until(lambda: any(getattr(item, "client_order_id", None) == key for item in news))
+            assert StreamState(is_up=True) == next(item for item in news if isinstance(item, StreamState))
+            assert [item for item in news if isinstance(item, StreamState) and not item.is_up] == []
+        finally:
+            world.fault("DELETE")
+        stream.cancel()
+        await asyncio.gather(stream, return_exceptions=True)
