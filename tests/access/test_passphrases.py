@@ -1,8 +1,12 @@
 """The file of the operators' passphrases: what it takes for one, what it gives away, and what it does when it is broken."""
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tradedesk.access.passphrases import MAX_FILE, PassphraseError, Passphrases
 from tradedesk.domain.words import OperatorId
@@ -102,3 +106,34 @@ def test_a_link_to_nowhere_is_not_an_absent_file(file: Path) -> None:
     file.symlink_to(file.with_name("gone"))
     with pytest.raises(PassphraseError):
         Passphrases(file).names()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=400) | st.text(max_size=200).map(str.encode),
+    at=st.integers(0, 400),
+    is_whole=st.booleans(),
+)
+def test_whatever_stands_in_the_file_is_a_file_of_passphrases_or_refused(
+    file: Path, content: bytes, at: int, is_whole: bool
+) -> None:
+    """bytes of any kind, alone or written into a file that was sound"""
+    kept = Passphrases(file)
+    if not is_whole:
+        file.write_bytes(SOUND)
+        whole = SOUND
+        content = whole[: at % len(whole)] + content + whole[at % len(whole) + len(content) :]
+    file.write_bytes(content)
+    file.chmod(0o600)
+    with contextlib.suppress(PassphraseError):
+        assert all(isinstance(name, str) for name in kept.names())
+
+
+def _sound() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "operators"
+        Passphrases(file).put(ANN, WORDS)
+        return file.read_bytes()
+
+
+SOUND = _sound()

@@ -193,6 +193,15 @@ def test_a_command_of_another_program_is_not_guessed_at(bureau: Bureau) -> None:
     assert ACME in bureau.replica.halts
 
 
+def test_what_waits_for_an_account_that_has_gone_since_is_over(bureau: Bureau) -> None:
+    breached(bureau)
+    id = asked(bureau)
+    gone = msgspec.structs.replace(bureau.replica.approvals[id], account=AccountId("zeta"))
+    bureau.office._approvals = Approvals([gone], bureau.emit, bureau.clock)
+    assert "has to be asked anew" in bureau.refusal(BEN, an_approval(id))
+    assert bureau.office._approvals.find(id) is None
+
+
 # ---- live --------------------------------------------------------------------------------------------------------------
 
 

@@ -287,7 +287,7 @@ class Office:
             return NotSubmitted(
                 reason=f"no request {clean(command.id, 12)!r} waits for approval; `tradedesk approvals` lists them"
             )
-        waiting = command_of(asked)
+        waiting = command_of(asked) if asked.account is None or asked.account in self._workers else None
         question = None if waiting is None else self._question(waiting)
         asker = self._operators.get(asked.by)
         is_breach = asked.kind == "rearm-breach"
