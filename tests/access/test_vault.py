@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
+from tradedesk.access import vault as vault_module
 from tradedesk.access.encrypted_file import EncryptedFile, derive_key, new_kdf, write_rows
 from tradedesk.access.vault import (
     Entry,
@@ -384,6 +385,21 @@ def test_a_system_keyring_serves_as_well_and_desks_do_not_see_each_other(tmp_pat
     assert two.names() == ()
     one.remove("acme", "binance")
     assert SECRET not in str(backend.kept)
+
+
+def test_two_desks_of_one_user_have_each_their_own_part_of_the_keyring(tmp_path, monkeypatch):
+    backend = MemoryKeyring()
+    monkeypatch.setattr(vault_module, "system_keyring", lambda: backend)
+    for home in ("one", "two"):
+        (tmp_path / home).mkdir()
+    one, two = (open_vault(tmp_path / home / "vault", None) for home in ("one", "two"))
+    one.put("acme", "binance", Secret(API_KEY, SECRET))
+    one.put_text("10.0.0.1:1080", "exit", "password")
+    assert (two.names(), two.text("10.0.0.1:1080", "exit")) == ((), None)
+    assert open_vault(tmp_path / "one" / "vault", None).get("acme", "binance").secret == SECRET
+    assert not one.is_locked
+    one.lock()  # the system's to do
+    assert one.get("acme", "binance").secret == SECRET
 
 
 def test_a_locked_keyring_gets_a_sentence_without_what_it_said(tmp_path):

@@ -3,6 +3,8 @@
 Everything here blocks; call it on a thread that may wait.
 """
 
+import hashlib
+import os
 import secrets
 from pathlib import Path
 
@@ -280,7 +282,7 @@ def open_vault(file: Path, passphrase: str | Path | None, *, create: bool = Fals
         backend = system_keyring()
         if backend is None:
             raise VaultError("this machine has no system keyring that can be trusted; give --passphrase-file FILE")
-        return Vault(backend, _describe(backend), lock_file, scope)
+        return Vault(backend, _describe(backend), lock_file, f"{scope}/{_place(file)}")
     if passphrase is None:
         raise VaultError(f"{file} is locked; give its passphrase, or --passphrase-file FILE")
     words = _words(passphrase)
@@ -288,6 +290,11 @@ def open_vault(file: Path, passphrase: str | Path | None, *, create: bool = Fals
     return Vault(
         EncryptedFile(file, key), str(file), lock_file, scope, passphrase if isinstance(passphrase, Path) else None
     )
+
+
+def _place(file: Path) -> str:
+    """What keeps apart the desks of one user, who share one keyring: where each would have its vault file."""
+    return hashlib.blake2b(os.fsencode(file.absolute()), digest_size=6).hexdigest()
 
 
 def _words(passphrase: str | Path) -> str:
