@@ -35,6 +35,7 @@ EXPECTED = (
     r"\x1bP\+q[0-9A-F;]*\x1b\\",
 )
 _EXPECTED = re.compile("|".join(f"(?:{each})" for each in EXPECTED))
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:?<>=$]*|\][^\x07]*|P[^\x1b]*)?\Z")  # it writes on while we look
 _TITLE = re.compile(r"\x1b\]0;([^\x07]*)\x07")
 
 
@@ -84,7 +85,7 @@ class Screen:
 
     def unexpected(self) -> list[str]:
         """Everything in it that a terminal would obey and nobody of ours writes, with what stands around it."""
-        text = self.bytes().decode("utf-8", "replace")
+        text = _UNFINISHED.sub("", self.bytes().decode("utf-8", "replace"))
         rest = _EXPECTED.sub("\n", text)
         return [
             repr(rest[max(0, at - 30) : at + 30])

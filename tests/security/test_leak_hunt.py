@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+import subprocess
 import sys
 import threading
 import warnings
@@ -20,6 +21,7 @@ from canaries import SECRETS, accounts_file, is_compartment
 from faulty_desk import ACME, BIRCH, FaultyDesk, faulty_desk
 from hunter import Hunter, module_globals
 from paper_process import has_loopback_range
+from terminal import on_a_terminal
 from typer.testing import CliRunner
 
 from tradedesk import log
@@ -47,6 +49,7 @@ class Evidence:
         self.heap: list[str] = []
         self.processes: list[str] = []
         self.texts: list[str] = []  # of the day's events
+        self.strangers: list[str] | None = None  # what other programs of the day hold; None where we may not look
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
             crashes(desk)
             commands(desk, folder)
             asyncio.run(screens(desk, folder))
+            found.strangers = strangers(folder)
         desk.poll()
         found.texts = [repr(event) for event in desk.events]
         gc.collect()
@@ -229,6 +233,32 @@ def crashes(desk: FaultyDesk) -> None:
     )
 
 
+def strangers(folder: Path) -> list[str] | None:
+    """A monitor and an attached screen in processes of their own: their whole memory, once they show the desk."""
+    home = {"TRADEDESK_HOME": str(folder / "home")}
+    found: list[str] = []
+    with (
+        on_a_terminal("attach", env=home) as screen,
+        (folder / "attached.bin").open("wb") as file,
+        (folder / "monitored.jsonl").open("wb") as lines,
+        subprocess.Popen(
+            [sys.executable, "-m", "tradedesk", "monitor", "--json"], stdout=subprocess.PIPE, env=os.environ | home
+        ) as watch,
+    ):
+        assert watch.stdout is not None
+        lines.write(watch.stdout.readline() + watch.stdout.readline())
+        screen.until("PAPER")
+        try:
+            for pid in (watch.pid, screen.process.pid):
+                found += HUNTER.in_process(pid) + HUNTER.in_memory(pid)
+        except PermissionError:  # which is as it should be, for whom is not root
+            return None
+        finally:
+            file.write(screen.bytes())
+            watch.terminate()
+    return found
+
+
 class Unraisable:
     """As Python hands it to the hook."""
 
@@ -309,6 +339,12 @@ def test_F81_no_event_of_the_day_holds_a_secret(day: Evidence) -> None:
 
 def test_F81_no_command_line_and_no_environment_holds_a_secret(day: Evidence) -> None:
     assert day.processes == []
+
+
+def test_F81_no_screen_and_no_monitor_of_the_day_holds_a_secret_in_its_memory(day: Evidence) -> None:
+    if day.strangers is None:
+        pytest.skip("only root may read the memory of another process here")
+    assert day.strangers == []
 
 
 def test_F81_outside_an_accounts_own_adapter_no_object_holds_a_secret(day: Evidence) -> None:
