@@ -1,18 +1,23 @@
 """`tradedesk setup --answers`: the same questions where nobody is there to answer, and what is left when it fails: nothing."""
 
+import os
 import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_desk import Asked, Ran
+from demo_desk import PROGRAM, WITHIN_S, Asked, Ran
 from real_proxies import PASSWORD, PROGRAMS, RealProxy
 from setup_paper import ACME_KEY, ACME_SECRET, RICH_KEY, RICH_SECRET, SECRETS, setup_paper
 
 from tradedesk.access.passphrases import Passphrases
 from tradedesk.access.vault import Entry, open_vault
-from tradedesk.cli.setup import flat
+from tradedesk.cli.setup import Setup, flat
+from tradedesk.config import load
+from tradedesk.config.setup_model import SetupFailed, State
 from tradedesk.domain.words import OperatorId
 
 WORDS = "correct horse battery"
@@ -182,8 +187,46 @@ def test_what_cannot_be_added_leaves_the_desk_as_it_was(home: Asked, paper: dict
     assert home.home.config.read_text() == before
     assert open_vault(home.home.vault, home.home.passphrase).names() == (Entry("acme", "binance"),)
     (home.folder / "desk.toml.new").rmdir()
+    home.home.config.chmod(0o600)
     ran = set_up(home, text, hidden)
     assert ran.status == 0, ran.err
+    assert home.home.config.stat().st_mode & 0o777 == 0o600  # the rights that it had
+
+
+def test_a_setup_that_is_killed_while_it_writes_is_simply_run_again(home: Asked, paper: dict[str, Any]) -> None:
+    """The key may be in the vault by then; without a desk.toml that names it, it is of no use to anybody."""
+    home.folder.mkdir(mode=0o700)
+    waiting = home.folder / "desk.toml.new"
+    os.mkfifo(waiting)  # whoever writes here waits for a reader
+    file = home.folder.parent / "answers.toml"
+    file.write_text(answers(paper))
+    told = "\n".join(f'{key} = "{value}"' for key, value in HIDDEN.items())
+    command = [*PROGRAM, "setup", "--answers", str(file), "--secret-stdin"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, text=True, env={**os.environ, **home.environment()}
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(told)
+        process.stdin.close()
+        deadline = time.monotonic() + WITHIN_S
+        while not home.home.operators.exists():  # the last before desk.toml
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+        process.kill()
+    assert not home.home.config.exists()
+    waiting.unlink()
+    ran = set_up(home, answers(paper))
+    assert ran.status == 0, ran.err
+    assert open_vault(home.home.vault, home.home.passphrase).names() == (Entry("acme", "binance"),)
+
+
+def test_a_desk_toml_that_somebody_changed_meanwhile_is_not_written_over(home: Asked, paper: dict[str, Any]) -> None:
+    assert set_up(home, answers(paper)).status == 0
+    found = Setup(home.home)
+    home.home.config.write_text(home.home.config.read_text() + "# a word of mine\n")
+    with pytest.raises(SetupFailed, match="was changed meanwhile"):
+        found.writer.write(State(), load(home.home.config))
+    assert home.home.config.read_text().endswith("# a word of mine\n")
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "http"])

@@ -5,6 +5,7 @@ Everything blocks; a face with a screen runs it on a thread of its own. What the
 
 import asyncio
 import ipaddress
+import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,9 +60,8 @@ class SetupChecker:
                 return _tried(opened(self._home, state))
             if words is not None:
                 return self._new_file(words.text)
-            return ok(
-                "keys", f"{opened(self._home, state).where} keeps and deletes what it is given"
-            )  # tried as it opened
+            where = opened(self._home, state).where  # a keyring is tried as it is opened
+            return ok("keys", f"{where} keeps and deletes what it is given")
         except VaultError as error:
             return fail("keys", str(error), "correct it, then test again")
 
@@ -264,8 +264,6 @@ def _password(state: State, name: str) -> str | None:
 
 def _tried(vault: "Vault") -> Finding:
     """Write, read back and delete a trial entry."""
-    import secrets
-
     name, trial = f"trial-{secrets.token_hex(8)}", secrets.token_hex(16)
     vault.put_text(name, "setup", trial)
     kept = vault.text(name, "setup")

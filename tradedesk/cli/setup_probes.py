@@ -124,7 +124,6 @@ async def key_of(
         report = await readable(look_at_key(exchange, fingerprint))
         answer = await told(exchange, "privateGetAccount", {"omitZeroBalances": "true"})
         balances = {balance.asset: balance for balance in spot.read_balances(answer)}
-        held = await _worth(exchange, account.venue, symbols, balances, clock)
     except VenueFailed as error:
         remedy = f"look at the key and its secret, and whether the key may be used from {exit_seen or account.egress}"
         return KeySeen(findings=(fail("key", f"{account.venue} does not take it: {error.cause}", remedy),))
@@ -138,20 +137,26 @@ async def key_of(
         findings=(works, *(_before_it_is_added(finding) for finding in findings)),
         report=report,
         free=Decimal(0) if quote is None else quote.free,
-        held=held,
+        held=await _worth(exchange, account.venue, symbols, balances, clock),
     )
 
 
 async def _worth(
     exchange: GuardedBinance, venue: VenueId, symbols: tuple[str, ...], balances: Mapping[str, Balance], clock: Clock
 ) -> Decimal:
-    """What the largest holding is worth at the market: the desk counts what is held as a position from its start."""
+    """What the largest holding is worth at the market: the desk counts what is held as a position from its start.
+
+    As far as prices are told: only a proposal rests on it.
+    """
     worth = Decimal(0)
-    for instrument in await readable(load_instruments(exchange, venue, symbols)):
-        balance = balances.get(instrument.base)
-        if balance is not None and balance.total > 0:
-            mark = (await touch(exchange, instrument, clock)).mark
-            worth = max(worth, balance.total * mark) if mark is not None else worth
+    try:
+        for instrument in await readable(load_instruments(exchange, venue, symbols)):
+            balance = balances.get(instrument.base)
+            if balance is not None and balance.total > 0:
+                mark = (await readable(touch(exchange, instrument, clock))).mark
+                worth = max(worth, balance.total * mark) if mark is not None else worth
+    except VenueFailed:
+        return worth
     return worth
 
 

@@ -5,6 +5,7 @@ Until desk.toml names an account its key is of no use to anybody; whatever fails
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +74,9 @@ class SetupWriter:
             if words is not None:
                 undo.append(lambda name=name: passphrases.remove(OperatorId(name)))  # type: ignore[misc]
                 passphrases.put(OperatorId(name), words.text)
+        undo.append(lambda: _put_back(home.config, self._before))
         write_whole(home.config, render(settings), before=self._before)
+        undo.clear()
         kept = [f"{home.config}: the desk", f"{vault.where}: the keys"]
         if self._before is not None:
             kept.append(f"{before_of(home.config)}: desk.toml as it was, with its comments")
@@ -116,9 +119,19 @@ def write_whole(path: Path, text: str, *, before: str | None) -> None:
     _replaced(path, text)
 
 
+def _put_back(path: Path, before: str | None) -> None:
+    if before is None:
+        path.unlink(missing_ok=True)
+    else:
+        _replaced(path, before)
+
+
 def _replaced(path: Path, text: str) -> None:
+    """The file as a whole or not at all, with the rights that it had."""
     temporary = path.with_name(path.name + ".new")
     with temporary.open("w", encoding="utf-8") as file:
+        with contextlib.suppress(FileNotFoundError):
+            os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
