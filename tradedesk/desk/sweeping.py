@@ -195,7 +195,7 @@ class Sweeper:
         state = await adapter.venue_state(None)
         shown = Shown(
             began=began,
-            at=state.taken_at + (adapter.clock_offset_ms or 0) * MS,
+            at=state.venue_time,
             open_orders=state.open_orders,
             balances=state.balances,
         )
