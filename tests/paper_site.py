@@ -58,21 +58,6 @@ class Site(Asked):
         assert is_so, self.ask("status").out
         return next(row for row in self.ask("status", "--json").json["accounts"] if row["account"] == name)
 
-    def until_either(self, first: str, second: str, state: str) -> str:
-        """Which of the two is in that state first."""
-        names = (AccountId(first), AccountId(second))
-        watch = Watch(self.home)
-
-        def found() -> list[AccountId]:
-            rows = watch.replica.accounts
-            return [name for name in names if name in rows and rows[name].state == state]
-
-        try:
-            assert watch.until(lambda: bool(found()), WITHIN_S), self.ask("status").out
-            return found()[0]
-        finally:
-            watch.view.close()
-
     def until_so(self, happened: Callable[[dict[str, Any]], Any], name: str) -> bool:
         """Whether something comes to be so of the account as `status` has it."""
         watch = Watch(self.home)

@@ -274,16 +274,37 @@ def test_a_venue_that_tells_nothing_of_a_key_lets_it_trade_and_the_look_says_so(
     assert [finding.level for finding in checked.findings if finding.what == "rights"] == [Level.Warn]
 
 
-def test_of_two_accounts_that_are_one_at_the_venue_only_the_first_trades():
-    known = VenueAccounts()
-    assert known.claim("binance", "42", AccountId("acme")) is None
-    assert known.claim("binance", "42", AccountId("birch")) == "acme"
-    assert known.claim("binance", "42", AccountId("acme")) is None  # at its next look
-    assert known.claim("another venue", "42", AccountId("birch")) is None
+ACME, BIRCH = AccountId("acme"), AccountId("birch")
 
 
-def test_claims_of_many_threads_have_one_first():
-    known, found = VenueAccounts(), []
+def test_two_accounts_that_are_one_at_the_venue_are_both_told_so():
+    doubted: list[AccountId] = []
+    known = VenueAccounts(doubted.append)
+    assert known.claim("binance", "42", ACME) is None
+    assert known.claim("binance", "42", BIRCH) == ACME
+    assert doubted == [ACME]
+    assert known.claim("binance", "42", ACME) == BIRCH  # at the look that the doubt brought
+    assert doubted == [ACME]  # and so it ends
+
+
+def test_the_same_number_at_another_venue_is_another_account():
+    known = VenueAccounts(print)
+    assert known.claim("binance", "42", ACME) is None
+    assert known.claim("another venue", "42", BIRCH) is None
+
+
+def test_an_account_whose_wrong_key_was_put_right_is_no_twin_any_more():
+    known = VenueAccounts(lambda account: None)
+    known.claim("binance", "42", ACME)
+    assert known.claim("binance", "42", BIRCH) == ACME
+    assert known.claim("binance", "43", BIRCH) is None
+    assert known.claim("binance", "42", ACME) is None
+
+
+def test_of_claims_of_many_threads_at_most_the_first_is_alone():
+    doubted: list[AccountId] = []
+    found: list[AccountId | None] = []
+    known = VenueAccounts(doubted.append)
     threads = [
         threading.Thread(target=lambda n=n: found.append(known.claim("binance", "42", AccountId(f"a{n}"))))
         for n in range(8)
@@ -293,7 +314,7 @@ def test_claims_of_many_threads_have_one_first():
     for thread in threads:
         thread.join()
     assert found.count(None) == 1
-    assert len(set(found)) == 2
+    assert len(set(doubted)) == 7  # all but the last: every one of them looks again
 
 
 def test_what_is_on_record_of_a_key_holds_no_secret():

@@ -29,17 +29,24 @@ NOT_YET = "its key was not looked at yet"
 
 
 class VenueAccounts:
-    """Which account of the desk is which at its venue: no two may be one. For any thread."""
+    """Which account of the desk is which at its venue: where two are one, neither trades. For any thread."""
 
-    def __init__(self) -> None:
-        self._owners: dict[tuple[str, str], AccountId] = {}  # (where the venue is reached, its uid) -> whose it is
+    def __init__(self, doubt: Callable[[AccountId], None]) -> None:
+        """`doubt` is told of an account that another one turns out to be too: it has to be looked at again."""
+        self._doubt = doubt
+        self._claims: dict[AccountId, tuple[str, str]] = {}  # -> (where the venue is reached, its uid there)
         self._lock = threading.Lock()
 
     def claim(self, place: str, uid: str, account: AccountId) -> AccountId | None:
-        """Note whose it is; the account that was first, if that is another one."""
+        """Note which one it is now; another account that is the same one."""
+        mine = (place, uid)
         with self._lock:
-            owner = self._owners.setdefault((place, uid), account)
-        return None if owner == account else owner
+            is_new = self._claims.get(account) != mine
+            self._claims[account] = mine
+            twins = [other for other, its in self._claims.items() if other != account and its == mine]
+        for twin in twins if is_new else ():
+            self._doubt(twin)
+        return twins[0] if twins else None
 
 
 class Admission:

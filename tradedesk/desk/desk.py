@@ -21,7 +21,7 @@ from tradedesk.access.operators import Operator, Role, operator_for
 from tradedesk.access.passphrases import Passphrases
 from tradedesk.access.vault import Vault
 from tradedesk.accounts.admission import VenueAccounts
-from tradedesk.accounts.mail import Relisted
+from tradedesk.accounts.mail import ReconcileNow, Relisted
 from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.accounts.worker import Worker
 from tradedesk.clock import Clock
@@ -130,7 +130,7 @@ class Desk:
                 self._exits.use(account.id, chosen)
         self._feeds: dict[VenueId, FeedHost] = {venue: feed(self.emit) for venue, feed in parts.feeds.items()}
         damaged = store.damaged()
-        venue_accounts = VenueAccounts()
+        venue_accounts = VenueAccounts(self._look_again)
 
         def made(account: Account) -> Worker:
             return Worker(
@@ -364,6 +364,9 @@ class Desk:
         """Records are taken again. For the journal's thread."""
         self._log.info("journal_recovered", why=reason)
         self._hub.publish(ev.AlertEnded(at=self._clock.now(), source="desk", key="journal"))
+
+    def _look_again(self, account: AccountId) -> None:
+        self._workers[account].post(ReconcileNow())
 
     def _worker_hangs(self, account: AccountId, text: str) -> None:
         alert = Alert(
