@@ -86,11 +86,11 @@ def test_F09_a_client_trades_through_its_proxy_and_a_dead_one_stops_it_and_nobod
         assert found.is_order(order.client_order_id, OrderState.New)
         rest(found, BIRCH)
         only_by(there, OUT)
-        proxy.start()
         mark = found.mark()
+        proxy.start()
         found.until(lambda: is_as(found, AccountState.Ready), lambda: f"acme is back, but {standing(found)}")
         again = [proof.seen for proof in found.since(mark, ev.ExitProved) if proof.account == ACME]
-        assert again == [OUT]  # the new connection was proved anew
+        assert set(again) == {OUT}  # the new connection was proved anew
         found.cancel(order.client_order_id)
         rest(found)
         only_by(there, OUT)
@@ -179,6 +179,27 @@ def test_a_switch_to_the_standby_exit_is_recorded_proved_and_holds_over_a_restar
                 lambda: f"acme is back at its first exit, but {standing(found)}",
             )
             assert rest(found).egress == proxy.exit
+        only_by(there, OUT, SPARE)
+
+
+def test_a_switch_away_from_a_proxy_that_hangs_does_not_wait_for_it_and_settles_what_it_held(tmp_path):
+    with (
+        proxies(tmp_path, ("http", OUT)) as [proxy],
+        world(tmp_path, proxy.exit, SPARE, [OUT, SPARE]) as there,
+        there.desk() as found,
+    ):
+        rest(found)
+        proxy.hang()
+        key = found.place(Side.Buy, "0.01", price(found))  # its bytes are in the proxy, and may yet arrive
+        found.until(lambda: found.order(key) is not None, "the order is on its way")
+        found.control.submit(SwitchExit(account=ACME, reason="the proxy hangs", operator=ME))
+        found.until(
+            lambda: found.view.replica.exits[ACME].seen == SPARE and is_as(found, AccountState.Ready),
+            lambda: f"acme leaves by its standby, but {standing(found)}",
+        )
+        assert rest(found).egress == SPARE
+        found.until(lambda: not found.order(key).is_uncertain, lambda: f"it is settled, but {found.order(key)}", 60.0)
+        proxy.go_on()
         only_by(there, OUT, SPARE)
 
 
