@@ -66,7 +66,7 @@ def test_nobody_gets_at_sockets_vault_or_state_of_another_users_desk(
 ) -> None:
     found = looked(desks[whose], who)
     assert {name: said.split(":")[0] for name, said in found.items()} == dict.fromkeys(found, "refused"), found
-    assert len(found) == 8
+    assert len(found) == 9
 
 
 def test_what_is_refused_to_others_is_the_owners_to_use(desks: dict[int, Path]) -> None:
@@ -74,6 +74,7 @@ def test_what_is_refused_to_others_is_the_owners_to_use(desks: dict[int, Path]) 
     found = looked(desks[ANN], ANN)
     assert {name: said.split(":")[0] for name, said in found.items()} == dict.fromkeys(found, "got in"), found
     assert "the name or its passphrase is wrong" in found["control"]
+    assert found["orders"] == "got in: ['acme', 'birch']"
 
 
 def test_an_operator_of_another_user_comes_in_by_the_control_socket_and_no_other_way(place: Path) -> None:
@@ -82,6 +83,7 @@ def test_an_operator_of_another_user_comes_in_by_the_control_socket_and_no_other
     assert '"operator":"guest"' in guest["own name"]
     assert "the name or its passphrase is wrong" in guest["control"]  # under the owner's name
     assert f"no operator of this desk has user id {CLEO}" in stranger["own name"]
-    for found in (guest, stranger):
-        refused = {name for name, said in found.items() if said.startswith("refused")}
-        assert refused == {"read", "vault", "operators", "journal", "state", "halt"}, found
+    assert guest["orders"] == "got in: ['acme']"  # what they may see, by the control socket
+    shut = {"read", "vault", "operators", "journal", "state", "halt"}
+    for found, more in ((guest, set()), (stranger, {"orders"})):
+        assert {name for name, said in found.items() if said.startswith("refused")} == shut | more, found

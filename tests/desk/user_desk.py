@@ -21,9 +21,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from scripted_desk import HELLO, operated_by, running
 
+import tradedesk.desk.client
+import tradedesk.monitor.socket_feed  # noqa: F401
 from tradedesk.access.encrypted_file import create_file, unlock
 from tradedesk.access.passphrases import Passphrases
-from tradedesk.config import find_home
+from tradedesk.cli.reach import watching
+from tradedesk.config import Home, find_home
 from tradedesk.domain.words import OperatorId
 from tradedesk.journal.records import Reading
 from tradedesk.journal.sqlite import read
@@ -43,6 +46,12 @@ def desk(folder: Path, uid: int, guest: int) -> None:
         sys.stdin.read()
 
 
+def watched(home: Home) -> list[str]:
+    """The accounts that `tradedesk orders` and its like would show."""
+    with watching(home) as watch:
+        return sorted(watch.replica.accounts)
+
+
 def look(folder: Path) -> None:
     home = find_home({"TRADEDESK_HOME": str(folder)})
 
@@ -57,6 +66,7 @@ def look(folder: Path) -> None:
     tries: dict[str, Callable[[], Any]] = {
         "control": lambda: told(home.control_socket, b'{"type":"hello","operator":"me","passphrase":"x"}\n'),
         "own name": lambda: told(home.control_socket, b'{"type":"hello"}\n'),
+        "orders": lambda: watched(home),
         "read": lambda: told(home.read_socket, HELLO),
         "vault": lambda: unlock(home.vault, WORDS) and "opened",
         "operators": lambda: sorted(Passphrases(home.operators).names()),

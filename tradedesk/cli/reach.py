@@ -135,7 +135,12 @@ def stream_of(
 
 @contextmanager
 def watching(home: "Home", control: "RemoteControl | None" = None) -> Iterator[Watch]:
-    """A watch on the running desk, its first snapshot there; ends the program with a sentence if no desk answers."""
+    """A watch on the running desk, its first snapshot there; ends the program with a sentence if no desk answers.
+
+    Who may not open the read socket watches as the operator that their user is.
+    """
+    if control is None and not os.access(home.read_socket, os.W_OK) and os.access(home.control_socket, os.W_OK):
+        control = controlled(home, None)
     watch = Watch(home, control)
     try:
         answered = watch.until(lambda: watch.view.is_fed or watch.view.lost is not None, FIRST_WAIT_S)
