@@ -1,6 +1,7 @@
 """The proof of an exit: what an echo says through it, compared with where it has to be seen."""
 
 import asyncio
+import gzip
 import logging
 
 import pytest
@@ -90,6 +91,10 @@ async def test_without_an_echo_the_socket_has_the_word_and_of_a_proxy_nobody():
         (page(b"1.2.3"), "no address"),
         (page(b"1" * (MAX_ANSWER_BYTES + 1)), "no address"),
         (page(b"\xff\xfe"), "no address"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(bytes(10**7)),
+            "no address",
+        ),
         (page(b"127.0.0.1", b"503 Down"), "answers with status 503"),
         (page(b"127.0.0.1", b"407 Proxy Authentication Required"), "answers with status 407"),
         (
