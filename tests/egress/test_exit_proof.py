@@ -3,10 +3,11 @@
 import asyncio
 import gzip
 import logging
+import ssl
 
 import pytest
 from paper_process import has_loopback_range, paper_process
-from scripted_proxies import counter, proxy
+from scripted_proxies import certificate, counter, proxy
 
 from tradedesk.access.egress import Egress, parse_egress
 from tradedesk.access.exit_proof import MAX_ANSWER_BYTES, prove_exit
@@ -45,14 +46,38 @@ async def test_a_source_address_is_seen_by_the_echo_as_itself(echo):
     assert (proof.exit, proof.seen, proof.how, proof.problem) == ("127.0.0.5", "127.0.0.5", "echo 127.0.0.1", None)
 
 
-@pytest.mark.parametrize("scheme", ["http", "socks5"])
-async def test_a_proxy_is_seen_where_it_lets_out(scheme, echo):
-    async with proxy() as made:
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
+async def test_a_proxy_is_seen_where_it_lets_out(scheme, echo, tmp_path, monkeypatch):
+    tls, public = certificate(tmp_path, "127.0.0.1")
+    believed = ssl.create_default_context(cafile=str(public))
+    monkeypatch.setattr("tradedesk.access.exit_proof.tls_context", lambda: believed)
+    async with proxy(tls=tls if scheme == "https" else None) as made:
         made.play = made.socks if scheme == "socks5" else forward(made)
         exit_ = parse_egress(f"{scheme}://me@127.0.0.1:{made.port}", "hunter2")
         proof = await prove_exit(exit_, None, echo)
     assert (proof.exit, proof.seen, proof.problem) == (str(exit_), "127.0.0.1", None)
     assert "hunter2" not in repr(proof)
+
+
+async def test_an_encrypted_echo_is_asked_through_a_tunnel(tmp_path, monkeypatch):
+    tls, public = certificate(tmp_path, "echo.test")
+    believed = ssl.create_default_context(cafile=str(public))
+    monkeypatch.setattr("tradedesk.access.exit_proof.tls_context", lambda: believed)
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(page(b"203.0.113.7"))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    there = ("127.0.0.1", server.sockets[0].getsockname()[1])
+    async with server, proxy({"echo.test": there}) as made:
+        for scheme, play in (("http", made.connect), ("socks5", made.socks)):
+            made.play = play
+            exit_ = parse_egress(f"{scheme}://me@127.0.0.1:{made.port}", "hunter2")
+            proof = await prove_exit(exit_, None, "https://echo.test/")
+            assert (proof.seen, proof.how, proof.problem) == ("203.0.113.7", "echo echo.test", None)
+        assert made.asked == ["echo.test:443", "echo.test:443"]  # the name is resolved at the proxy
 
 
 def forward(made):
