@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 from order_builders import a_cancel
-from scripted_account import Heard, ScriptedVenue, SyncedJournal, a_worker, an_intent, client
+from scripted_account import Heard, ScriptedVenue, SyncedJournal, a_key_report, a_worker, an_intent, client
 
 from tradedesk.access.exits import Exits
 from tradedesk.accounts import exit_watch, looking
@@ -164,3 +164,12 @@ def test_a_key_that_was_refused_from_the_first_exit_is_tried_from_the_second(sta
     exits.use(ACME, STANDBY)
     worker.exit_switched()
     assert heard.until(lambda: is_state(heard, AccountState.Ready))
+
+
+def test_a_key_bound_to_other_addresses_than_the_exit_is_found_out_whichever_is_known_first(started):
+    venue, heard = ScriptedVenue(), Heard()
+    venue.key = a_key_report(addresses=("203.0.113.7",))
+    worker = started(a_worker(venue, heard))
+    assert heard.until(lambda: is_state(heard, AccountState.Blocked, "the key is bound to 203.0.113.7"))
+    worker.post(an_intent("c1"))
+    assert "the account leaves by 127.0.0.2" in denied(heard, "c1")

@@ -83,6 +83,12 @@ class Admission:
             self._core.bar(KEY, AccountState.Reconciling, NOT_YET, self._clock.now())
         self._wanted.set()
 
+    def exit_seen(self) -> None:
+        """Where the exit is seen is known now: a key that is bound to addresses is compared with it."""
+        report = self._report
+        if report is not None and report.rights is not None and report.rights.addresses is not None:
+            self._judge(report)
+
     def look(self) -> None:
         """Somebody wants to know how the key is now."""
         self._wanted.set()

@@ -34,15 +34,20 @@ class ExitWatch:
         exit_: str,
         *,
         claim: Callable[[str], AccountId | None],
+        proved: Callable[[], None],
         clock: Clock,
         chance: random.Random,
         log: Log,
     ) -> None:
-        """`claim` notes the address the exit is seen at, and names the other client of this desk that is seen there."""
+        """`claim` notes the address the exit is seen at, and names the other client of this desk that is seen there.
+
+        `proved` is told each time that the exit was proved and is on record.
+        """
         self._core = core
         self._adapter = adapter
         self._exit = exit_
         self._claim = claim
+        self._proved = proved
         self._clock = clock
         self._chance = chance
         self._log = log
@@ -84,6 +89,7 @@ class ExitWatch:
                 )
             )
             self._is_admitted, self._refused = True, None
+            self._proved()
             self._core.admit(EXIT, now)
             return True
         if problem != self._refused:

@@ -366,6 +366,7 @@ class Worker:
             adapter,
             self._choice.exit,
             claim=lambda address: self._exits.claim(address, self.account.id),
+            proved=self._admission.exit_seen,
             clock=self._clock,
             chance=self._random,
             log=self._log,
