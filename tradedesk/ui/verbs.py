@@ -31,6 +31,7 @@ TRADE_VERBS = (
     "settle",
     "approve",
     "golive",
+    "acceptkey",
     "ack",
     "undo",
 )  # `undo`: cancel the last order or batch of mine
@@ -86,6 +87,11 @@ class AskGoLive(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class AskAcceptKey(Struct, frozen=True, kw_only=True):
+    account: AccountId
+    reason: str = ""
+
+
 class Go(Struct, frozen=True, kw_only=True):
     pane: str
 
@@ -105,8 +111,8 @@ class Plain(Struct, frozen=True, kw_only=True):
 
 
 Asked = (
-    FillTicket | FlattenPosition | CancelScope | AskHalt | AskRearm | AskSettle | AskApprove | AskGoLive | ShowWorklist
-    | Go | ShowTheme | FilterRows | Plain
+    FillTicket | FlattenPosition | CancelScope | AskHalt | AskRearm | AskSettle | AskApprove | AskGoLive | AskAcceptKey
+    | ShowWorklist | Go | ShowTheme | FilterRows | Plain
 )  # fmt: skip
 
 
@@ -173,11 +179,13 @@ def _parsed(line: Line, replica: Replica, themes: Sequence[str], *, may_trade: b
         return _settle(line, replica)
     if verb == "approve":
         return _approve(line, replica)
-    if verb == "golive":
+    if verb in ("golive", "acceptkey"):
         if len(line.words) == 1:
-            raise _Wrong(line.after, "go live with what? an account, and why")
+            what = "go live with what?" if verb == "golive" else "accept whose key?"
+            raise _Wrong(line.after, f"{what} an account, and why")
         account = _one_account(line.words[1], replica)
-        return AskGoLive(account=account, reason=line.text[line.words[1].end :].strip())
+        reason = line.text[line.words[1].end :].strip()
+        return (AskGoLive if verb == "golive" else AskAcceptKey)(account=account, reason=reason)
     if verb in TRADE_VERBS:
         _nothing_more(line.words[1:], verb)
         return Plain(verb=verb)
@@ -422,7 +430,7 @@ def candidates(line: str, cursor: int, replica: Replica, themes: Sequence[str], 
             return [name for name, keys in waiting.items() if keys]
         named = [keys for name, keys in waiting.items() if name.casefold() == texts[1]]
         return named[0] if named and len(texts) == 2 else []
-    if texts[0] in ("approve", "golive") and len(texts) == 1:
+    if texts[0] in ("approve", "golive", "acceptkey") and len(texts) == 1:
         return [*replica.approvals] if texts[0] == "approve" else [*replica.accounts]
     if texts[0] in TRADE_VERBS:
         return []

@@ -8,7 +8,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from tradedesk.domain.events import ApprovalAsked
+from tradedesk.domain.events import ApprovalAsked, KeyChecked
+from tradedesk.domain.findings import Level
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId
 from tradedesk.ui import drawing
@@ -100,3 +101,26 @@ class GoLiveDialog(TypedDialog):
         key = "not known yet" if row is None or not row.account.key else row.account.key
         says = f"Key {key} of {self._account} trades real money once somebody else has approved this."
         return [text_line(part, width, colours.text, glyphs) for part in wrapped(says, width)]
+
+
+class AcceptKeyDialog(TypedDialog):
+    """Let an account trade with a key that can move money."""
+
+    does = "accepts"
+
+    def __init__(self, tools: Tools, checked: KeyChecked, *, reason: str = "") -> None:
+        account = checked.account
+        super().__init__(tools, f"accept the key of {titled(tools, account)}", account=account, words=reason)
+        self._checked = checked
+
+    def lines(self, width: int, glyphs: Glyphs, colours: Palette) -> Sequence[Line]:
+        checked = self._checked
+        wrong = [finding.text for finding in checked.findings if finding.level is not Level.Ok]
+        says = (
+            f"Key {checked.report.fingerprint} of {checked.account}: {'; '.join(wrong) or 'nothing is wrong with it'}."
+        )
+        rule = "It may move money and trades all the same from now on, on record under your name. Another key needs it again."
+        return [
+            *(text_line(part, width, colours.warn, glyphs) for part in wrapped(says, width)),
+            *(text_line(part, width, colours.text, glyphs) for part in wrapped(rule, width)),
+        ]

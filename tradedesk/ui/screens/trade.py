@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from tradedesk.clock import Clock
 from tradedesk.domain.commands import (
+    AcceptKeyRisk,
     AcknowledgeAlert,
     AmendOrder,
     Approve,
@@ -30,7 +31,7 @@ from tradedesk.domain.events import HaltSet
 from tradedesk.domain.orders import Order, OrderState, state
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
 from tradedesk.ui import verbs
-from tradedesk.ui.dialogs.approval import ApproveDialog, GoLiveDialog
+from tradedesk.ui.dialogs.approval import AcceptKeyDialog, ApproveDialog, GoLiveDialog
 from tradedesk.ui.dialogs.ask import Ask
 from tradedesk.ui.dialogs.cancel_all import CancelAllDialog, Scope
 from tradedesk.ui.dialogs.halt import HaltAsked, HaltDialog, RearmDialog
@@ -499,6 +500,21 @@ class TradeScreen(WatchScreen):
             ),
         )
 
+    def _accept_key(self, account: AccountId, reason: str) -> None:
+        row = self.view.replica.accounts.get(account)
+        checked = None if row is None else row.key
+        if checked is None:
+            self.say(f"the key of {account} was not looked at yet")
+            return
+        key = checked.report.fingerprint
+        self.ask(
+            AcceptKeyDialog(self.tools, checked, reason=reason),
+            lambda told: self._submit(
+                AcceptKeyRisk(account=account, fingerprint=key, reason=told, operator=self.operator),
+                f"{account} trading with key {key}",
+            ),
+        )
+
     # -- leaving, commands --------------------------------------------------------------------------------------------------
 
     def leave(self) -> None:
@@ -542,6 +558,8 @@ class TradeScreen(WatchScreen):
                 self._approve(asked.id, asked.note)
             case verbs.AskGoLive():
                 self._go_live(asked.account, asked.reason)
+            case verbs.AskAcceptKey():
+                self._accept_key(asked.account, asked.reason)
             case verbs.AskRearm():
                 self._rearm(asked.account, asked.reason)
             case verbs.Plain(verb="arm" | "disarm" as verb):
