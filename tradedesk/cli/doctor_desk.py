@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tradedesk.cli.doctor_stopping import stopping
 from tradedesk.cli.reach import Watch
 from tradedesk.cli.unlocking import passphrase_file as found_passphrase
 from tradedesk.config import ConfigError, Home, Settings, load
@@ -52,6 +53,7 @@ def desk_areas(home: Home, passphrase_file: Path | None) -> Areas:
             yield "venues", list(_venues(settings, clock))
             for account in settings.accounts.values():
                 yield f"account {account.id}", list(_account(account, replica, vault, clock.now()))
+            yield "stopping", list(stopping(home, settings))
         yield "journal", [journal(home)]
     finally:
         if watch is not None:
