@@ -1,5 +1,6 @@
-"""F70, F74: a loop that is blocked, commands that come twice or late: on a whole desk whose venues are scripted."""
+"""F70, F71, F74: a loop that is blocked, one that leaks, commands that come twice or late: on a whole desk whose venues are scripted."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from scripted_account import an_intent
 from scripted_desk import Caller, Running, an_order_of, running
 
+from tradedesk.accounts import load
 from tradedesk.accounts import worker as worker_module
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import HaltLevel
@@ -67,6 +69,29 @@ def test_F70_an_account_whose_loop_is_blocked_is_named_and_a_halt_takes_hold_all
     order = desk.view.replica.orders[ClientOrderId("hangs")]
     assert order.requests[0].state is RequestState.Unknown  # its bytes had left: nothing else is proved
     assert any(request.kind is RequestKind.Cancel for request in order.requests)  # and the halt cancels it meanwhile
+
+
+def test_F71_an_account_that_leaks_is_replaced_and_the_others_do_not_notice(
+    desk: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5.8: a thousand tasks that nobody ends, as a library might leave them behind."""
+    monkeypatch.setattr(load, "TASKS", 500)
+    submit(desk, an_intent("before"))
+    assert desk.until(lambda: is_order(desk, "before", OrderState.New))
+    worker, others = (desk.desk._workers[name]._worker for name in (ACME, BIRCH))
+    loop, left = worker._loop, list[object]()
+    assert loop is not None
+    loop.call_soon_threadsafe(lambda: left.extend(loop.create_task(asyncio.sleep(1_000)) for _ in range(1_000)))
+    assert desk.until(lambda: any("acme" in alert and "tasks under way" in alert for alert in alerts(desk))), alerts(
+        desk
+    )
+    assert desk.until(desk.are_ready)
+    submit(desk, an_intent("after"))
+    assert desk.until(lambda: is_order(desk, "after", OrderState.New))
+    assert is_order(desk, "before", OrderState.New)  # known from the journal, and sent once
+    assert desk.venues["acme"].calls.count("place before") == 1
+    assert desk.desk._workers[ACME]._worker is not worker
+    assert desk.desk._workers[BIRCH]._worker is others
 
 
 def test_F74_a_command_that_is_delivered_again_is_applied_once(desk: Running) -> None:
