@@ -120,6 +120,12 @@ def _words(event: ev.Event, replica: Replica) -> str | None:
             return f"changed {_known(event.client_order_id, event.account, replica)}: {what}"
         case ev.Rearmed():
             return f"rearmed {event.account or 'the whole desk'} by {event.by}: {event.reason}"
+        case ev.KillRecorded():
+            receipt = event.receipt
+            names = ", ".join(f"{row.account} {row.outcome.value}" for row in receipt.accounts)
+            return f"KILL by {receipt.by}: {receipt.reason}; {names}; receipt {receipt.id}"
+        case ev.AccountOffboarded():
+            return f"offboarded {event.account} by {event.by}: {event.reason}"
         case ev.ExitSwitched():
             return f"{event.account} leaves by {event.exit} (by {event.by}: {event.reason})"
         case ev.ExitProved():
