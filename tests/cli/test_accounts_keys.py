@@ -23,6 +23,7 @@ DESK = """
 [desk]
 name = "main"
 reporting_currency = "USDT"
+exit_check = "https://echo.example.com/"
 
 [venues.binance]
 exchange = "binance"
@@ -193,6 +194,26 @@ def test_accounts_move_to_another_desk_with_their_keys_in_one_file(home: Asked, 
         == home.ask("accounts", "list", "--json").json["accounts"]
     )
     nothing_showed(other, SECRET, API_KEY)
+
+
+def test_a_cancel_only_key_and_a_proxys_password_go_along(home: Asked, tmp_path: Path, words: Path) -> None:
+    proxy = "socks5://me@10.0.0.1:1080"
+    add(home, "acme", "--egress", proxy)
+    config = home.home.config
+    config.write_text(config.read_text().replace("[accounts.acme]", '[accounts.acme]\ncancel_secret = "acme-cancel"'))
+    here = vault_of(home)
+    here.put("acme-cancel", "binance", Secret("KEYcancel", "CANARYcancelA1b2C3"))
+    here.put_text(proxy, "exit", "CANARYproxyA1b2C3")
+    named = ("--file-passphrase-file", str(words))
+    file = tmp_path / "moved.vault"
+    assert home.ask("accounts", "export", "acme", "--to", str(file), *named).status == 0
+
+    other = a_home(tmp_path / "other")
+    assert other.ask("accounts", "import", str(file), *named).status == 0
+    there = vault_of(other)
+    assert there.get("acme-cancel", "binance").secret == "CANARYcancelA1b2C3"
+    assert there.text(proxy, "exit") == "CANARYproxyA1b2C3"
+    nothing_showed(other, "CANARYcancelA1b2C3", "CANARYproxyA1b2C3")
 
 
 def test_an_import_overwrites_nothing_and_takes_all_or_none(home: Asked, tmp_path: Path, words: Path) -> None:

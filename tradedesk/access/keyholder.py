@@ -10,6 +10,7 @@ from tradedesk.access.signer_process import SignerFailed, start_signer
 from tradedesk.access.signing import KeySigner, Signer
 from tradedesk.access.vault import Handover, Secret
 from tradedesk.clock import Clock
+from tradedesk.log import Log
 from tradedesk.redaction import SCRUBBER
 
 MOST_STARTS = 6  # of a signer process within an hour; then a person must look
@@ -23,7 +24,10 @@ async def signer_of(source: KeySource) -> Signer:
     if isinstance(source, Secret):
         SCRUBBER.learn(*source.texts)
         return KeySigner(source)
-    return await asyncio.to_thread(start_signer, source)
+    started = await asyncio.to_thread(start_signer, source)
+    for missing in started.missing:
+        Log().warning("signer_not_hardened", pid=started.pid, why=missing)
+    return started
 
 
 class Keyholder:
