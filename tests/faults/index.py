@@ -75,7 +75,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "F16": ("faults/test_F28_venues.py::test_F16_a_stream_that_ends_is_begun_anew_and_what_it_missed_is_read",),
     "F17": (
-        "faults/test_F17_storms.py::test_F17_twenty_accounts_that_lose_one_venue_come_back_one_after_the_other",
+        "faults/test_F17_storms.py::test_F17_twenty_accounts_that_lose_their_venue_together_come_back_by_themselves",
         "venues/test_budgets_adapter.py::test_F17_attempts_to_connect_are_counted_by_exit",
     ),
     "F18": (

@@ -16,6 +16,7 @@ from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.commands import CancelAll, Reconcile, Submitted
 from tradedesk.domain.orders import Order, OrderState, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.words import ClientOrderId, OperatorId, Side
+from tradedesk.venues.pools import Unit
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
 ME = OperatorId("")
@@ -70,14 +71,12 @@ def until_filled(paper: Paper, key: ClientOrderId) -> None:
         never.wait(0.1)
 
 
-def test_F17_twenty_accounts_that_lose_one_venue_come_back_one_after_the_other(tmp_path: Path) -> None:
-    """By one exit, whose connections the venue counts: fifty of them are refused, nobody asks without pause."""
-    with exchange(tmp_path, accounts=20) as (home, paper), desk_on(home, paper, is_awaited=False) as found:
-        found.until(found.is_well, "every account ready", 120)
-        rows = found.view.replica.accounts
+def test_F17_twenty_accounts_that_lose_their_venue_together_come_back_by_themselves(tmp_path: Path) -> None:
+    """Fifty connections are refused meanwhile; each exit counts its own, and nobody asks without pause."""
+    with faulty_desk(tmp_path, "--accounts", "20") as found:
         mark = found.mark()
-        refused = paper.fault("refuse", count=50)
-        paper.fault("disconnect")
+        refused = found.paper.fault("refuse", count=50)
+        found.paper.fault("disconnect")
         found.until(
             lambda: (
                 len({e.account for e in found.since(mark, ev.AccountChanged) if e.state is not AccountState.Ready})
@@ -85,20 +84,18 @@ def test_F17_twenty_accounts_that_lose_one_venue_come_back_one_after_the_other(t
             ),
             "all of them are cut off",
         )
-        found.until(lambda: paper.struck(refused) == 50, "fifty connections are refused", 90)
+        found.until(lambda: found.paper.struck(refused) == 50, "fifty connections are refused", 90)
         found.until(found.is_well, "all come back by themselves", 90)
-        assert len(rows) == 20
         budgets = found.desk._budgets
         assert budgets is not None
         assert budgets.bans() == ()
         [budget] = budgets._venues.values()
         used = [
-            pool.used(found.clock.monotonic())
-            for pool in budget._pools.values()
-            if pool.limit.unit.name == "Connections"
+            pool.used(found.clock.monotonic()) for pool in budget._pools.values() if pool.limit.unit is Unit.Connections
         ]
-        assert max(used) <= 300  # what the venue allows in five minutes
-        key = found.place(Side.Buy, "0.001", (found.bid() * 98 / 100).quantize(Decimal("0.01")))
+        assert len(used) == 21  # theirs and that of the market data
+        assert all(0 < count <= 20 for count in used)  # of 300 that the venue allows in five minutes
+        key = found.place(Side.Buy, "0.001", low(found))
         found.until_order(key, OrderState.New)
 
 
