@@ -23,7 +23,6 @@ DESK = """
 [desk]
 name = "main"
 reporting_currency = "USDT"
-exit_check = "https://echo.example.com/"
 
 [venues.binance]
 exchange = "binance"
@@ -196,8 +195,15 @@ def test_accounts_move_to_another_desk_with_their_keys_in_one_file(home: Asked, 
     nothing_showed(other, SECRET, API_KEY)
 
 
+def with_an_echo(home: Asked) -> None:
+    """A proxy as exit is taken only where something tells from outside what it lets out by."""
+    config = home.home.config
+    config.write_text(config.read_text().replace("[desk]", '[desk]\nexit_check = "https://echo.example.com/"'))
+
+
 def test_a_cancel_only_key_and_a_proxys_password_go_along(home: Asked, tmp_path: Path, words: Path) -> None:
     proxy = "socks5://me@10.0.0.1:1080"
+    with_an_echo(home)
     add(home, "acme", "--egress", proxy)
     config = home.home.config
     config.write_text(config.read_text().replace("[accounts.acme]", '[accounts.acme]\ncancel_secret = "acme-cancel"'))
@@ -209,6 +215,7 @@ def test_a_cancel_only_key_and_a_proxys_password_go_along(home: Asked, tmp_path:
     assert home.ask("accounts", "export", "acme", "--to", str(file), *named).status == 0
 
     other = a_home(tmp_path / "other")
+    with_an_echo(other)
     assert other.ask("accounts", "import", str(file), *named).status == 0
     there = vault_of(other)
     assert there.get("acme-cancel", "binance").secret == "CANARYcancelA1b2C3"
