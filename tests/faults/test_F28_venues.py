@@ -123,8 +123,10 @@ def test_F35_what_a_venue_has_lost_is_shown_and_nothing_is_concluded_or_undone(t
         desk.paper.fault("restart", state="lost", seconds=0.5)
         desk.until(lambda: "vanished" in [each.alert.rule for each in desk.since(mark, ev.AlertRaised)], "it is missed")
         desk.until(
-            lambda: {(item.key, item.needs_decision) for item in desk.view.replica.accounts[ACME].worklist}
-            >= {("balance:BTC", True), ("balance:USDT", True), (f"order:{resting}", False)},
+            lambda: (
+                {(item.key, item.needs_decision) for item in desk.view.replica.accounts[ACME].worklist}
+                >= {("balance:BTC", True), ("balance:USDT", True), (f"order:{resting}", False)}
+            ),
             "every difference stands in the worklist",
         )
         desk.until(lambda: account_state(desk) is AccountState.Ready, "it goes on")

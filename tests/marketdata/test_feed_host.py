@@ -29,7 +29,7 @@ from tradedesk.venues.ccxt_binance import addresses_of
 from tradedesk.venues.feed import DepthSnapshot, PublicFeed, PublicNews
 from tradedesk.venues.spot_feed import SpotFeed
 
-WITHIN_S = 10
+WITHIN_S = 30
 BTC = InstrumentId("binance:BTCUSDT")
 ETH = InstrumentId("binance:ETHUSDT")
 E = TypeVar("E", bound=Event)
