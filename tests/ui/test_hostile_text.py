@@ -61,6 +61,18 @@ def told_everything(text: str) -> list[ev.Event]:
         ev.LogWritten(at=NOW, source="desk", level=text, event=text, text=text),
         ev.MovementSeen(at=NOW, source="w", account=ACME, asset=text, amount=Decimal(1), kind=text),
         ev.SubmissionRefused(at=NOW, source="desk", operator=OperatorId("ann"), what=text, reason=text),
+        ev.ApprovalAsked(
+            at=NOW,
+            source="desk",
+            id="7kq2x",
+            kind=text,
+            account=ACME,
+            by=OperatorId(text),
+            what=text,
+            command=text,
+            about=text,
+            expires_at=NOW + 3_600 * 10**9,
+        ),
     ]
 
 
@@ -88,7 +100,16 @@ async def test_F79_a_venues_text_is_letters_in_every_pane_and_dialog(size: tuple
             reconciled("acme", a_difference(cause=text, ours=text, venues=text, repair=text, key=f"balance:{text}")),
             ev.HaltSet(at=NOW, source="d", account=ACME, level=HaltLevel.BlockNew, by=OperatorId(text), reason=text),
         )
-        for opening in (("4", "home", "w"), ("4", "W"), ("2", "x"), ("X",), ("f12",), ("question_mark",), ("n",)):
+        for opening in (
+            ("4", "home", "w"),
+            ("4", "W"),
+            ("2", "x"),
+            ("X",),
+            ("f12",),
+            ("question_mark",),
+            ("n",),
+            ("A",),
+        ):
             await desk.press(*opening)
             await desk.wait()
             stands(desk)
