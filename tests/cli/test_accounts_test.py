@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_desk import PROGRAM, WITHIN_S, ended, started
+from demo_desk import PROGRAM, START_WITHIN_S, WITHIN_S, ended, started
 from paper_process import account as described_account
 from paper_process import has_loopback_range, paper_process
 from paper_site import Site
@@ -54,10 +55,11 @@ def rows(document: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    """Look at the exchange until it is so."""
-    deadline = time.monotonic() + WITHIN_S
+    """Look at the exchange until it is so, and leave it time for others between two looks."""
+    deadline, never = time.monotonic() + START_WITHIN_S, threading.Event()
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"
+        never.wait(0.1)
 
 
 def levels(document: dict[str, Any]) -> dict[str, str]:
