@@ -16,6 +16,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.keys import AcceptedRisk, KeyReport
 from tradedesk.domain.orders import Happening, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.receipts import KillReceipt
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId, Side, VenueOrderId
@@ -171,6 +172,23 @@ others = st.one_of(
     ),
     of_type(ev.OperatorAttached, operator=st.just(DESK1), uid=st.just(1)),
     of_type(ev.OperatorLeft, operator=st.just(DESK1), uid=st.just(1)),
+    of_type(
+        ev.KeyChecked,
+        account=whose,
+        report=st.builds(KeyReport, fingerprint=st.sampled_from(("k1", "k2"))),
+        findings=st.just(()),
+    ),
+    of_type(
+        ev.KeyRiskAccepted,
+        account=whose,
+        risk=st.builds(
+            AcceptedRisk,
+            fingerprint=st.sampled_from(("k1", "k2")),
+            by=st.just(DESK1),
+            reason=st.just("r"),
+            at=st.just(1),
+        ),
+    ),
     of_type(ev.AlertEnded, key=st.sampled_from(("a", "b"))),
     of_type(ev.AlertAcknowledged, key=st.sampled_from(("a", "b")), by=st.just(DESK1), note=st.just("n")),
 )
@@ -205,6 +223,7 @@ TRIED = {
     ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
     ev.InstrumentListed, ev.KillRecorded, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
     ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LiveApproved, ev.OperatorAttached, ev.OperatorLeft,
+    ev.KeyChecked, ev.KeyRiskAccepted,
 }  # fmt: skip
 ANSWERS = {
     ev.HaltSwept,
