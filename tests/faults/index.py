@@ -125,12 +125,8 @@ TESTS: dict[str, tuple[str, ...]] = {
         "faults/test_F28_venues.py::test_F28_a_key_that_is_revoked_locks_its_account_alone_and_is_not_tried_again",
         "orders/test_manager_placing.py::test_F28_a_refused_key_blocks_the_account",
     ),
-    "F29": (
-        "faults/test_F21_orders.py::test_F29_a_halted_instrument_refuses_orders_and_takes_cancels",
-        "faults/test_F29_rules.py::test_F29_an_instrument_that_stops_trading_and_begins_again",
-    ),
+    "F29": ("faults/test_F29_rules.py::test_F29_an_instrument_that_stops_trading_and_begins_again",),
     "F30": (
-        "faults/test_F21_orders.py::test_F30_an_order_that_new_rules_refuse_is_shown_so_and_neither_rounded_nor_sent_again",
         "faults/test_F29_rules.py::test_F30_an_order_refused_by_a_new_rule_brings_the_rules_once_and_is_not_sent_again",
         "faults/test_F29_rules.py::test_F30_the_ticket_goes_by_the_new_rule",
     ),

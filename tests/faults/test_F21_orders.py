@@ -307,31 +307,7 @@ def test_F48_one_account_in_doubt_leaves_the_others_as_they_are(desk: FaultyDesk
     desk.until_order(keys[BIRCH], OrderState.New)  # told by the stream, though nothing answered
 
 
-# ---- the venue changes its mind -------------------------------------------------------------------------------------
-
-
-def test_F29_a_halted_instrument_refuses_orders_and_takes_cancels(desk: FaultyDesk) -> None:
-    key = resting(desk)
-    desk.paper.fault("status", instrument="BTCUSDT", to="CANCEL_ONLY")
-    try:
-        refused = desk.place(Side.Buy, QTY, below(desk))
-        desk.until_order(refused, OrderState.Rejected, OrderState.Denied)
-        desk.cancel(key)
-        assert now(desk, key).ord_status is OrdStatus.Canceled
-    finally:
-        desk.paper.fault("status", instrument="BTCUSDT", to="TRADING")
-
-
-def test_F30_an_order_that_new_rules_refuse_is_shown_so_and_neither_rounded_nor_sent_again(desk: FaultyDesk) -> None:
-    desk.paper.fault("filter", instrument="BTCUSDT", set_={"min_notional": "5000"})
-    try:
-        key = desk.place(Side.Buy, "0.001", below(desk))
-        order = desk.until_order(key, OrderState.Rejected, OrderState.Denied)
-        assert "NOTIONAL" in " ".join(order.reasons).upper()
-        sent = [r for r in desk.paper.ask("GET", "/requests")["requests"] if r["client_order_id"] == key]
-        assert len(sent) <= 1
-    finally:
-        desk.paper.fault("filter", instrument="BTCUSDT", set_={"min_notional": "5"})
+# ---- ids --------------------------------------------------------------------------------------------------------------
 
 
 def test_F21_an_id_that_was_used_is_never_used_again(desk: FaultyDesk) -> None:
