@@ -24,6 +24,7 @@ class Hunter:
 
     def __init__(self, canaries: Mapping[str, str]) -> None:
         forms = {form: name for name, secret in canaries.items() for form in _forms(secret)}
+        self._firsts = {form: name for name, secret in canaries.items() for form in _forms(secret[:PART])}
         self._names = {form.lower(): name for form, name in forms.items()}
         self._wanted = re.compile(
             b"|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.IGNORECASE
@@ -54,7 +55,7 @@ class Hunter:
         return found
 
     def in_memory(self, pid: int) -> list[str]:
-        """Everything a process holds, page by page. Raises PermissionError for whom the system keeps out."""
+        """Everything a process holds, page by page, for the first part of each. Raises PermissionError for who may not look."""
         found: set[str] = set()
         with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
             for line in maps:
@@ -68,7 +69,7 @@ class Hunter:
                         held = memory.read(min(CHUNK + OVERLAP, end - place))
                     except (OSError, OverflowError, ValueError):  # a guard page, or the kernel's own
                         continue
-                    found |= self.in_bytes(held)
+                    found |= {name for form, name in self._firsts.items() if form in held}
         return [f"{name} in the memory of {pid}" for name in sorted(found)]
 
     def in_heap(self, roots: Iterable[Any], allowed: Callable[[Any], bool]) -> list[str]:
@@ -89,7 +90,7 @@ CHUNK, OVERLAP = 1 << 22, 4096
 
 def _forms(secret: str) -> Iterator[bytes]:
     raw = secret.encode()
-    for part in (raw[:PART], raw[-PART:], raw[len(raw) // 2 - PART // 2 :][:PART]):
+    for part in (raw[:PART], raw[-PART:], raw[max(0, len(raw) // 2 - PART // 2) :][:PART]):
         text = part.decode()
         yield part
         yield part.hex().encode()

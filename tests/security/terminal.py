@@ -16,8 +16,9 @@ import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 # What Textual's driver and compositor, and our window title, write. Whatever else steers a terminal came from outside.
 EXPECTED = (
     r"\x1b\[[0-9;:]*m",  # colours and styles
@@ -81,6 +82,14 @@ class Screen:
             self._grown.clear()
             assert self.process.poll() is None, f"it ended with {self.process.poll()}: {self.text()[-2000:]}"
             assert time.monotonic() < deadline, f"{happened} was not drawn: {self.text()[-3000:]}"
+            self._grown.wait(0.2)
+
+    def until_grown(self, path: Path) -> None:
+        """Wait until something stands in a file that another program writes."""
+        deadline = time.monotonic() + WITHIN_S
+        while not path.stat().st_size:
+            assert time.monotonic() < deadline, f"nothing came into {path}"
+            self._grown.clear()
             self._grown.wait(0.2)
 
     def unexpected(self) -> list[str]:

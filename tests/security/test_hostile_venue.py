@@ -32,7 +32,7 @@ from tradedesk.domain.orders import OrderState, state
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, OrderType, Side, TimeInForce
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
-WITHIN_S = 60.0
+WITHIN_S = 150.0  # a stream that failed again and again waits half a minute before the next try
 ACME, BIRCH, BTC, ME = AccountId("acme"), AccountId("birch"), InstrumentId("binance:BTCUSDT"), OperatorId("demo")
 KEY, SECRET = SECRETS["acme's key"], SECRETS["acme's secret"]
 HUNTER = Hunter(SECRETS)

@@ -37,6 +37,7 @@ def test_every_form_is_found(text: str) -> None:
 
 
 def test_other_text_is_no_leak() -> None:
+    assert Hunter({"short": "hunter2-of-acme"}).in_text("eeee of acme, hunter, e2") == set()
     assert HUNTER.in_text("k9Qm order filled 0123456789 CANARY GHIJ" * 50) == set()
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from canaries import SECRETS, accounts_file, is_compartment
-from faulty_desk import ACME, BIRCH, FaultyDesk, faulty_desk
+from canaries import NAMES, SECRETS, accounts_file, canary_desk, is_compartment
+from faulty_desk import ACME, BIRCH, FaultyDesk
 from hunter import Hunter, module_globals
 from paper_process import has_loopback_range
+from real_proxies import PROGRAMS, RealProxy
 from terminal import on_a_terminal
 from typer.testing import CliRunner
 
@@ -30,7 +32,7 @@ from tradedesk.clock import SystemClock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.orders import OrderState
-from tradedesk.domain.words import OperatorId, Side, client_order_id
+from tradedesk.domain.words import AccountId, OperatorId, Side, client_order_id
 from tradedesk.monitor.socket_feed import HANDSHAKE
 from tradedesk.redaction import forms_of
 from tradedesk.ui.app import TradedeskApp
@@ -57,8 +59,10 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     folder = tmp_path_factory.mktemp("day")
     found = Evidence(folder)
     keys = accounts_file(tmp_path_factory.mktemp("exchange"))
-    with at_debug(folder), faulty_desk(folder / "home", "--accounts-file", str(keys)) as desk:
+    proxies = real_proxies(tmp_path_factory.mktemp("proxies"))
+    with at_debug(folder), started(proxies), canary_desk(folder / "home", keys, proxies) as desk:
         with capture(desk, folder):
+            exits(desk, proxies)
             orders(desk)
             echoes(desk)
             crashes(desk)
@@ -79,6 +83,40 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
         found.heap = HUNTER.in_heap(roots, is_compartment)
         found.processes = HUNTER.in_process(os.getpid())
     return found
+
+
+def real_proxies(folder: Path) -> dict[str, RealProxy]:
+    """Of two accounts, where this machine has such programs."""
+    wanted = {"birch": "socks5", "cedar": "http"}
+    return {
+        name: RealProxy(scheme, folder, f"127.0.0.{2 + NAMES.index(name)}")
+        for name, scheme in wanted.items()
+        if shutil.which(PROGRAMS[scheme]) is not None
+    }
+
+
+@contextmanager
+def started(proxies: dict[str, RealProxy]) -> Iterator[None]:
+    for proxy in proxies.values():
+        proxy.start()
+    try:
+        yield
+    finally:
+        for proxy in proxies.values():
+            proxy.kill()
+
+
+def exits(desk: FaultyDesk, proxies: dict[str, RealProxy]) -> None:
+    """Each proxy turns into a login page, refuses everybody, and comes back."""
+    for name, proxy in proxies.items():
+        proxy.become_a_page()
+        desk.until(
+            lambda name=name: desk.view.replica.accounts[AccountId(name)].state is not AccountState.Ready,
+            "it is noticed",
+        )
+        proxy.kill()
+        proxy.start()
+    desk.until(desk.is_well, "every account is back")
 
 
 @contextmanager
@@ -239,23 +277,23 @@ def strangers(folder: Path) -> list[str] | None:
     found: list[str] = []
     with (
         on_a_terminal("attach", env=home) as screen,
-        (folder / "attached.bin").open("wb") as file,
+        (folder / "attached.bin").open("wb") as shown,
         (folder / "monitored.jsonl").open("wb") as lines,
-        subprocess.Popen(
-            [sys.executable, "-m", "tradedesk", "monitor", "--json"], stdout=subprocess.PIPE, env=os.environ | home
-        ) as watch,
     ):
-        assert watch.stdout is not None
-        lines.write(watch.stdout.readline() + watch.stdout.readline())
-        screen.until("PAPER")
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "tradedesk", "monitor", "--json"], stdout=lines, env=os.environ | home
+        )
         try:
+            screen.until("PAPER")
+            screen.until_grown(folder / "monitored.jsonl")
             for pid in (watch.pid, screen.process.pid):
                 found += HUNTER.in_process(pid) + HUNTER.in_memory(pid)
         except PermissionError:  # which is as it should be, for whom is not root
             return None
         finally:
-            file.write(screen.bytes())
-            watch.terminate()
+            shown.write(screen.bytes())
+            watch.kill()
+            watch.wait()
     return found
 
 
