@@ -61,6 +61,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     keys = accounts_file(tmp_path_factory.mktemp("exchange"))
     proxies = real_proxies(tmp_path_factory.mktemp("proxies"))
     with at_debug(folder), started(proxies), canary_desk(folder / "home", keys, proxies) as desk:
+        found.processes = HUNTER.in_process(os.getpid())  # before `doctor` hardens us
         with capture(desk, folder):
             exits(desk, proxies)
             orders(desk)
@@ -81,7 +82,6 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
             *module_globals("logging"),
         ]
         found.heap = HUNTER.in_heap(roots, is_compartment)
-        found.processes = HUNTER.in_process(os.getpid())
     return found
 
 

@@ -39,6 +39,7 @@ def desk_of(
     from tradedesk.clock import SystemClock
     from tradedesk.config import ConfigError, load, private_folder
     from tradedesk.desk import build as building
+    from tradedesk.hardening import harden
     from tradedesk.journal.store import JournalError
 
     clock = SystemClock()
@@ -52,6 +53,8 @@ def desk_of(
         end(str(error))
     except OSError as error:
         end(f"{home.log}: the log cannot be written ({error.strerror}); make room or give the folder back to this user")
+    for missing in harden():
+        log.Log().warning("not_hardened", why=missing)
     try:
         opened = vault or unlocked(home, passphrase_file)
         desk = building.build(settings, home, building.real_parts(settings, opened, clock, home), clock=clock)
