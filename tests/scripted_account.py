@@ -45,6 +45,7 @@ from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, Venue
 from tradedesk.journal.memory import MemoryJournal
 from tradedesk.journal.store import Durable, Store
 from tradedesk.log import Log
+from tradedesk.risk.reservations import Reservations
 from tradedesk.venues.adapter import LastCheck, PrivateNews
 from tradedesk.views.replica import Replica
 
@@ -361,6 +362,7 @@ def a_worker(
         publish=heard.publish,
         quotes=quotes,
         halt=halt,
+        shared=Reservations([client(venue.account)], {}, "USDT"),
         new_id=lambda: client_order_id(clock.now(), chance.getrandbits(40)),
         clock=clock,
         random=chance,

@@ -32,6 +32,7 @@ from tradedesk.journal.memory import MemoryJournal
 from tradedesk.journal.store import Durable, JournalError, JournalFull
 from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import Reconciliation, Send, SendCancel
+from tradedesk.risk.reservations import Reservations
 
 LIMITS = Limits(max_order_notional=d(200_000), max_position=d(4), max_position_notional=d(10**7), max_open_orders=3)
 
@@ -53,6 +54,7 @@ class Bench:
             publish=self.published.append,
             quotes=self._quotes,
             halt=lambda: self.halt,
+            shared=Reservations([account], {}, "USDT"),
         )
         self.core.recover(NOW)
         self.core.handle(Reconciliation(state=a_venue_state(), marks={}), NOW)

@@ -2,7 +2,19 @@
 
 from decimal import Decimal
 
-from tradedesk.domain.limits import DEFAULT_POSITION_ORDERS, InstrumentLimits, Limits, effective
+import msgspec
+import pytest
+
+from tradedesk.domain.limits import (
+    BUILT_IN,
+    DEFAULT_POSITION_ORDERS,
+    FIGURES,
+    InstrumentLimits,
+    Limits,
+    effective,
+    is_tighter,
+    stacked,
+)
 from tradedesk.domain.words import InstrumentId
 
 BTC, ETH = InstrumentId("binance:BTCUSDT"), InstrumentId("binance:ETHUSDT")
@@ -52,3 +64,65 @@ def test_without_a_position_limit_ten_full_orders_are_the_bound():
     found = effective(Limits(max_order_notional=Decimal(70)), BTC)
     assert found is not None
     assert found.max_position_notional == 70 * DEFAULT_POSITION_ORDERS
+
+
+def d(text: str) -> Decimal:
+    return Decimal(text)
+
+
+DESK = Limits(max_order_notional=d("1000"), max_open_orders=7, restricted=(ETH,))
+GROUP = Limits(max_order_notional=d("500"), instruments={BTC: InstrumentLimits(max_order_qty=d("2"))})
+OWN = Limits(max_order_qty=d("9"), order_types=("limit",))
+SCOPES = [("account", OWN), ("group", GROUP), ("desk", DESK)]
+
+
+def test_of_several_scopes_the_most_specific_figure_wins_and_each_says_whose_it_is():
+    found = effective(stacked(SCOPES), ETH)
+    assert found is not None
+    assert (found.max_order_notional, found.source("max_order_notional")) == (500, "group")
+    assert (found.max_order_qty, found.source("max_order_qty")) == (9, "account")
+    assert (found.max_open_orders, found.source("max_open_orders")) == (7, "desk")
+    assert (found.order_types, found.source("order_types")) == (("limit",), "account")
+    assert (found.stale_after_ms, found.source("stale_after_ms")) == (5_000, BUILT_IN)
+
+
+def test_a_figure_of_an_instrument_goes_before_one_for_all_of_them():
+    found = effective(stacked(SCOPES), BTC)
+    assert found is not None
+    assert (found.max_order_qty, found.source("max_order_qty")) == (2, "group")
+
+
+def test_what_any_scope_restricts_is_restricted():
+    both = stacked([("account", Limits(max_order_notional=d("1"), restricted=(BTC,))), ("desk", DESK)])
+    found = effective(both, BTC)
+    assert found is not None
+    assert set(found.restricted) == {BTC, ETH}
+
+
+def test_an_account_that_no_scope_gives_a_notional_stays_blocked():
+    assert effective(stacked([("account", OWN), ("desk", Limits())]), BTC) is None
+
+
+def test_every_figure_in_force_is_one_that_can_be_set():
+    settable = {field.name for field in msgspec.structs.fields(Limits)}
+    assert set(FIGURES) <= settable
+
+
+@pytest.mark.parametrize(
+    ("figure", "new", "old", "tighter"),
+    [
+        ("max_order_qty", d("1"), d("2"), True),
+        ("max_order_qty", d("2"), d("2"), False),
+        ("max_order_qty", d("2"), None, True),
+        ("max_order_qty", None, d("2"), False),
+        ("allowed", (BTC,), (BTC, ETH), True),
+        ("allowed", (BTC,), None, True),
+        ("restricted", (BTC, ETH), (BTC,), True),
+        ("restricted", (), (BTC,), False),
+        ("soft", (), ("repeat",), True),
+        ("repeat_within_ms", 2_000, 1_000, True),
+    ],
+)
+def test_which_of_two_figures_is_tighter(figure, new, old, tighter):
+    assert is_tighter(figure, new, old) is tighter
+    assert not (is_tighter(figure, new, old) and is_tighter(figure, old, new))

@@ -157,6 +157,8 @@ class FaultyDesk:
         account: AccountId = ACME,
         reduce_only: bool = False,
         within_s: float = 10.0,
+        block: str | None = None,
+        confirm: str | None = None,
     ) -> ClientOrderId:
         """Hand over an order; at market without a price."""
         key = ClientOrderId(f"f{next(_numbers)}-{self.clock.now() // 1_000_000}")
@@ -170,6 +172,8 @@ class FaultyDesk:
             order_qty=Decimal(qty),
             price=price,
             reduce_only=reduce_only,
+            block=block,
+            confirm=confirm,
             operator=ME,
             deadline=self.clock.now() + int(within_s * 10**9),
         )
@@ -223,14 +227,19 @@ def by_hand(desk: FaultyDesk, method: str, path: str, account: AccountId = ACME,
 
 
 @contextmanager
-def faulty_desk(folder: Path, *arguments: str, signer: str = "thread") -> Iterator[FaultyDesk]:
-    """A desk of three accounts, all ready, both its markets live."""
+def faulty_desk(
+    folder: Path,
+    *arguments: str,
+    signer: str = "thread",
+    change: Callable[[Settings], Settings] = lambda settings: settings,
+) -> Iterator[FaultyDesk]:
+    """A desk of three accounts, all ready, both its markets live. `change` makes its desk.toml another."""
     home = find_home({"TRADEDESK_HOME": str(folder)})
     with paper_process("--seed", "11", *arguments) as described:
         make_desk(home, described, new_vault(home))
         private_folder(home.log)
         log_file = log.open_log(home.log / "tradedesk.log")
-        settings, clock = signing_in(load(home.config), SignsIn(signer)), SystemClock()
+        settings, clock = change(signing_in(load(home.config), SignsIn(signer))), SystemClock()
         desk = build(
             settings, home, real_parts(settings, open_vault(home.vault, home.passphrase), clock, home), clock=clock
         )

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tradedesk.accounts.core import Core
+from tradedesk.accounts.judge import Judge
 from tradedesk.domain import events as ev
 from tradedesk.domain.orders import Happening, OrdStatus
 from tradedesk.domain.outcomes import Acknowledged, Refused, Unproven
@@ -327,14 +328,14 @@ def skip_the_gate(patch: Patch) -> None:
 
 
 def count_no_pending_orders(patch: Patch) -> None:
-    inputs = Core._inputs
+    inputs = Judge._inputs
 
-    def blind(self, order, replaces, now):
-        found = inputs(self, order, replaces, now)
+    def blind(self, order, *around):
+        found = inputs(self, order, *around)
         alone = msgspec.structs.replace(found.worst, low=found.position_qty, high=found.position_qty)
         return msgspec.structs.replace(found, worst=alone)
 
-    patch.setattr(Core, "_inputs", blind)
+    patch.setattr(Judge, "_inputs", blind)
 
 
 def forget_one_limit(patch: Patch) -> None:

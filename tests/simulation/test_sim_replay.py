@@ -77,7 +77,7 @@ def test_a_seed_that_breaks_something_says_how_to_replay_it_and_what_happened(mo
         fill_(self, fill)
 
     monkeypatch.setattr(Progress, "fill", naive)
-    seed = next(seed for seed in range(20) if runs.run(seed).broken)
+    seed = next(seed for seed in range(20) if "web-" not in " ".join(runs.run(seed).broken.get("5.3", ["web-"])))
     told = runs.story(seed)
     assert f"python -m tests.simulation --seed {seed}" in told.splitlines()[0]
     assert "5.3" in told.splitlines()[0]

@@ -7,15 +7,14 @@ from typing import Protocol
 
 import msgspec
 
+from tradedesk.accounts.judge import Judge, Quotes
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
 from tradedesk.domain.commands import PlaceOrder, Verdict
-from tradedesk.domain.gate import Approved, GateInputs
-from tradedesk.domain.instruments import Instrument, Quote
-from tradedesk.domain.limits import effective
+from tradedesk.domain.gate import Approved
+from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import floor_to_lot
-from tradedesk.domain.orders import Order, OrdStatus
-from tradedesk.domain.words import ClientOrderId, InstrumentId, OrderType, Side
+from tradedesk.domain.words import ClientOrderId
 from tradedesk.journal.store import Durable, JournalError
 from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
@@ -31,12 +30,13 @@ from tradedesk.orders.messages import (
     SendCancel,
 )
 from tradedesk.risk import gate
+from tradedesk.risk.account_rules import halted
+from tradedesk.risk.reservations import Reservations
 from tradedesk.views.feed import provisional
 
 ZERO = Decimal(0)
 REJUDGE_NS = 10**9  # an order that waited longer for disk or budget is judged anew: prices and positions moved
 Outgoing = Send | SendCancel | Ask | AskFills | AskMovements | AskState | Quarantine
-Quotes = Callable[[InstrumentId], tuple[Quote, int] | None]  # the quote and its age in ns, by the monotonic clock
 
 
 class Records(Protocol):
@@ -57,6 +57,7 @@ class Core:
         publish: Callable[[ev.Event], None],
         quotes: Quotes,
         halt: Callable[[], Halt | None],
+        shared: Reservations,
     ) -> None:
         self.account = account
         self.manager = manager
@@ -69,8 +70,8 @@ class Core:
         ] = {}  # what has to be proved first -> as what it stands until then
         self._store = store
         self._publish = publish
-        self._quotes = quotes
         self._halt = halt
+        self._judge = Judge(account, manager, quotes=quotes, halt=halt, shared=shared)
         self._durable: dict[ClientOrderId, Durable | JournalError] = {}
 
     def handle(self, message: Message, now: int, elapsed: int | None = None) -> list[Outgoing]:
@@ -83,15 +84,19 @@ class Core:
                 case Emit():
                     self._record(effect.event)
                 case Check():
-                    decision = gate.decide(
+                    decision = self._judge.decide(
                         effect.request_id,
                         effect.order,
                         effect.replaces,
-                        self._inputs(effect.order, effect.replaces, now),
+                        self.state,
+                        self.reason,
+                        now,
+                        now if elapsed is None else elapsed,
                     )
                     effects.extend(self.manager.handle(decision, now, elapsed))
                 case _:
                     outgoing.append(effect)
+        self._judge.settle(now if elapsed is None else elapsed)
         return outgoing
 
     def recover(self, now: int, elapsed: int | None = None) -> None:
@@ -99,10 +104,11 @@ class Core:
         for effect in self.manager.recovered(now, elapsed):
             if isinstance(effect, Emit):
                 self._record(effect.event)
+        self._judge.opened()
 
     def use_account(self, account: Account) -> None:
         """What was changed about it while it trades, its key say; nothing is judged by it that was judged before."""
-        self.account = account
+        self.account = self._judge.account = account
         self.manager.use_account(account)
 
     def set_state(self, state: AccountState, reason: str, now: int) -> None:
@@ -167,19 +173,19 @@ class Core:
         has_waited = now - approved.approved_at > REJUDGE_NS
         if self._halt() is None and not has_waited:
             return None
-        case = gate.Case(order=order, replaces=approved.replaces, given=self._inputs(order, approved.replaces, now))
+        case = self._judge.case(order, approved.replaces, self.state, self.reason, now)
         if has_waited:  # F49, F59
-            return "; ".join(denial.text for denial in gate.denials_of(case)) or None
-        denial = gate.halted(case)
+            denials, _ = gate.sorted_out(case, gate.denials_of(case))
+            return "; ".join(denial.text for denial in denials) or None
+        denial = halted(case)
         return None if denial is None else denial.text
 
-    def verdict(self, command: PlaceOrder, now: int) -> Verdict:
+    def verdict(self, command: PlaceOrder, now: int, elapsed: int | None = None) -> Verdict:
         """What the Gate would say to the command, its quantity rounded down to the lot. Reserves nothing."""
         instrument = self.manager.books.instruments.get(command.instrument)
         qty = command.order_qty if instrument is None else floor_to_lot(command.order_qty, instrument.lot)
         order = provisional(msgspec.structs.replace(command, order_qty=qty), now)
-        inputs = self._inputs(order, None, now)
-        case = gate.Case(order=order, replaces=None, given=inputs)
+        case = self._judge.case(order, None, self.state, self.reason, now, now if elapsed is None else elapsed)
         return Verdict(
             account=self.account.id,
             instrument=command.instrument,
@@ -202,64 +208,8 @@ class Core:
                 self._durable[client_order_id] = handle
                 if len(self._durable) > 4 * len(self.manager.live) + 64:
                     self._durable = {key: value for key, value in self._durable.items() if key in self.manager.live}
+        self._judge.seen(event)
         self._publish(event)
-
-    def _inputs(self, order: Order, replaces: Order | None, now: int) -> GateInputs:
-        """All the Gate may know of this moment (DESIGN 4)."""
-        books = self.manager.books
-        judged = (order.client_order_id, replaces.client_order_id if replaces is not None else None)
-        working = self.manager.working
-        position = books.positions.get((self.account.id, order.instrument))
-        qty = position.qty if position is not None else ZERO
-        known = self._quotes(order.instrument)
-        halt = self._halt()
-        row = books.accounts.get(self.account.id)
-        return GateInputs(
-            now=now,
-            account_state=self.state,
-            account_reason=self.reason,
-            halt=halt.level if halt is not None else None,
-            limits=effective(self.account.limits, order.instrument),
-            instrument=books.instruments.get(order.instrument),
-            quote=known[0] if known is not None else None,
-            quote_age_ns=known[1] if known is not None else None,
-            position_qty=qty,
-            worst=working.worst(order.instrument, qty, judged),
-            unsettled=sum(1 for item in row.worklist if item.needs_decision) if row is not None else 0,
-            open_orders=working.ours(judged),
-            available=self._available(order, replaces, working.unplaced(judged)),
-        )
-
-    def _available(self, order: Order, replaces: Order | None, unplaced: list[Order]) -> Decimal:
-        """What the order may spend: free at the venue, less what orders not yet on the book will take, plus what a replace frees."""
-        books = self.manager.books
-        instrument = books.instruments.get(order.instrument)
-        row = books.accounts.get(self.account.id)
-        if instrument is None or row is None:
-            return ZERO
-        asset = instrument.base if order.side is Side.Sell else instrument.quote
-        balance = row.balances.get(asset)
-        available = balance.free if balance is not None else ZERO
-        for other in unplaced:
-            available -= self._spends(other, asset)
-        if replaces is not None and replaces.ord_status is not OrdStatus.PendingNew:
-            available += self._spends(replaces, asset)
-        return available
-
-    def _spends(self, order: Order, asset: str) -> Decimal:
-        """How much of `asset` the order's open quantity takes; a market buy is valued at the present offer."""
-        instrument = self.manager.books.instruments.get(order.instrument)
-        if instrument is None:
-            return ZERO
-        if order.side is Side.Sell:
-            return order.leaves_qty if instrument.base == asset else ZERO
-        if instrument.quote != asset:
-            return ZERO
-        if order.order_type is OrderType.Limit and order.price is not None:
-            return order.leaves_qty * order.price
-        known = self._quotes(order.instrument)
-        price = known[0].ask if known is not None else None
-        return ZERO if price is None else order.leaves_qty * price
 
 
 def _about(event: ev.Event) -> ClientOrderId | None:

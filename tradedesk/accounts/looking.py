@@ -3,7 +3,8 @@
 import asyncio
 from decimal import Decimal
 
-from tradedesk.accounts.core import Core, Quotes
+from tradedesk.accounts.core import Core
+from tradedesk.accounts.judge import Quotes
 from tradedesk.clock import Clock
 from tradedesk.domain.outcomes import VenueState
 from tradedesk.domain.words import InstrumentId

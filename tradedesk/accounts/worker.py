@@ -16,8 +16,9 @@ from tradedesk.access.exits import Exits
 from tradedesk.access.keyseat import KeySeat
 from tradedesk.access.lease import Lease, LeaseError
 from tradedesk.accounts.admission import Admission
-from tradedesk.accounts.core import Core, Outgoing, Quotes
+from tradedesk.accounts.core import Core, Outgoing
 from tradedesk.accounts.exit_watch import ExitWatch
+from tradedesk.accounts.judge import Quotes
 from tradedesk.accounts.load import Fill, tasks_fill
 from tradedesk.accounts.looking import marks_of, whole_state
 from tradedesk.accounts.mail import Mail, Post, Preview, ReconcileNow, Relisted
@@ -53,6 +54,7 @@ from tradedesk.orders.messages import (
     SendCancel,
     Tick,
 )
+from tradedesk.risk.reservations import Reservations
 from tradedesk.venues.adapter import Adapter, LastCheck, PrivateNews, VenueFailed
 
 TICK_S = 0.1
@@ -83,6 +85,7 @@ class Worker:
         publish: Callable[[ev.Event], None],
         quotes: Quotes,
         halt: Callable[[], Halt | None],
+        shared: Reservations,
         new_id: Callable[[], ClientOrderId],
         clock: Clock,
         random: Random,
@@ -100,6 +103,7 @@ class Worker:
         self._publish_out = publish
         self._quotes = quotes
         self._halt = halt
+        self._shared = shared
         self._new_id = new_id
         self._clock = clock
         self._random = random
@@ -341,7 +345,13 @@ class Worker:
             self.account = msgspec.structs.replace(self.account, key=self._seat.fingerprint[:FINGERPRINT_DIGITS])
         manager = OrderManager(self.account, info, self._history(), self._new_id, now)
         self._core = Core(
-            self.account, manager, store=self._store, publish=self._publish, quotes=self._quotes, halt=self._halt
+            self.account,
+            manager,
+            store=self._store,
+            publish=self._publish,
+            quotes=self._quotes,
+            halt=self._halt,
+            shared=self._shared,
         )
         self._performer = Performer(
             self._core,
@@ -456,7 +466,7 @@ class Worker:
             case HaltNow() | HaltEnded():
                 self._heed_halt(core, now)
             case Preview():
-                verdict = core.verdict(post.command, now)
+                verdict = core.verdict(post.command, now, self._clock.monotonic())
                 self._publish(
                     ev.PreviewMade(
                         at=now, source=f"worker:{self.account.id}", request_id=post.request_id, verdict=verdict

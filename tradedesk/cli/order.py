@@ -46,6 +46,9 @@ def place(
     tif: Annotated[str, typer.Option(help="gtc, ioc or fok")] = "gtc",
     post_only: Annotated[bool, typer.Option("--post-only", help="Refused if it would trade at once.")] = False,
     reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Only to shrink a position.")] = False,
+    confirm: Annotated[
+        str | None, typer.Option(help="Why what the Gate only asks about is meant, e.g. a repeated order; it is kept.")
+    ] = None,
     operator: OperatorOption = None,
     operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
@@ -86,6 +89,7 @@ def place(
                     post_only=post_only,
                     reduce_only=reduce_only,
                     block=block,
+                    confirm=confirm,
                     operator=OperatorId(""),  # the desk puts in the name it knows us by
                     deadline=watch.clock.now() + DEADLINE_NS,
                 )

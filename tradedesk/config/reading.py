@@ -3,14 +3,12 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
-
 from tradedesk.config.exits import check_exits, read_check, read_exit, read_exit_keys
+from tradedesk.config.limit_tables import read_limits, read_totals
 from tradedesk.config.settings import (
     APPROVALS,
     EVERY_ACCOUNT,
@@ -18,6 +16,7 @@ from tradedesk.config.settings import (
     WATCHDOG_S,
     ConfigError,
     DeskSettings,
+    GroupSettings,
     OperatorSettings,
     Settings,
     VenueSettings,
@@ -25,7 +24,6 @@ from tradedesk.config.settings import (
 from tradedesk.config.tables import NAME, Table, nearest, shown
 from tradedesk.domain.accounts import Account, DeadMan, Mode, OnStop, SignsIn
 from tradedesk.domain.instruments import instrument_id
-from tradedesk.domain.limits import InstrumentLimits, Limits
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, InstrumentId, OperatorId, VenueId
 
@@ -96,6 +94,12 @@ def settings_of(top: Table) -> Settings:
         AccountId(key): _account(AccountId(key), table, venues, exit_check) for key, table in account_tables.items()
     }
     _check_exclusive(account_tables, accounts)
+    desk_limits = read_limits(top.table("limits"), venues.values())
+    totals = read_totals(top.table("totals"))
+    groups = {
+        key: _group(table, venues, [account for account in accounts.values() if key in account.groups])
+        for key, table in top.table("groups").named("a group").items()
+    }
     operator_tables = top.table("operators").named("an operator")
     operators = {OperatorId(key): _operator(OperatorId(key), table, accounts) for key, table in operator_tables.items()}
     for first, second in _shared({key: operator.uid for key, operator in operators.items()}):
@@ -116,6 +120,9 @@ def settings_of(top: Table) -> Settings:
         ),
         venues=venues,
         accounts=accounts,
+        limits=desk_limits,
+        totals=totals,
+        groups=groups,
         operators=operators,
         keys=remapped,
     )
@@ -161,7 +168,7 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings],
         table.wrong("mode", f"paper needs venues.{venue.id}.url; set it to the paper exchange's, or use mode live")
     if venue is not None and mode is Mode.Live and venue.url is not None:
         table.wrong("mode", f"live forbids venues.{venue.id}.url; remove that url, or use mode paper")
-    limits = _limits(table.table("limits"), venue)
+    limits = read_limits(table.table("limits"), [venue] if venue is not None else venues.values())
     cancel_secret = table.text("cancel_secret", f"{id_}-cancel", required=False)
     on_stop = table.text("on_stop", "keep", required=False) or OnStop.Keep
     if on_stop not in tuple(OnStop):
@@ -194,30 +201,13 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings],
     )
 
 
-def _limits(table: Table, venue: VenueSettings | None) -> Limits:
-    found = _figures(table, Limits)
-    instruments: dict[InstrumentId, InstrumentLimits] = {}
-    inner = table.table("instruments")
-    for symbol, own in inner.tables().items():
-        if venue is not None and symbol not in venue.instruments:
-            inner.wrong(symbol, f"is none of venues.{venue.id}.instruments; {nearest(symbol, venue.instruments)}")
-        figures = _figures(own, InstrumentLimits)
-        own.finish()
-        if venue is not None:
-            instruments[instrument_id(venue.id, symbol)] = InstrumentLimits(**figures)  # type: ignore[arg-type]
+def _group(table: Table, venues: dict[VenueId, VenueSettings], members: list[Account]) -> GroupSettings:
+    if not members:
+        table.wrong("limits", "no account is in this group; name it in accounts.X.groups, or remove the table")
+    limits = read_limits(table.table("limits"), venues.values())
+    totals = read_totals(table.table("totals"))
     table.finish()
-    return Limits(**found, instruments=instruments)  # type: ignore[arg-type]
-
-
-def _figures(table: Table, kind: type[Limits] | type[InstrumentLimits]) -> dict[str, Decimal | int]:
-    """The limits that stand in the table, by the names they have in the domain; the others keep their defaults."""
-    found: dict[str, Decimal | int | None] = {}
-    for field in msgspec.structs.fields(kind):
-        if field.type is int:
-            found[field.name] = table.count(field.name, 1 if field.name.endswith("_ms") else 0, str(field.default))
-        elif field.name != "instruments":
-            found[field.name] = table.amount(field.name)
-    return {name: value for name, value in found.items() if value is not None}
+    return GroupSettings(limits=limits, totals=totals)
 
 
 def _operator(name: OperatorId, table: Table, accounts: dict[AccountId, Account]) -> OperatorSettings:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from tradedesk.domain.accounts import Account
+from tradedesk.domain.limits import Limits, Totals
 from tradedesk.domain.words import AccountId, OperatorId, VenueId
 
 WATCHDOG_S = 15
@@ -50,11 +51,21 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     uid: int | None = None
 
 
+class GroupSettings(Struct, frozen=True, kw_only=True):
+    """Of a group that accounts name: what each of them may do, and what all may do together."""
+
+    limits: Limits = Limits()
+    totals: Totals = Totals()
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All of desk.toml, checked: every name in it that points somewhere points at something."""
 
     desk: DeskSettings
     venues: dict[VenueId, VenueSettings] = msgspec.field(default_factory=dict)
     accounts: dict[AccountId, Account] = msgspec.field(default_factory=dict)
+    limits: Limits = Limits()  # of every account, unless its group or its own say otherwise
+    totals: Totals = Totals()  # what all accounts may do together
+    groups: dict[str, GroupSettings] = msgspec.field(default_factory=dict)
     operators: dict[OperatorId, OperatorSettings] = msgspec.field(default_factory=dict)
     keys: dict[str, str] = msgspec.field(default_factory=dict)  # action of the screen -> key

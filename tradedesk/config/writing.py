@@ -1,15 +1,16 @@
 """Settings written as desk.toml."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
 
-from tradedesk.config.settings import Settings
+from tradedesk.config.settings import Settings, VenueSettings
 from tradedesk.config.tables import NAME
 from tradedesk.domain.instruments import instrument_id
+from tradedesk.domain.limits import Limits
 from tradedesk.domain.money import plain
 
 
@@ -21,18 +22,36 @@ def render(settings: Settings) -> str:
     for account in settings.accounts.values():
         where = ("accounts", account.id)
         tables.append(_table(where, _set_fields(account, leave_out=("id", "limits"))))
-        limits = _set_fields(account.limits, leave_out=("instruments",))
-        if limits:
-            tables.append(_table((*where, "limits"), limits))
-        for symbol in settings.venues[account.venue].instruments:
-            own = account.limits.instruments.get(instrument_id(account.venue, symbol))
-            if own is not None:
-                tables.append(_table((*where, "limits", "instruments", symbol), _set_fields(own)))
+        tables += _limits(where, account.limits, [settings.venues[account.venue]])
+    tables += _limits((), settings.limits, settings.venues.values())
+    tables += _filled(("totals",), settings.totals)
+    for name, group in settings.groups.items():
+        tables += _limits(("groups", name), group.limits, settings.venues.values())
+        tables += _filled(("groups", name, "totals"), group.totals)
     for operator in settings.operators.values():
         tables.append(_table(("operators", operator.name), _set_fields(operator, leave_out=("name",))))
     if settings.keys:
         tables.append(_table(("keys",), settings.keys))
     return "\n".join(tables)
+
+
+def _limits(where: tuple[str, ...], limits: Limits, venues: Iterable[VenueSettings]) -> list[str]:
+    """The tables of one scope's limits."""
+    symbols = {instrument_id(venue.id, symbol): symbol for venue in venues for symbol in venue.instruments}
+    figures = _set_fields(limits, leave_out=("instruments", "sources"))
+    for name in ("allowed", "restricted"):
+        if name in figures:
+            figures[name] = tuple(dict.fromkeys(symbols[instrument] for instrument in getattr(limits, name)))
+    tables = [_table((*where, "limits"), figures)] if figures else []
+    written = {}
+    for instrument, own in limits.instruments.items():
+        written[symbols[instrument]] = _table((*where, "limits", "instruments", symbols[instrument]), _set_fields(own))
+    return [*tables, *written.values()]
+
+
+def _filled(where: tuple[str, ...], value: Struct) -> list[str]:
+    figures = _set_fields(value)
+    return [_table(where, figures)] if figures else []
 
 
 def _set_fields(value: Struct, leave_out: tuple[str, ...] = ()) -> dict[str, object]:

@@ -31,6 +31,7 @@ from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting
 from tradedesk.desk.hub import Hub, HubFeed
+from tradedesk.desk.limit_book import totals_of, with_limits
 from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.office import Control, Office
 from tradedesk.desk.outside import Life, Outside
@@ -49,6 +50,7 @@ from tradedesk.journal.store import JournalError, Store
 from tradedesk.marketdata.host import FeedHost
 from tradedesk.risk.halts import HaltLatch
 from tradedesk.risk.monitor import RiskMonitor
+from tradedesk.risk.reservations import Holding, Reservations
 from tradedesk.venues.adapter import Adapter, LastCheck
 from tradedesk.venues.turns import Budgets
 from tradedesk.views.feed import DeskView
@@ -91,7 +93,7 @@ class Desk:
         random: Random,
     ) -> None:
         """Reads the journal, which must be open. Raises JournalError."""
-        self.settings = settings
+        self.settings = settings = with_limits(settings)
         self.home = home
         self.wants_stop = threading.Event()
         self.failure: str | None = None  # why the desk had to end by itself
@@ -132,6 +134,13 @@ class Desk:
         damaged = store.damaged()
         venue_accounts = VenueAccounts(self._look_again)
 
+        self.shared = shared = Reservations(
+            settings.accounts.values(), totals_of(settings), settings.desk.reporting_currency
+        )
+        for position in replica.positions.values():  # until its account is open again nobody knows what it is worth
+            if position.qty and position.account in settings.accounts:
+                shared.hold(position.account, position.instrument, Holding(asset=position.instrument, value=None))
+
         def made(account: Account) -> Worker:
             return Worker(
                 account,
@@ -141,6 +150,7 @@ class Desk:
                 publish=self.emit_live,
                 quotes=lambda instrument: self._quote(account.venue, instrument),
                 halt=lambda: self.latch.read(account.id),
+                shared=shared,
                 new_id=lambda: new_id(account.id),
                 clock=clock,
                 random=random,

@@ -349,6 +349,8 @@ class Office:
                     return f"{name}: must be a number of at most {_DIGITS} digits on either side of the point"
             elif name in ("client_order_id", "new_client_order_id") and not _ID.fullmatch(value):
                 return f"{name}: {clean(value, 40)!r} is no usable id; use 1 to 36 letters, digits and . _ : / -"
+            elif name == "confirm" and value is not None and (not value.strip() or value != clean(value, MAX_REASON)):
+                return f"confirm: a reason has 1 to {MAX_REASON} characters that a screen shows"
             elif name in ("instrument", "block") and value is not None and value != clean(value, 64):
                 return f"{name}: {clean(value, 40)!r} is too long or has characters no screen shows"
         if isinstance(command, PlaceOrder | AmendOrder):

@@ -30,6 +30,7 @@ class PlaceOrder(Struct, frozen=True, kw_only=True, tag=True):
     post_only: bool = False
     reduce_only: bool = False
     block: str | None = None
+    confirm: str | None = None  # why what the Gate only asks about (a repeated order, say) is meant
     operator: OperatorId
     deadline: int  # ns since the epoch: not sent after this
 

@@ -6,12 +6,40 @@ from msgspec import Struct
 
 from tradedesk.domain.accounts import AccountState, HaltLevel
 from tradedesk.domain.instruments import Instrument, Quote
-from tradedesk.domain.limits import Effective
+from tradedesk.domain.limits import Effective, Totals
 from tradedesk.domain.orders import Order
-from tradedesk.domain.words import ClientOrderId, OperatorId, RequestId
+from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId, Side
 from tradedesk.domain.worst_case import Interval
 
 FLATTENER = OperatorId("system:flatten")  # under whose name a halt of level flatten closes what is left
+
+
+class Exposure(Struct, frozen=True, kw_only=True):
+    """What positions and all that may be live come to at the worst, in reporting currency at the marks."""
+
+    gross: Decimal = Decimal(0)  # sum over instruments of the larger end
+    net: Interval = Interval(low=Decimal(0), high=Decimal(0))
+    unvalued: tuple[str, ...] = ()  # instruments held or worked in that have no price now
+
+
+class Together(Struct, frozen=True, kw_only=True):
+    """A group of accounts, or the desk, without what the account itself has in the instrument being judged."""
+
+    name: str  # e.g. "group growth"
+    source: str  # who set its totals
+    totals: Totals
+    exposure: Exposure
+    asset: Interval  # of the instrument's base asset alone, reporting currency
+
+
+class Crossing(Struct, frozen=True, kw_only=True):
+    """An order of this desk that the one being judged could trade with."""
+
+    account: AccountId
+    is_same_owner: bool
+    is_prevented: bool  # the venue's own self-trade prevention would end one of them
+    side: Side
+    price: Decimal | None  # None: at the market
 
 
 class GateInputs(Struct, frozen=True, kw_only=True):
@@ -30,6 +58,15 @@ class GateInputs(Struct, frozen=True, kw_only=True):
     unsettled: int = 0  # differences with the venue that wait for an operator's decision
     open_orders: int  # that may be live, without the order being judged
     available: Decimal  # of the asset the order spends: free, less what unacknowledged orders will take
+    anchor: Decimal | None = None  # the market's price some minutes ago; None until there is one
+    rate: Decimal | None = Decimal(1)  # reporting currency per quote unit; None: not known
+    others: Exposure = Exposure()  # of the account in all other instruments
+    equity: Decimal | None = None  # of the account, reporting currency; None: not known
+    together: tuple[Together, ...] = ()
+    crossing: Crossing | None = None  # the one of them that it would meet first
+    messages: int = 0  # orders and amends sent within the last minute
+    children: int = 0  # orders of the same block within the last minute
+    repeats: int = 0  # of same instrument, side and quantity within `repeat_within_ms`
 
 
 class Denial(Struct, frozen=True, kw_only=True):
@@ -39,6 +76,8 @@ class Denial(Struct, frozen=True, kw_only=True):
     text: str
     limit: str = ""
     value: str = ""
+    source: str = ""  # who set the limit
+    is_soft: bool = False  # a trader may pass it with a reason that is kept
 
 
 class Denied(Struct, frozen=True, kw_only=True):
@@ -57,6 +96,7 @@ class Approved(Struct, frozen=True, kw_only=True):
     replaces: Order | None  # of an amend: the order that is to be replaced, as it stood
     instrument: Instrument
     approved_at: int  # ns
+    waived: tuple[Denial, ...] = ()  # soft ones that the order's operator passed, with the reason it carries
 
     @property
     def is_in_place(self) -> bool:

@@ -87,7 +87,9 @@ class VenueState(Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...]
     balances: tuple[Balance, ...]
     taken_at: int  # our clock, ns, before the first question
-    venue_time: int  # the venue's clock, ns, as it told it after that and before the rest: no measured offset is so exact
+    venue_time: (
+        int  # the venue's clock, ns, as it told it after that and before the rest: no measured offset is so exact
+    )
 
 
 class MovementsAnswer(Struct, frozen=True, kw_only=True):

@@ -253,6 +253,7 @@ def new_order(
         reduce_only=template.reduce_only,
         operator=operator,
         block=template.block,
+        confirm=template.confirm,
         egress=account.leaves_by or account.egress,
         key=account.key,
         placed_at=now,

@@ -28,6 +28,7 @@ from tradedesk.orders.messages import (
     SendCancel,
     Tick,
 )
+from tradedesk.risk.reservations import Reservations
 from tradedesk.simulation.checkpoints import Checkpoints
 from tradedesk.simulation.faults import Faults
 from tradedesk.simulation.rows import INFO, INSTRUMENT
@@ -56,6 +57,7 @@ class SimAccount:
         faults: Faults,
         new_id: Callable[[], ClientOrderId],
         checkpoints: Checkpoints,
+        shared: Reservations,
         watch: Watch,
         kill: Callable[[], None],
     ) -> None:
@@ -71,6 +73,7 @@ class SimAccount:
         self._faults = faults
         self._new_id = new_id
         self._checkpoints = checkpoints
+        self._shared = shared
         self._watch = watch
         self._kill = kill
         self._life = 0
@@ -105,6 +108,7 @@ class SimAccount:
             publish=self._published,
             quotes=self.venue.quotes,
             halt=lambda: self.halt,
+            shared=self._shared,
         )
         self._heeded = None
 

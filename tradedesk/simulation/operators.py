@@ -58,9 +58,11 @@ class Operators:
 
     def _order(self, account: SimAccount, kind: OrderType, tif: TimeInForce, *, post_only: bool = False) -> PlaceOrder:
         side = self._chance.choice(list(Side))
+        client_order_id = self._new_id()
         command = PlaceOrder(
             account=account.id,
-            client_order_id=self._new_id(),
+            client_order_id=client_order_id,
+            confirm="it is meant" if int(client_order_id[-1], 36) % 2 else None,
             instrument=INSTRUMENT.id,
             side=side,
             order_type=kind,

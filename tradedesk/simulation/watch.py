@@ -244,8 +244,8 @@ class Watch:
         if limits.max_position is not None and held + bids > limits.max_position + raced:
             self.broke("5.4", f"{account.id}: {held} held and {bids} bid for, at most {limits.max_position}")
         ours = sum(1 for row in rows if row.client_order_id in self.left_ids)
-        if ours > limits.max_open_orders:
-            self.broke("5.4", f"{account.id}: {ours} orders are open, at most {limits.max_open_orders}")
+        if ours > (limits.max_open_orders or 0):
+            self.broke("5.4", f"{account.id}: {ours} orders are open, at most {(limits.max_open_orders or 0)}")
 
 
 def held_by(account: "SimAccount") -> Decimal:

@@ -10,6 +10,7 @@ from tradedesk.domain.accounts import Account, Halt, HaltLevel, Mode
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.words import AccountId, ClientOrderId
 from tradedesk.paper.rows import AccountSpec
+from tradedesk.risk.reservations import Reservations
 from tradedesk.simulation import checks
 from tradedesk.simulation.account import SimAccount
 from tradedesk.simulation.checkpoints import Checkpoints
@@ -75,6 +76,7 @@ class World:
         self._is_busy = not is_idle  # operators act and things break
         self._is_dead = False
         self.operators = Operators(self.chance, self.scheduler, self.venue, self.new_id)
+        shared = Reservations([_account(name) for name in names], {}, "USDT")
         checkpoints = Checkpoints(Random(f"checkpoints {seed}"))
         self.accounts = [
             SimAccount(
@@ -85,6 +87,7 @@ class World:
                 self.faults,
                 self.new_id,
                 checkpoints,
+                shared,
                 self.watch,
                 self.kill,
             )

@@ -3,12 +3,12 @@
 from msgspec import Struct
 
 from tradedesk.domain.instruments import FeedState
-from tradedesk.domain.limits import Limits
+from tradedesk.domain.limits import DEFAULTS
 from tradedesk.domain.words import InstrumentId
 from tradedesk.ui.drawing import SECOND, Glyphs, age, time_of_day
 from tradedesk.views.feed import DeskView
 
-STALE_AFTER = Limits().stale_after_ms * 1_000_000  # ns: what the Gate would refuse for its age is shown as old
+STALE_AFTER = DEFAULTS["stale_after_ms"] * 1_000_000  # ns: what the Gate would refuse for its age is shown as old
 HEARTBEAT_LATE_AFTER = 3 * SECOND  # the desk beats once a second
 
 

@@ -227,15 +227,17 @@ def _limits(replica: Replica, limits: Limits) -> Document | None:
         }
         for instrument, figures in limits.instruments.items()
     }
+    figures = msgspec.structs.asdict(in_force)
     return {
-        **{
-            name: value if isinstance(value, int) else _number(value)
-            for name, value in msgspec.structs.asdict(in_force).items()
-        },
+        **{name: _figure(value) for name, value in figures.items()},
+        "max_daily_loss": _number(limits.max_daily_loss),
         "max_drawdown": _number(limits.max_drawdown),
-        "max_exposure": _number(limits.max_exposure),
         "instruments": own,
     }
+
+
+def _figure(value: object) -> object:
+    return _number(value) if isinstance(value, Decimal) else list(value) if isinstance(value, tuple) else value
 
 
 def _pnl(replica: Replica, account: AccountId) -> Document | None:
@@ -296,6 +298,7 @@ def _order(replica: Replica, order: Order) -> Document:
         "triggered_by": order.triggered_by,
         "operator": order.operator,
         "block": order.block,
+        "confirm": order.confirm,
         "egress": order.egress,
         **_time("placed_at", order.placed_at),
         **_time("updated_at", order.updated_at),

@@ -110,6 +110,7 @@ def provisional(command: PlaceOrder, at: int) -> Order:
         reduce_only=command.reduce_only,
         operator=command.operator,
         block=command.block,
+        confirm=command.confirm,
         egress="",
         placed_at=at,
         deadline=command.deadline,

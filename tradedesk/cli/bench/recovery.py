@@ -301,6 +301,7 @@ def _decision_us(open_orders: int) -> float:
     from tradedesk.journal.memory import MemoryJournal
     from tradedesk.orders.manager import OrderManager
     from tradedesk.orders.messages import Send
+    from tradedesk.risk.reservations import Reservations
 
     name = AccountId("client-000")
     limits = Limits(max_order_notional=Decimal(10**6), max_position_notional=Decimal(10**12), max_open_orders=10**6)
@@ -353,7 +354,15 @@ def _decision_us(open_orders: int) -> float:
         state=FeedState.Live,
     )
     journal = MemoryJournal()
-    core = Core(account, manager, store=journal, publish=lambda _: None, quotes=lambda _: (quote, 0), halt=lambda: None)
+    core = Core(
+        account,
+        manager,
+        store=journal,
+        publish=lambda _: None,
+        quotes=lambda _: (quote, 0),
+        halt=lambda: None,
+        shared=Reservations([account], {}, "USDT"),
+    )
     core.set_state(AccountState.Ready, "", later)
     rich = Balance(asset="USDT", free=Decimal(10**12), locked=Decimal(0))
     manager.books.apply(ev.BalancesRead(at=later, source="worker", account=name, balances=(rich,), is_complete=True))

@@ -328,11 +328,12 @@ def nearest_limit(
 ) -> tuple[float | None, str]:
     """The share of the limit that is nearest to its end, and its name. Positions count at their worst (5.4)."""
     limits = row.account.limits
-    if limits.max_order_notional is None:
+    general = effective(limits, InstrumentId(""))
+    if general is None:
         return None, "no limits"
-    uses = [(open_orders / limits.max_open_orders, "open_orders")] if limits.max_open_orders else []
-    if limits.max_exposure:
-        uses.append((float(exposure / limits.max_exposure), "exposure"))
+    uses = [(open_orders / general.max_open_orders, "open_orders")] if general.max_open_orders else []
+    if general.max_exposure:
+        uses.append((float(exposure / general.max_exposure), "exposure"))
     for instrument in {*held, *live}:
         in_force, mark = effective(limits, instrument), replica.market(instrument).mark
         if in_force is None:

@@ -1,0 +1,161 @@
+"""Each control of the Gate on a whole desk: what it stops never reaches the exchange, what it lets through does (5.4)."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from faulty_desk import BTC, ETH, FaultyDesk, faulty_desk
+from paper_process import has_loopback_range
+
+from tradedesk.config import GroupSettings, Settings
+from tradedesk.domain.accounts import Account
+from tradedesk.domain.limits import Limits, Totals
+from tradedesk.domain.orders import OrderState
+from tradedesk.domain.words import AccountId, ClientOrderId, Side
+
+pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
+
+ROOMY = Limits(max_order_notional=Decimal(10**6), max_position_notional=Decimal(10**8))
+OWN: tuple[Limits, ...] = (
+    Limits(allowed=(ETH,)),
+    Limits(restricted=(BTC,)),
+    Limits(order_types=("limit",)),
+    Limits(times_in_force=("ioc",)),
+    Limits(trading_hours=()),
+    Limits(price_away_bps=Decimal(10)),
+    Limits(max_messages_per_minute=2),
+    Limits(max_children_per_block=2),
+    Limits(repeat_within_ms=60_000),
+    Limits(max_exposure=Decimal(1)),
+    Limits(max_net_exposure=Decimal(1)),
+    Limits(max_leverage=Decimal("0.0001")),
+)
+COUNT = len(OWN) + 4  # two of a group with totals, two whose orders may meet
+
+
+def limited(settings: Settings) -> Settings:
+    """One account under each control, the last four by what they share."""
+    names = list(settings.accounts)
+    accounts: dict[AccountId, Account] = {}
+    for number, name in enumerate(names):
+        groups = ("pair",) if len(OWN) <= number < len(OWN) + 2 else ()
+        limits = OWN[number] if number < len(OWN) else Limits()
+        accounts[name] = msgspec.structs.replace(settings.accounts[name], limits=limits, groups=groups)
+    pair = GroupSettings(totals=Totals(max_exposure=Decimal(10**9), max_position_notional=Decimal(10**9)))
+    return msgspec.structs.replace(settings, accounts=accounts, limits=ROOMY, groups={"pair": pair})
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyDesk]:
+    folder = Path(tmp_path_factory.mktemp("desk"))
+    with faulty_desk(folder, "--accounts", str(COUNT), change=limited) as running:
+        yield running
+
+
+def name_of(desk: FaultyDesk, number: int) -> AccountId:
+    return list(desk.desk.settings.accounts)[number]
+
+
+def arrived(desk: FaultyDesk, account: AccountId) -> list[str]:
+    rows = desk.paper.requests(path="/api/v3/order", method="POST")
+    return [row["client_order_id"] for row in rows if row["account"] == account]
+
+
+def below(desk: FaultyDesk, share: str = "0.98") -> Decimal:
+    return (desk.bid() * Decimal(share)).quantize(Decimal("0.01"))
+
+
+Orders = Callable[[FaultyDesk, AccountId], list[ClientOrderId]]
+
+
+def a_bid(desk: FaultyDesk, account: AccountId) -> list[ClientOrderId]:
+    return [desk.place(Side.Buy, "0.001", below(desk), account=account)]
+
+
+def at_market(desk: FaultyDesk, account: AccountId) -> list[ClientOrderId]:
+    return [desk.place(Side.Buy, "0.001", account=account)]
+
+
+def three(desk: FaultyDesk, account: AccountId) -> list[ClientOrderId]:
+    return [desk.place(Side.Buy, qty, below(desk), account=account) for qty in ("0.001", "0.002", "0.003")]
+
+
+def three_of_a_block(desk: FaultyDesk, account: AccountId) -> list[ClientOrderId]:
+    sizes = ("0.001", "0.002", "0.003")
+    return [desk.place(Side.Buy, qty, below(desk), account=account, block="b1") for qty in sizes]
+
+
+def twice(desk: FaultyDesk, account: AccountId) -> list[ClientOrderId]:
+    return [desk.place(Side.Buy, "0.001", below(desk, share), account=account) for share in ("0.98", "0.981")]
+
+
+@pytest.mark.parametrize(
+    ("number", "orders", "pass_", "says"),
+    [
+        (0, a_bid, 0, "not on the list"),
+        (1, a_bid, 0, "restricted list"),
+        (2, at_market, 0, "market orders are not allowed"),
+        (3, a_bid, 0, "time in force gtc is not allowed"),
+        (4, a_bid, 0, "trading hours"),
+        (5, a_bid, 0, "at most 10 bps"),
+        (6, three, 2, "within the last minute"),
+        (7, three_of_a_block, 2, "block b1"),
+        (8, twice, 1, "already"),
+        (9, a_bid, 0, "the exposure of the account"),
+        (10, a_bid, 0, "the net exposure"),
+        (11, a_bid, 0, "leverage"),
+    ],
+    ids=[
+        "allowed", "restricted", "order-type", "time-in-force", "trading-hours", "collar", "message-rate", "children",
+        "repeat", "exposure", "net-exposure", "leverage",
+    ],
+)  # fmt: skip
+def test_what_a_control_stops_never_reaches_the_exchange(
+    desk: FaultyDesk, number: int, orders: Orders, pass_: int, says: str
+) -> None:
+    account = name_of(desk, number)
+    keys = orders(desk, account)
+    for key in keys[:pass_]:
+        desk.until_order(key, OrderState.New)
+    for key in keys[pass_:]:
+        assert says in desk.denials(key)
+    assert sorted(arrived(desk, account)) == sorted(keys[:pass_])
+
+
+def test_a_repeated_order_goes_once_its_operator_says_why(desk: FaultyDesk) -> None:
+    account = name_of(desk, 8)
+    desk.until_order(desk.place(Side.Buy, "0.004", below(desk), account=account), OrderState.New)
+    assert desk.denials(desk.place(Side.Buy, "0.004", below(desk), account=account))
+    key = desk.place(Side.Buy, "0.004", below(desk), account=account, confirm="a second clip, as agreed")
+    order = desk.until_order(key, OrderState.New)
+    assert order.confirm == "a second clip, as agreed"
+    assert key in arrived(desk, account)
+
+
+def test_what_two_accounts_of_a_group_may_hold_together_is_one_cap(desk: FaultyDesk) -> None:
+    """5.4: what the first took is not there for the second, from the moment of its approval on"""
+    first, second = name_of(desk, len(OWN)), name_of(desk, len(OWN) + 1)
+    held = desk.view.replica.positions[first, BTC].qty + desk.view.replica.positions[second, BTC].qty
+    with desk.desk.shared.lock:
+        room = Totals(max_position_notional=(held + 1) * desk.ask() * Decimal("1.01"))
+        desk.desk.shared.set_totals("group pair", room, "a test")
+    key = desk.place(Side.Buy, "0.9", below(desk), account=first)
+    desk.until_order(key, OrderState.New)
+    refused = desk.place(Side.Buy, "0.5", below(desk), account=second)
+    assert "the position of group pair in BTC" in desk.denials(refused)
+    assert arrived(desk, second) == []
+    desk.cancel(key, first)
+    desk.until_order(desk.place(Side.Buy, "0.5", below(desk), account=second), OrderState.New)
+
+
+def test_an_order_that_would_meet_another_clients_is_asked_about(desk: FaultyDesk) -> None:
+    seller, buyer = name_of(desk, len(OWN) + 2), name_of(desk, len(OWN) + 3)
+    offer = (desk.ask() * Decimal("1.01")).quantize(Decimal("0.01"))
+    desk.until_order(desk.place(Side.Sell, "0.001", offer, account=seller), OrderState.New)
+    key = desk.place(Side.Buy, "0.001", offer, account=buyer)
+    assert f"account {seller}" in desk.denials(key)
+    assert arrived(desk, buyer) == []
+    meant = desk.place(Side.Buy, "0.001", offer, account=buyer, confirm="both clients know")
+    desk.until_order(meant, OrderState.Filled)

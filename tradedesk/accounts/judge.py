@@ -1,0 +1,264 @@
+"""What the Gate may know of one account at one moment, and its decision, with what the account shares reserved in one step."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from tradedesk.domain import events as ev
+from tradedesk.domain.accounts import Account, AccountState, Halt
+from tradedesk.domain.gate import Approved, Denied, GateInputs
+from tradedesk.domain.instruments import Instrument, Quote
+from tradedesk.domain.limits import effective
+from tradedesk.domain.orders import Order, OrdStatus
+from tradedesk.domain.words import ClientOrderId, InstrumentId, OrderType, RequestId, Side
+from tradedesk.domain.worst_case import Interval
+from tradedesk.orders.manager import OrderManager
+from tradedesk.risk import gate
+from tradedesk.risk.case import Case
+from tradedesk.risk.pace import Anchors, Pace
+from tradedesk.risk.reservations import Holding, Reservations
+
+ZERO = Decimal(0)
+REVALUE_NS = 10**9  # between two valuations of all that is held, at prices that moved
+Quotes = Callable[[InstrumentId], tuple[Quote, int] | None]  # the quote and its age in ns, by the monotonic clock
+
+
+class Judge:
+    """Stands before the Gate for one account. One thread's; only what it reserves is shared."""
+
+    def __init__(
+        self,
+        account: Account,
+        manager: OrderManager,
+        *,
+        quotes: Quotes,
+        halt: Callable[[], Halt | None],
+        shared: Reservations,
+    ) -> None:
+        self.account = account
+        self._manager = manager
+        self._quotes = quotes
+        self._halt = halt
+        self._shared = shared
+        self._pace = Pace()
+        self._anchors = Anchors()
+        self._dirty: dict[InstrumentId, None] = {}
+        self._moved: dict[ClientOrderId, None] = {}
+        self._put: dict[ClientOrderId, Order] = {}  # as they stand in the desk's index
+        self._revalue_at = 0  # monotonic ns
+
+    # -- decisions ------------------------------------------------------------------------------------------------------
+
+    def decide(
+        self,
+        request_id: RequestId,
+        order: Order,
+        replaces: Order | None,
+        state: AccountState,
+        reason: str,
+        now: int,
+        elapsed: int,
+    ) -> Approved | Denied:
+        """The Gate's decision. What it approves counts for every other account from this moment on (5.4)."""
+        with self._shared.lock:
+            given = self._inputs(order, replaces, state, reason, now, elapsed)
+            decision = gate.decide(request_id, order, replaces, given)
+            if isinstance(decision, Approved):
+                self._reserve(Case(order=order, replaces=replaces, given=given))
+        if isinstance(decision, Approved):
+            self._pace.approved(order, elapsed)
+        return decision
+
+    def case(
+        self,
+        order: Order,
+        replaces: Order | None,
+        state: AccountState,
+        reason: str,
+        now: int,
+        elapsed: int | None = None,
+    ) -> Case:
+        """As it would be judged now; without `elapsed` it was approved before, and does not count as sent twice."""
+        with self._shared.lock:
+            given = self._inputs(order, replaces, state, reason, now, elapsed)
+        return Case(order=order, replaces=replaces, given=given)
+
+    # -- what is shared -------------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """All the account holds and has open, as its journal says; in place of what an earlier worker left."""
+        books = self._manager.books
+        with self._shared.lock:
+            self._shared.forget_orders(self.account.id)
+            for order in self._manager.live.values():
+                self._put[order.client_order_id] = order
+                self._shared.put(order)
+            for instrument in books.instruments:
+                self._hold(instrument)
+
+    def seen(self, event: ev.Event) -> None:
+        """An event of the account: what it may have changed is looked at again by `settle`."""
+        match event:
+            case ev.OrderPlaced():
+                self._dirty[event.order.instrument] = self._moved[event.order.client_order_id] = None
+            case ev.OrderFilled():
+                self._dirty[event.fill.instrument] = self._moved[event.fill.client_order_id] = None
+            case ev.RequestMade() | ev.RequestDecided() | ev.OrderMoved() | ev.OrderChanged():
+                self._moved[event.client_order_id] = None
+            case ev.AccountOpened() | ev.MovementSeen():
+                self._dirty |= dict.fromkeys(self._manager.books.instruments)
+            case _:
+                pass
+
+    def settle(self, elapsed: int) -> None:
+        """Tell the desk what has changed; once a second also what moved with the market."""
+        if elapsed >= self._revalue_at:
+            self._revalue_at = elapsed + REVALUE_NS
+            for instrument in self._manager.books.instruments:
+                if (known := self._quotes(instrument)) is not None:
+                    self._anchors.note(known[0], elapsed)
+                self._dirty[instrument] = None
+        if not self._dirty and not self._moved:
+            return
+        with self._shared.lock:
+            for key in self._moved:
+                order, known_order = self._manager.live.get(key), self._put.pop(key, None)
+                if known_order is not None:
+                    self._shared.drop(known_order)
+                    self._dirty[known_order.instrument] = None
+                if order is not None:
+                    self._put[key] = order
+                    self._shared.put(order)
+                    self._dirty[order.instrument] = None
+            for instrument in self._dirty:
+                self._hold(instrument)
+        self._dirty, self._moved = {}, {}
+
+    def _reserve(self, case: Case) -> None:
+        order, worst = case.order, case.given.worst
+        is_buy = order.side is Side.Buy
+        after = Interval(
+            low=worst.low - (ZERO if is_buy else case.growth), high=worst.high + (case.growth if is_buy else ZERO)
+        )
+        self._shared.hold(self.account.id, order.instrument, self._holding(order.instrument, after))
+        known = self._put.pop(order.client_order_id, None)
+        if known is not None:
+            self._shared.drop(known)
+        self._put[order.client_order_id] = order
+        self._shared.put(order)
+        self._moved[order.client_order_id] = None
+
+    def _hold(self, instrument: InstrumentId) -> None:
+        position = self._manager.books.positions.get((self.account.id, instrument))
+        worst = self._manager.working.worst(instrument, position.qty if position is not None else ZERO)
+        self._shared.hold(self.account.id, instrument, self._holding(instrument, worst))
+
+    def _holding(self, instrument: InstrumentId, worst: Interval) -> Holding:
+        known = self._manager.books.instruments.get(instrument)
+        asset = known.base if known is not None else instrument
+        if not worst.low and not worst.high:
+            return Holding(asset=asset, value=worst)
+        quote, rate = self._quotes(instrument), self._rate(known)
+        mark = quote[0].mark if quote is not None else None
+        if mark is None or rate is None:
+            return Holding(asset=asset, value=None)
+        return Holding(asset=asset, value=Interval(low=worst.low * mark * rate, high=worst.high * mark * rate))
+
+    def _rate(self, instrument: Instrument | None) -> Decimal | None:
+        """Reporting currency per unit of what the instrument is quoted in, at the market of this moment."""
+        if instrument is None:
+            return None
+        return Decimal(1) if instrument.quote == self._shared.currency else self._price_of(instrument.quote)
+
+    def _price_of(self, asset: str) -> Decimal | None:
+        for instrument in self._manager.books.instruments.values():
+            if (instrument.base, instrument.quote) == (asset, self._shared.currency):
+                known = self._quotes(instrument.id)
+                return known[0].mark if known is not None else None
+        return None
+
+    # -- what the Gate is given -----------------------------------------------------------------------------------------
+
+    def _inputs(
+        self, order: Order, replaces: Order | None, state: AccountState, reason: str, now: int, elapsed: int | None
+    ) -> GateInputs:
+        """All the Gate may know of this moment (DESIGN 4). With the lock held."""
+        books, working = self._manager.books, self._manager.working
+        judged = (order.client_order_id, replaces.client_order_id if replaces is not None else None)
+        position = books.positions.get((self.account.id, order.instrument))
+        qty = position.qty if position is not None else ZERO
+        known, halt = self._quotes(order.instrument), self._halt()
+        row = books.accounts.get(self.account.id)
+        instrument = books.instruments.get(order.instrument)
+        limits = effective(self.account.limits, order.instrument)
+        is_new = elapsed is not None
+        return GateInputs(
+            now=now,
+            account_state=state,
+            account_reason=reason,
+            halt=halt.level if halt is not None else None,
+            limits=limits,
+            instrument=instrument,
+            quote=known[0] if known is not None else None,
+            quote_age_ns=known[1] if known is not None else None,
+            position_qty=qty,
+            worst=working.worst(order.instrument, qty, judged),
+            unsettled=sum(1 for item in row.worklist if item.needs_decision) if row is not None else 0,
+            open_orders=working.ours(judged),
+            available=self._available(order, replaces, working.unplaced(judged)),
+            anchor=self._anchors.of(order.instrument),
+            rate=self._rate(instrument),
+            others=self._shared.others(self.account.id, order.instrument),
+            equity=self._equity() if limits is not None and limits.max_leverage is not None else None,
+            together=self._shared.together(self.account.id, instrument) if instrument is not None else (),
+            crossing=self._shared.crossing(order),
+            messages=self._pace.messages(elapsed) if elapsed is not None else 0,
+            children=self._pace.children(order.block) if is_new else 0,
+            repeats=self._pace.repeats(order, limits.repeat_within_ms, elapsed)
+            if limits is not None and elapsed is not None
+            else 0,
+        )
+
+    def _equity(self) -> Decimal | None:
+        """What the account is worth in reporting currency; None while an asset of it has no price."""
+        row = self._manager.books.accounts.get(self.account.id)
+        if row is None or not row.balances:
+            return None
+        equity = ZERO
+        for asset, balance in row.balances.items():
+            if balance.total:
+                price = Decimal(1) if asset == self._shared.currency else self._price_of(asset)
+                if price is None:
+                    return None
+                equity += balance.total * price
+        return equity
+
+    def _available(self, order: Order, replaces: Order | None, unplaced: list[Order]) -> Decimal:
+        """What the order may spend: free at the venue, less what orders not yet on the book will take, plus what a replace frees."""
+        books = self._manager.books
+        instrument = books.instruments.get(order.instrument)
+        row = books.accounts.get(self.account.id)
+        if instrument is None or row is None:
+            return ZERO
+        asset = instrument.base if order.side is Side.Sell else instrument.quote
+        balance = row.balances.get(asset)
+        available = balance.free if balance is not None else ZERO
+        for other in unplaced:
+            available -= self._spends(other, asset)
+        if replaces is not None and replaces.ord_status is not OrdStatus.PendingNew:
+            available += self._spends(replaces, asset)
+        return available
+
+    def _spends(self, order: Order, asset: str) -> Decimal:
+        """How much of `asset` the order's open quantity takes; a market buy is valued at the present offer."""
+        instrument = self._manager.books.instruments.get(order.instrument)
+        if instrument is None:
+            return ZERO
+        if order.side is Side.Sell:
+            return order.leaves_qty if instrument.base == asset else ZERO
+        if instrument.quote != asset:
+            return ZERO
+        if order.order_type is OrderType.Limit and order.price is not None:
+            return order.leaves_qty * order.price
+        known = self._quotes(order.instrument)
+        price = known[0].ask if known is not None else None
+        return ZERO if price is None else order.leaves_qty * price
