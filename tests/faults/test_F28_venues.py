@@ -10,7 +10,7 @@ from paper_process import has_loopback_range
 
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState
-from tradedesk.domain.commands import Reconcile
+from tradedesk.domain.commands import Reconcile, Settle, Submitted
 from tradedesk.domain.orders import OrderState, OrdStatus
 from tradedesk.domain.words import AccountId, OperatorId, Side
 from tradedesk.venues import ccxt_binance
@@ -125,7 +125,7 @@ def test_F35_what_a_venue_has_lost_is_shown_and_nothing_is_concluded_or_undone(t
         desk.until(
             lambda: (
                 {(item.key, item.needs_decision) for item in desk.view.replica.accounts[ACME].worklist}
-                >= {("balance:BTC", True), ("balance:USDT", True), (f"order:{resting}", False)}
+                >= {("balance:BTC", True), ("balance:USDT", True), (f"order:{resting}", True)}
             ),
             "every difference stands in the worklist",
         )
@@ -138,6 +138,13 @@ def test_F35_what_a_venue_has_lost_is_shown_and_nothing_is_concluded_or_undone(t
         assert (filled.ord_status, filled.cum_qty) == (OrdStatus.Filled, Decimal("0.002"))
         assert desk.view.replica.positions[ACME, BTC].qty == held
         assert desk.since(mark, ev.OrderFilled) == []
+        for key in (f"order:{resting}", "balance:BTC", "balance:USDT"):
+            settle = Settle(account=ACME, key=key, note="the venue lost a day", operator=ME)
+            assert isinstance(desk.control.submit(settle), Submitted)
+        desk.until(lambda: not desk.view.replica.accounts[ACME].worklist, "all of it is settled")
+        settled = desk.until_order(resting, OrderState.Expired)
+        assert "the venue lost a day" in settled.reasons[0]
+        desk.until_order(desk.place(Side.Buy, "0.001", below(desk)), OrderState.New)
 
 
 def test_F13_a_stream_that_is_open_and_mute_is_left_and_what_it_missed_is_read(

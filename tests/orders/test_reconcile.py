@@ -10,6 +10,7 @@ from order_builders import (
     a_place,
     a_report,
     a_venue_state,
+    absent,
     an_ack,
     an_info,
     d,
@@ -321,3 +322,29 @@ def test_a_look_that_cuts_through_a_fill_while_the_ledger_is_read_is_no_differen
     rig.tell(Reconciliation(state=before_the_fill, marks={}))
     rig.tell(MovementsAnswer(movements=()))
     assert "unexplained" not in rig.alerts()
+
+
+def test_an_order_that_the_venue_lost_waits_for_an_operator_who_takes_it_for_ended():
+    """F35: how it ended is not known and never will be; until a person decides, it counts, and nothing is opened"""
+    rig = Rig()
+    rig.place()
+    rig.wait(LAG_S + 30)
+    look(rig, a_venue_state(taken_at=rig.now))
+    rig.tell(absent())
+    rig.wait(LAG_S + 2)
+    before = rig.asked_state
+    rig.tell(absent())
+    assert rig.asked_state == before + 1  # the worklist is to say so at once
+    found = look(rig, a_venue_state(taken_at=rig.now))
+    assert [(item.key, item.needs_decision) for item in found.worklist] == [("order:c1", True)]
+    again = rig.restarted()
+    assert [item.needs_decision for item in look(again, a_venue_state(taken_at=again.now)).worklist] == [True]
+    asked = rig.asked_state
+    rig.wait(60)
+    rig.tell(absent())
+    assert rig.asked_state == asked  # once is enough
+    rig.tell(settle("order:c1"))
+    assert rig.state() is OrderState.Expired
+    assert "dust of the old system" in rig.manager.books.orders["c1"].reasons[0]
+    assert rig.manager.books.accounts["acme"].worklist == ()
+    assert [event.key for event in rig.events if isinstance(event, ev.AlertEnded)] == ["vanished:c1:acme"]

@@ -34,6 +34,7 @@ class Absence(Struct, kw_only=True):
 
     lag_over: int  # monotonic ns: from then on a query must find it
     is_asked_again: bool = False
+    is_proved: bool = False  # and a query that must have found it did not
 
 
 class Doubts:
@@ -110,7 +111,13 @@ class Doubts:
         """
         lag = self._info.query_lag_ms * MS
         known = self._absences.setdefault(order.client_order_id, Absence(lag_over=self._books.elapsed + lag))
-        return question.elapsed >= known.lag_over
+        known.is_proved = known.is_proved or question.elapsed >= known.lag_over
+        return known.is_proved
+
+    def has_vanished(self, order: Order) -> bool:
+        """Whether the venue, which had the order, was proved not to know it any more (F35)."""
+        absence = self._absences.get(order.client_order_id)
+        return absence is not None and absence.is_proved
 
     def shown_open(self, order: Order, question: Question) -> None:
         """It was open when it was asked about: its unknown cancels and amends that cannot arrive any more never did."""

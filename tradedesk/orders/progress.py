@@ -22,7 +22,7 @@ from tradedesk.domain.words import (
 from tradedesk.orders.books import Books
 from tradedesk.orders.cancels import Cancels
 from tradedesk.orders.doubts import ANSWER_LOST_NS, ASK_EVERY_NS, Doubts, Question
-from tradedesk.orders.messages import AskFills, FillsAnswer
+from tradedesk.orders.messages import AskFills, AskState, FillsAnswer
 
 HAPPENED = {  # what a report of this status proves besides its fills; a fill proves itself
     None: Happening.Accepted,  # a thin one: it was there
@@ -215,7 +215,7 @@ class Progress:
 
     def shown_absent(self, order: Order, question: Question) -> None:
         """The venue knows no such order: proof only if it was asked when nothing could arrive any more (5.2)."""
-        if order.is_dead:
+        if order.is_dead or self._doubts.has_vanished(order):
             return
         if order.ord_status is OrdStatus.PendingNew:
             request_id = RequestId(order.client_order_id)
@@ -225,6 +225,7 @@ class Progress:
                 self.move(self._books.latest(order), Happening.ProvedAbsent, reason)
                 self.settle_replace(order, RequestState.NeverArrived, reason)
         elif self._doubts.must_be_shown(order, question):
+            self._books.effects.append(AskState())  # for the worklist: how it ended is for a person to say
             self._books.alert(
                 f"vanished:{order.client_order_id}",
                 Severity.Critical,

@@ -128,8 +128,12 @@ class Reconciler:
     def settle(self, command: Settle) -> None:
         """Take one difference into the books as it stands, under the operator's name."""
         asset = command.key.removeprefix("balance:")
-        gap = self._unexplained(self._state).get(asset) if self._state is not None else None
         waits = any(item.key == command.key and item.needs_decision for item in self._books.worklist)
+        order = next((one for one in self._gone if command.key == f"order:{one.client_order_id}"), None)
+        if waits and order is not None:
+            self._settle_order(order, command)
+            return
+        gap = self._unexplained(self._state).get(asset) if self._state is not None else None
         if gap is None or not waits:
             reason = f"{command.key}: nothing of that name waits to be settled; `tradedesk worklist` shows what does"
             self._books.refused(command.operator, ClientOrderId(command.key), reason)
@@ -144,6 +148,18 @@ class Reconciler:
         )
         self._books.moved_money(movement, by=command.operator, note=command.note)
         self._suspected.pop(asset, None)
+        self._report_again()
+
+    def _settle_order(self, order: Order, command: Settle) -> None:
+        """How it ended is not known and never will be: it counts for nothing from now on, under the operator's name."""
+        why = f"lost by the venue; taken for ended by {command.operator}: {command.note}"
+        self._progress.move(self._books.latest(order), Happening.Expired, why)
+        self._books.alert_ended(f"vanished:{order.client_order_id}")
+        self._gone = [one for one in self._gone if one.client_order_id != order.client_order_id]
+        self._report_again()
+
+    def _report_again(self) -> None:
+        """The worklist without what was just settled."""
         known = {item.key for item in self._books.worklist}
         self._report(
             {asset: gap for asset, gap in self._suspected.items() if f"balance:{asset}" in known}, decided=frozenset()
@@ -170,19 +186,12 @@ class Reconciler:
         found += [f"order {order.client_order_id} is not open at the venue; asked how it ended" for order in self._gone]
         if waiting:
             self._books.alert("unexplained", Severity.Critical, "; ".join(f"{i.key}: {i.cause}" for i in waiting))
-        elif before:
+        elif any(key.startswith("balance:") for key in before):
             self._books.alert_ended("unexplained")
-        gone = (
-            WorkItem(
-                key=f"order:{order.client_order_id}",
-                ours=order.ord_status.value,
-                venues="not open",
-                cause="ended while nobody listened" if not order.is_external else "an order of other software ended",
-                repair="the venue is asked how it ended",
-                needs_decision=False,
-            )
+        gone = [
+            ended(order, self._doubts.has_vanished(order) or f"order:{order.client_order_id}" in before)
             for order in self._gone
-        )
+        ]
         self._books.reconciled(tuple(found), (*items, *gone), self._looked_at)
 
 
@@ -200,6 +209,23 @@ def difference(asset: str, ours: Decimal, gap: Decimal, needs_decision: bool, un
         venues=plain(ours + gap),
         cause=cause,
         repair=f"{repair}: {'+' if gap > 0 else ''}{plain(gap)} {asset}" if needs_decision else repair,
+        needs_decision=needs_decision,
+    )
+
+
+def ended(order: Order, needs_decision: bool) -> WorkItem:
+    """An order that is open to us and not to its venue, as a person reads it."""
+    if needs_decision:
+        cause, repair = "the venue had it and knows no such order any more (F35)", "take it for ended"
+    else:
+        cause = "ended while nobody listened" if not order.is_external else "an order of other software ended"
+        repair = "the venue is asked how it ended"
+    return WorkItem(
+        key=f"order:{order.client_order_id}",
+        ours=order.ord_status.value,
+        venues="not known" if needs_decision else "not open",
+        cause=cause,
+        repair=repair,
         needs_decision=needs_decision,
     )
 
