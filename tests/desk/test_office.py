@@ -9,6 +9,7 @@ import pytest
 from builders import an_order
 from order_builders import a_cancel, a_cancel_all, a_place, an_account, an_amend
 
+from tradedesk import config
 from tradedesk.access.exits import Exits
 from tradedesk.access.operators import Operator, Role
 from tradedesk.accounts.mail import Preview, ReconcileNow
@@ -16,6 +17,8 @@ from tradedesk.clock import ManualClock
 from tradedesk.desk.approvals import Approvals
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting
+from tradedesk.desk.limit_book import LimitBook
+from tradedesk.desk.limit_setting import LimitSetting
 from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.office import Control, Office
 from tradedesk.desk.trail import Trail
@@ -59,6 +62,27 @@ SUPPORT = an_operator("help1", "support", "*")
 ALONE = an_operator("solo", "trader risk", "*")  # the demo's
 
 
+_ACCOUNT = """
+[accounts.{0}]
+venue = "binance"
+secret = "{0}"
+egress = "{1}"
+owner = "{0}"
+mode = "paper"
+[accounts.{0}.limits]
+max_order_notional = "1000"
+"""
+DESK_FILE = """
+[desk]
+name = "main"
+reporting_currency = "USDT"
+[venues.binance]
+exchange = "binance"
+url = "http://127.0.0.1:8765"
+instruments = ["BTC/USDT"]
+""" + "".join(_ACCOUNT.format(*row) for row in (("acme", "127.0.0.2"), ("birch", "127.0.0.3")))
+
+
 class Taker:
     """Takes posts as a worker does, and notes how the latch stood when they came."""
 
@@ -95,6 +119,7 @@ class Bureau:
         self.exits = Exits({account: msgspec.structs.replace(an_account(), id=account) for account in (ACME, BIRCH)})
         self.events: list[ev.Event] = []
         self._soon: list[object] = []
+        self.settings = config.parse(DESK_FILE)
         self.approvals = Approvals((), self.emit, self.clock)
         self.office = Office(
             workers=self.takers,  # type: ignore[arg-type]
@@ -112,6 +137,14 @@ class Bureau:
                 workers=self.takers,  # type: ignore[arg-type]
                 exits=self.exits,
                 replica=self.replica,
+                emit=self.emit,
+                soon=self._soon.append,
+                clock=self.clock,
+                log=Log(),
+            ),
+            limits=LimitSetting(
+                book=LimitBook(self.settings),
+                workers=self.takers,  # type: ignore[arg-type]
                 emit=self.emit,
                 soon=self._soon.append,
                 clock=self.clock,

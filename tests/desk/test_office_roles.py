@@ -145,6 +145,7 @@ COMMANDS: dict[type, Row] = {
     cmd.SwitchExit: Row(EVERY_ROLE, about("SwitchExit", reason="r")),
     cmd.RotateKey: Row(EVERY_ROLE, about("RotateKey")),
     cmd.LockVault: Row(EVERY_ROLE, lambda bench, scope: {"type": "LockVault", "operator": ""}, (None,)),
+    cmd.SetLimits: Row({"risk"}, about("SetLimits", figure="max_open_orders", value="40", reason="r"), ANY_SCOPE),
     cmd.Offboard: Row({"risk"}, about("Offboard", reason="r")),
 }
 

@@ -145,6 +145,17 @@ others = st.one_of(
     of_type(
         ev.ExitRefused, account=whose, exit=exits, seen=st.none() | exits, how=st.just("socket"), reason=st.just("r")
     ),
+    of_type(
+        ev.LimitsSet,
+        account=st.none() | whose,
+        group=st.none(),
+        instrument=st.none(),
+        figure=st.sampled_from(("max_open_orders", "max_order_qty")),
+        value=st.none() | st.just("9"),
+        before=st.none(),
+        by=st.just(DESK1),
+        reason=st.just("r"),
+    ),
     of_type(ev.AlertRaised, alert=alerts),
     of_type(
         ev.ApprovalAsked,
@@ -223,7 +234,7 @@ TRIED = {
     ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
     ev.InstrumentListed, ev.KillRecorded, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
     ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LiveApproved, ev.OperatorAttached, ev.OperatorLeft,
-    ev.KeyChecked, ev.KeyRiskAccepted,
+    ev.KeyChecked, ev.KeyRiskAccepted, ev.LimitsSet,
 }  # fmt: skip
 ANSWERS = {
     ev.HaltSwept,

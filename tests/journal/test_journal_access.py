@@ -55,6 +55,21 @@ HAPPENED: dict[str, tuple[ev.DurableEvent, str, str]] = {  # event -> what is to
         "asked by ben",
     ),
     "exit": (ev.ExitSwitched(**AT, account=ACME, exit="10.0.0.4", by=ANN, reason="r"), "command", "10.0.0.4"),
+    "limits": (
+        ev.LimitsSet(
+            **AT,
+            account=ACME,
+            group=None,
+            instrument=None,
+            figure="max_open_orders",
+            value="9",
+            before=None,
+            by=ANN,
+            reason="r",
+        ),
+        "command",
+        "SetLimits max_open_orders 9",
+    ),
     "kill": (
         ev.KillRecorded(
             **AT,

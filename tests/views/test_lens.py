@@ -74,6 +74,12 @@ def replica() -> Replica:
         made.incomes[name] = {"BTC": Decimal(1)}
         made.halts[name] = Halt(account=name, level=HaltLevel.CancelAll, by="x", reason=name, at=NOW)
         made.exits[name] = ExitRow(exit=f"exit-of-{name}")
+        made.apply(
+            ev.LimitsSet(
+                at=NOW, source="desk", account=name, group=None, instrument=None, figure="max_open_orders", value="9",
+                before=None, by=ANN, reason=name,
+            )
+        )  # fmt: skip
         made.live[name] = f"key-of-{name}"
         made.apply(ev.AlertRaised(at=NOW, source="s", alert=an_alert(f"drawdown:{name}", name, name)))
         made.apply(ev.LogWritten(at=NOW, source="desk", level="info", event="e", text=f"account={name} order=1"))

@@ -171,6 +171,17 @@ events = st.one_of(
         ),
     ),
     event_of(ev.AccountOffboarded, account=accounts, by=st.just(DESK1), reason=st.just("over")),
+    event_of(
+        ev.LimitsSet,
+        account=st.none() | accounts,
+        group=st.none(),
+        instrument=st.none(),
+        figure=st.just("max_open_orders"),
+        value=st.none() | st.just("9"),
+        before=st.none(),
+        by=st.just(DESK1),
+        reason=st.just("r"),
+    ),
     event_of(ev.ExitSwitched, account=accounts, exit=st.just("127.0.0.3"), by=st.just(DESK1), reason=st.just("dead")),
     event_of(
         ev.ExitProved, account=accounts, exit=st.just("127.0.0.2"), seen=st.just("127.0.0.2"), how=st.just("socket")

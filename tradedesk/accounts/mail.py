@@ -16,6 +16,7 @@ from tradedesk.domain.commands import (
     Settle,
 )
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.limits import Limits
 from tradedesk.domain.words import RequestId
 from tradedesk.orders.messages import HaltEnded, HaltNow, Message
 from tradedesk.venues.adapter import PrivateNews
@@ -40,6 +41,12 @@ class Relisted(Struct, frozen=True, kw_only=True):
     instrument: Instrument
 
 
+class NewLimits(Struct, frozen=True, kw_only=True):
+    """Other limits hold for the account from now on."""
+
+    limits: Limits
+
+
 Post = (
     PlaceOrder
     | AmendOrder
@@ -51,10 +58,11 @@ Post = (
     | Preview
     | ReconcileNow
     | Relisted
+    | NewLimits
     | HaltNow
     | HaltEnded
 )
-URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded, Relisted)
+URGENT_POSTS = (CancelOrder, CancelAll, HaltNow, HaltEnded, Relisted, NewLimits)
 
 
 class Mail:

@@ -21,7 +21,7 @@ from tradedesk.accounts.exit_watch import ExitWatch
 from tradedesk.accounts.judge import Quotes
 from tradedesk.accounts.load import Fill, tasks_fill
 from tradedesk.accounts.looking import marks_of, whole_state
-from tradedesk.accounts.mail import Mail, Post, Preview, ReconcileNow, Relisted
+from tradedesk.accounts.mail import Mail, NewLimits, Post, Preview, ReconcileNow, Relisted
 from tradedesk.accounts.performer import Performer
 from tradedesk.accounts.rotation import Rotation
 from tradedesk.accounts.stream import PrivateStream
@@ -474,6 +474,9 @@ class Worker:
                 )
             case Relisted():
                 core.relist(post.instrument, now)
+            case NewLimits():
+                core.use_account(msgspec.structs.replace(core.account, limits=post.limits))
+                core.note(ev.AccountListed(at=now, source=f"worker:{self.account.id}", account=core.account))
             case ReconcileNow():
                 self._wanted_reconcile.set()
                 if self._admission is not None:

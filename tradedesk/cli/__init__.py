@@ -24,6 +24,7 @@ from tradedesk.cli.exits import exit_password, switch_exit
 from tradedesk.cli.export import export
 from tradedesk.cli.halt import halt, rearm
 from tradedesk.cli.kill import kill
+from tradedesk.cli.limits import limits_app
 from tradedesk.cli.look import alerts, fills, orders, positions, status
 from tradedesk.cli.offboard import offboard
 from tradedesk.cli.operators import operators_app
@@ -81,6 +82,7 @@ app.add_typer(order_app, name="order")
 accounts_app.command()(offboard)
 accounts_app.command("cancel-key")(cancel_key)
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(limits_app, name="limits")
 app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app, name="audit")
 

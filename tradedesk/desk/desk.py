@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from random import Random
 
+import msgspec
 import uvloop
 from msgspec import Struct
 
@@ -31,7 +32,8 @@ from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting
 from tradedesk.desk.hub import Hub, HubFeed
-from tradedesk.desk.limit_book import totals_of, with_limits
+from tradedesk.desk.limit_book import at_start, totals_of
+from tradedesk.desk.limit_setting import LimitSetting
 from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.office import Control, Office
 from tradedesk.desk.outside import Life, Outside
@@ -93,7 +95,6 @@ class Desk:
         random: Random,
     ) -> None:
         """Reads the journal, which must be open. Raises JournalError."""
-        self.settings = settings = with_limits(settings)
         self.home = home
         self.wants_stop = threading.Event()
         self.failure: str | None = None  # why the desk had to end by itself
@@ -119,7 +120,11 @@ class Desk:
             for name, found in settings.operators.items()
         }
         replica = self._read_journal()
+        book, differences = at_start(settings, replica.limits_set.values())
+        self.settings = settings = book.settings()
         self._hub = Hub(replica, self._wake, self._overflowed)
+        told = replica.alerts.get("limits")
+        self._tell_limits(differences, told is not None and told.is_active)
         self.latch = HaltLatch(home.state, settings.accounts)
         self._agree_on_halts(replica)
         self._outside = Outside(
@@ -162,6 +167,16 @@ class Desk:
                 claim=lambda uid: venue_accounts.claim(_place(settings, account), uid, account.id),
             )
 
+        self._workers: dict[AccountId, Supervisor] = {}
+        self._limits = LimitSetting(
+            book=book, workers=self._workers, emit=self.emit, soon=self._soon, clock=clock, log=self._log
+        )
+
+        def now_made(account: AccountId) -> Worker:
+            """Of a worker that starts again, the limits are those of now."""
+            found = settings.accounts[account]
+            return made(msgspec.structs.replace(found, limits=self._limits.book.of(found)))
+
         riskiest_first = sorted(settings.accounts, key=partial(_at_stake, replica), reverse=True)
         self._budgets = parts.budgets
         self._banned: frozenset[str] = frozenset()  # exits of which an alert stands
@@ -172,12 +187,10 @@ class Desk:
         if parts.budgets is not None:
             parts.budgets.recall()
             parts.budgets.look_first(riskiest_first)
-        self._workers: dict[AccountId, Supervisor] = {
-            account: Supervisor(
-                account, partial(made, settings.accounts[account]), self._worker_hangs, self._worker_strained, self._log
+        for name in riskiest_first:
+            self._workers[name] = Supervisor(
+                name, partial(now_made, name), self._worker_hangs, self._worker_strained, self._log
             )
-            for account in riskiest_first
-        }
         self._trail = Trail(self.emit, clock)
         self._approvals = Approvals(replica.approvals.values(), self.emit, clock)
         self._door = Door(
@@ -206,6 +219,7 @@ class Desk:
                 clock=clock,
                 log=self._log,
             ),
+            limits=self._limits,
             offboarding=Offboarding(
                 workers=self._workers,
                 replica=replica,
@@ -396,6 +410,23 @@ class Desk:
             return
         alert = Alert(key=key, rule="worker-load", severity=Severity.Warning, account=account, text=text, at=now)
         self.emit(ev.AlertRaised(at=now, source="desk", alert=alert))
+
+    def _tell_limits(self, differences: list[str], is_told: bool) -> None:
+        """Where desk.toml and what was set live are not the same, which of them holds from this start on."""
+        if not differences:
+            if is_told:
+                self.emit(ev.AlertEnded(at=self._clock.now(), source="desk", key="limits"))
+            return
+        for difference in differences:
+            self._log.warning("limits_differ", what=difference)
+        shown = "; ".join(differences[:5]) + (
+            f"; and {len(differences) - 5} more in the log" if differences[5:] else ""
+        )
+        alert = Alert(
+            key="limits", rule="limits", severity=Severity.Warning, account=None,
+            text=f"limits set live are not those of desk.toml: {shown}", at=self._clock.now(),
+        )  # fmt: skip
+        self.emit(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
 
     def _tell_bans(self) -> None:
         """An alert for each exit that a venue has banned, until the ban ends (F27)."""

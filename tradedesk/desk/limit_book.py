@@ -1,32 +1,162 @@
-"""Whose limits hold for an account: its own, then those of its groups, then the desk's."""
+"""Whose limits hold for an account: its own, then those of its groups, then the desk's; and what was changed of them live."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from difflib import get_close_matches
 
 import msgspec
 
 from tradedesk.config import Settings
+from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account
-from tradedesk.domain.limits import Limits, Totals, stacked
+from tradedesk.domain.limits import (
+    DEFAULT_POSITION_ORDERS,
+    DEFAULTS,
+    OF_AN_INSTRUMENT,
+    InstrumentLimits,
+    Limits,
+    Totals,
+    is_tighter,
+    stacked,
+)
+from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.risk.reservations import DESK
+from tradedesk.views.replica import MAX_LIMITS_SET, LimitKey, limit_key
 
 FILE = "desk.toml"
+Number = Decimal | int
+_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
+_NUMBERS = {
+    field.name: int if field.type == int | None else Decimal
+    for field in msgspec.structs.fields(Limits)
+    if field.type in (int | None, Decimal | None)
+}
 
 
-def scopes_of(account: Account, settings: Settings) -> list[tuple[str, Limits]]:
-    """The scopes of one account with who says so, the most specific first; of several groups the one named first."""
-    groups = [(f"groups.{name}", settings.groups[name].limits) for name in account.groups if name in settings.groups]
-    return [
-        (f"accounts.{account.id} in {FILE}", account.limits),
-        *((f"{name} in {FILE}", limits) for name, limits in groups),
-        (f"limits in {FILE}", settings.limits),
-    ]
+def number_of(figure: str, instrument: InstrumentId | None, text: str) -> Number | str:
+    """The value of a figure that may be set live, or what is wrong with it."""
+    known = OF_AN_INSTRUMENT if instrument is not None else tuple(_NUMBERS)
+    if figure not in known:
+        near = get_close_matches(figure, known, n=1)
+        if instrument is not None and figure in _NUMBERS:
+            return f"{figure} is no limit of one instrument; those are {', '.join(known)}"
+        return f"{figure[:40]!r} is no figure that can be set; " + (
+            f"did you mean {near[0]}?" if near else f"figures: {', '.join(known)}"
+        )
+    if _NUMBERS[figure] is int:
+        if not _COUNT.fullmatch(text) or (figure == "stale_after_ms" and int(text) < 1):
+            return f"{figure}: {text[:40]!r} must be a whole number, like 50"
+        return int(text)
+    if not _AMOUNT.fullmatch(text) or not Decimal(text):
+        return f"{figure}: {text[:40]!r} must be a plain number above 0, like 50000 or 0.5"
+    return Decimal(text)
 
 
 def with_limits(settings: Settings) -> Settings:
     """The settings with each account under all limits that hold for it."""
-    accounts = {
-        key: msgspec.structs.replace(account, limits=stacked(scopes_of(account, settings)))
-        for key, account in settings.accounts.items()
-    }
-    return msgspec.structs.replace(settings, accounts=accounts)
+    return LimitBook(settings).settings()
+
+
+def scope_name(account: AccountId | None, group: str | None) -> str:
+    return f"accounts.{account}" if account is not None else f"groups.{group}" if group is not None else "limits"
+
+
+class LimitBook:
+    """What desk.toml says and what was set live since. Immutable: `changed` makes the next one."""
+
+    def __init__(self, settings: Settings, live: Iterable[ev.LimitsSet] = ()) -> None:
+        self.file = settings
+        self.live: dict[LimitKey, ev.LimitsSet] = {limit_key(event): event for event in live}
+
+    def changed(self, event: ev.LimitsSet) -> "LimitBook":
+        """With this newest one: of a figure the last holds, and one without a value gives it back to the file."""
+        kept = [known for key, known in self.live.items() if key != limit_key(event)]
+        return LimitBook(self.file, kept if event.value is None else [*kept, event])
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.live) >= MAX_LIMITS_SET
+
+    def settings(self) -> Settings:
+        accounts = {
+            key: msgspec.structs.replace(account, limits=self.of(account))
+            for key, account in self.file.accounts.items()
+        }
+        return msgspec.structs.replace(self.file, accounts=accounts)
+
+    def of(self, account: Account) -> Limits:
+        """The limits of an account of the file under all scopes; of several groups the one named first."""
+        account = self.file.accounts[account.id]
+        scopes = self._scope(account.id, None, account.limits)
+        for name in account.groups:
+            group = self.file.groups.get(name)
+            scopes += self._scope(None, name, Limits() if group is None else group.limits)
+        return stacked(scopes + self._scope(None, None, self.file.limits))
+
+    def _scope(self, account: AccountId | None, group: str | None, written: Limits) -> list[tuple[str, Limits]]:
+        name = scope_name(account, group)
+        found = []
+        for event in self.live.values():
+            if (event.account, event.group) == (account, group):
+                when = datetime.fromtimestamp(event.at // 10**9, UTC).strftime("%Y-%m-%d %H:%MZ")
+                found.append((f"{name}, set by {event.by} {when}", _limits_of(event)))
+        return [*found, (f"{name} in {FILE}", written)]
+
+    def said(
+        self, account: AccountId | None, group: str | None, instrument: InstrumentId | None, figure: str
+    ) -> str | None:
+        """What this very scope says of the figure now."""
+        event = self.live.get((account, group, instrument, figure))
+        if event is not None:
+            return event.value
+        if account is not None:
+            written = self.file.accounts[account].limits
+        elif group is not None:
+            written = self.file.groups[group].limits if group in self.file.groups else Limits()
+        else:
+            written = self.file.limits
+        table = written if instrument is None else written.instruments.get(instrument)
+        value = getattr(table, figure, None)
+        return None if value is None else str(value)
+
+    def concerned(self, event: ev.LimitsSet) -> list[Account]:
+        return [
+            account
+            for account in self.file.accounts.values()
+            if event.account in (None, account.id) and (event.group is None or event.group in account.groups)
+        ]
+
+    def raised_by(self, event: ev.LimitsSet) -> list[AccountId]:
+        """The accounts for which something would pass after it that does not now."""
+        after = self.changed(event)
+        return [
+            account.id
+            for account in self.concerned(event)
+            if _lets_more_pass(event.figure, self.of(account), after.of(account))
+        ]
+
+
+def at_start(settings: Settings, recorded: Iterable[ev.LimitsSet]) -> tuple[LimitBook, list[str]]:
+    """The tighter of file and journal, and where they differ, in words. What raises any account is not taken over."""
+    file = LimitBook(settings)
+    kept: list[ev.LimitsSet] = []
+    told = []
+    for event in recorded:
+        where = f"{scope_name(event.account, event.group)} {event.instrument or ''}".strip() + f" {event.figure}"
+        is_there = event.account is None or event.account in settings.accounts
+        if not is_there or isinstance(number_of(event.figure, event.instrument, event.value or ""), str):
+            continue
+        written = file.said(event.account, event.group, event.instrument, event.figure)
+        if written == event.value:
+            continue
+        holds = FILE if file.raised_by(event) else "what was set"
+        if holds != FILE:
+            kept.append(event)
+        told.append(f"{where}: {event.value} as {event.by} set it, {written or 'nothing'} in {FILE}: {holds} holds")
+    return LimitBook(settings, kept), told
 
 
 def totals_of(settings: Settings) -> dict[str, tuple[Totals, str]]:
@@ -36,3 +166,40 @@ def totals_of(settings: Settings) -> dict[str, tuple[Totals, str]]:
     }
     found[DESK] = (settings.totals, f"totals in {FILE}")
     return {scope: (totals, source) for scope, (totals, source) in found.items() if totals != Totals()}
+
+
+def _limits_of(event: ev.LimitsSet) -> Limits:
+    value = number_of(event.figure, event.instrument, event.value or "")
+    if isinstance(value, str):
+        return Limits()
+    if event.instrument is None:
+        return Limits(**{event.figure: value})  # type: ignore[arg-type]
+    return Limits(instruments={event.instrument: InstrumentLimits(**{event.figure: value})})  # type: ignore[arg-type]
+
+
+def _lets_more_pass(figure: str, before: Limits, after: Limits) -> bool:
+    places: set[InstrumentId | None] = {None, *before.instruments, *after.instruments}
+    for place in places:
+        old, new = _in_force(figure, before, place), _in_force(figure, after, place)
+        if old != new and not is_tighter(figure, new, old):
+            return True
+    return False
+
+
+def _in_force(figure: str, limits: Limits, instrument: InstrumentId | None) -> Number | None:
+    """The figure as the Gate takes it, for any instrument without limits of its own where None."""
+    value: Number | None = getattr(limits.instruments.get(instrument), figure, None) if instrument else None
+    if value is None:
+        value = getattr(limits, figure)
+    if value is None:
+        value = DEFAULTS.get(figure)
+    if value is not None:
+        return value
+    match figure:
+        case "max_order_notional":
+            return Decimal(0)  # none at all is none allowed
+        case "max_position_notional":
+            return (_in_force("max_order_notional", limits, instrument) or Decimal(0)) * DEFAULT_POSITION_ORDERS
+        case "price_away_bps":
+            return _in_force("price_collar_bps", limits, instrument)
+    return None

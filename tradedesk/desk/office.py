@@ -14,6 +14,7 @@ from tradedesk.clock import Clock
 from tradedesk.desk.approvals import Approvals, Question, command_of
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting, scope_of
+from tradedesk.desk.limit_setting import LimitSetting
 from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.trail import Trail
 from tradedesk.desk.vault_door import VaultDoor
@@ -36,6 +37,7 @@ from tradedesk.domain.commands import (
     Rearm,
     Reconcile,
     RotateKey,
+    SetLimits,
     Settle,
     Submitted,
     SwitchExit,
@@ -63,6 +65,7 @@ VERBS: dict[type, Verb] = {
     SwitchExit: Verb.SwitchExit,
     RotateKey: Verb.RotateKey,
     LockVault: Verb.LockVault,
+    SetLimits: Verb.SetLimits,
 }
 LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
 MAX_REASON = 256  # characters
@@ -85,6 +88,7 @@ class Office:
         replica: Replica,
         halting: Halting,
         switching: ExitSwitching,
+        limits: LimitSetting,
         vault: VaultDoor | None = None,
         offboarding: Offboarding,
         approvals: Approvals,
@@ -100,6 +104,7 @@ class Office:
         self._replica = replica
         self._halting = halting
         self._switching = switching
+        self._limits = limits
         self.vault = vault
         self._offboarding = offboarding
         self._approvals = approvals
@@ -143,6 +148,12 @@ class Office:
                 return self._go_live(operator, command)
             case SwitchExit():
                 return self._switching.ask(command)
+            case SetLimits():
+                wrong = self._limits.wrong(command)
+                if wrong is not None:
+                    return NotSubmitted(reason=wrong)
+                may_raise = "raise-limits" not in self._takes_two
+                return self._asked(operator, command) or self._limits.change(command, may_raise=may_raise)
             case LockVault():
                 refusal = "this desk has no vault" if self.vault is None else self.vault.lock(operator)
                 return Submitted() if refusal is None else NotSubmitted(reason=refusal)
@@ -278,6 +289,8 @@ class Office:
                 if key and self._not_live_yet(command.account) is not None:
                     what = f"let account {command.account} trade LIVE with the key {key}: {command.reason}"
                     return Question(kind="live", account=command.account, what=what, about=key)
+            case SetLimits() if "raise-limits" in self._takes_two and self._limits.wrong(command) is None:
+                return self._limits.question(command)
         return None
 
     def _approve(self, operator: Operator, command: Approve) -> Submitted | NotSubmitted:
@@ -306,6 +319,8 @@ class Office:
         match waiting:
             case Rearm() if halt is not None:
                 return self._halting.lift(waiting, halt)
+            case SetLimits():
+                return self._limits.change(waiting, may_raise=True)
             case GoLive():
                 self._emit(
                     ev.LiveApproved(

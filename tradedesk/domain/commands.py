@@ -153,6 +153,18 @@ class SwitchExit(Struct, frozen=True, kw_only=True, tag=True):
     operator: OperatorId
 
 
+class SetLimits(Struct, frozen=True, kw_only=True, tag=True):
+    """Change one figure of an account's limits, of a group's, or of the desk's where neither is named."""
+
+    account: AccountId | None = None
+    group: str | None = None
+    instrument: InstrumentId | None = None
+    figure: str  # as in desk.toml
+    value: str | None = None  # None: as desk.toml says
+    reason: str
+    operator: OperatorId
+
+
 class Offboard(Struct, frozen=True, kw_only=True, tag=True):
     """Let an account go for good: its worker ends and its key is no longer held. Refused while anything of it is open."""
 
@@ -165,6 +177,7 @@ class Offboard(Struct, frozen=True, kw_only=True, tag=True):
 Command = (
     PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | Reconcile | Settle
     | GoLive | Approve | SwitchExit | AcceptKeyRisk | RotateKey | LockVault | Offboard
+    | SetLimits
 )  # fmt: skip
 
 

@@ -281,6 +281,19 @@ class LiveApproved(EventBase, frozen=True, kw_only=True):
     approved_by: OperatorId
 
 
+class LimitsSet(EventBase, frozen=True, kw_only=True):
+    """A figure of somebody's limits was changed while the desk runs: of an account, a group, or the desk (neither)."""
+
+    account: AccountId | None
+    group: str | None
+    instrument: InstrumentId | None
+    figure: str
+    value: str | None  # None: as desk.toml says
+    before: str | None  # in this very scope
+    by: OperatorId
+    reason: str
+
+
 class ExitSwitched(EventBase, frozen=True, kw_only=True):
     """An operator chose by which of its exits the account leaves; with the one in use, accepted its address anew."""
 
@@ -491,6 +504,7 @@ DurableEvent = (
     | KeyRiskAccepted
     | KeyRotated
     | KeyKept
+    | LimitsSet
 )
 LiveEvent = (
     DeskStarted
@@ -520,6 +534,7 @@ DURABLE: tuple[type, ...] = (
     ExitSwitched, ExitProved, ExitRefused,
     KeyChecked, KeyRiskAccepted,
     KeyRotated, KeyKept,
+    LimitsSet,
 )  # fmt: skip
 
 

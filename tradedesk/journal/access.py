@@ -62,6 +62,9 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             return event.by, "command", f"SwitchExit {event.exit}: {event.reason}"
         case ev.KeyRiskAccepted():
             return event.risk.by, "command", f"AcceptKeyRisk: {event.risk.reason}"
+        case ev.LimitsSet():
+            what = " ".join(part for part in (event.group, event.instrument, event.figure) if part)
+            return event.by, "command", f"SetLimits {what} {event.value or 'as desk.toml says'}: {event.reason}"
         case ev.KeyRotated():
             return event.by, "command", f"RotateKey {event.old_fingerprint} to {event.new_fingerprint}"
         case ev.KeyKept():

@@ -14,7 +14,9 @@ FOR_ALL = (
     ev.DeskStarted, ev.VenueListed, ev.InstrumentListed, ev.FeedChanged, ev.BookFrame, ev.TapeFrame, ev.CandleFrame,
     ev.Heartbeat, ev.OperatorAttached, ev.OperatorLeft, ev.LoginRefused,
 )  # fmt: skip
-OF_THE_DESK = (ev.HaltSet, ev.Rearmed, ev.CommandRefused, ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded)
+OF_THE_DESK = (
+    ev.HaltSet, ev.Rearmed, ev.CommandRefused, ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LimitsSet,
+)  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)  # what account names are made of
 
 
@@ -66,6 +68,7 @@ class Lens(Struct, frozen=True, kw_only=True):
             logs=tuple(log for log in whole.logs if self._shows_log(log, replica)),
             approvals=tuple(asked for asked in whole.approvals if asked.account is None or asked.account in seen),
             exits={account: row for account, row in whole.exits.items() if account in seen},
+            limits_set=tuple(event for event in whole.limits_set if event.account is None or event.account in seen),
             live={account: key for account, key in whole.live.items() if account in seen},
             dead=tuple(key for key in whole.dead if key in theirs),
         )

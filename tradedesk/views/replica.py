@@ -28,7 +28,16 @@ MAX_ENDED_ALERTS = 200
 MAX_KILLS = 200
 MAX_APPROVALS = 200  # that wait for a second person; the oldest go first
 MAX_ATTACHED = 200  # operators with a screen or a script on the desk
+MAX_LIMITS_SET = 5_000  # figures changed live; the desk takes no more than these
 MAX_ALERTS = 2_000  # of all kinds; beyond it ended ones go first, then the least severe, and stay in the journal
+
+
+LimitKey = tuple[AccountId | None, str | None, InstrumentId | None, str]
+
+
+def limit_key(event: ev.LimitsSet) -> LimitKey:
+    """Which figure of whose limits it changes."""
+    return event.account, event.group, event.instrument, event.figure
 
 
 class AccountRow(Struct, frozen=True, kw_only=True):
@@ -116,6 +125,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     attached: dict[OperatorId, int] = {}
     exits: dict[AccountId, ExitRow] = {}
     kills: tuple[str, ...] = ()  # ids of the receipts that were recorded, the newest
+    limits_set: tuple[ev.LimitsSet, ...] = ()  # the newest of each figure, unless desk.toml says
     dead: tuple[ClientOrderId, ...] = ()  # the dead orders in the order of their deaths: the oldest is dropped first
 
 
@@ -149,6 +159,7 @@ class Replica:
         self.logs: deque[ev.LogWritten] = deque(maxlen=MAX_LOGS)
         self.exits: dict[AccountId, ExitRow] = {}
         self.kills: deque[str] = deque(maxlen=MAX_KILLS)
+        self.limits_set: dict[LimitKey, ev.LimitsSet] = {}  # what was changed live and not given back to desk.toml
         self._dead: deque[ClientOrderId] = deque()
         self._opened: set[AccountId] = set()
 
@@ -291,6 +302,10 @@ class Replica:
                 self.approvals.pop(event.id, None)
             case ev.LiveApproved():
                 self.live[event.account] = event.key
+            case ev.LimitsSet():
+                self.limits_set.pop(limit_key(event), None)
+                if event.value is not None and len(self.limits_set) < MAX_LIMITS_SET:
+                    self.limits_set[limit_key(event)] = event
             case ev.LoginRefused() | ev.CommandRefused():
                 pass  # for the audit
             case ev.Heartbeat():
@@ -334,6 +349,7 @@ class Replica:
             attached=dict(self.attached),
             exits=dict(self.exits),
             kills=tuple(self.kills),
+            limits_set=tuple(self.limits_set.values()),
             dead=tuple(self._dead),
         )
 
@@ -368,6 +384,7 @@ class Replica:
         self.attached = dict(snapshot.attached)
         self.logs.extend(snapshot.logs)
         self.exits = dict(snapshot.exits)
+        self.limits_set = {limit_key(event): event for event in snapshot.limits_set}
 
     def halt_of(self, account: AccountId) -> Halt | None:
         """The halt in force for an account: the desk's own outranks the account's."""

@@ -1,0 +1,151 @@
+"""`tradedesk limits show|set`: the limits in force with who says so, and changing one while the desk runs."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradedesk.cli.endings import USAGE, end
+from tradedesk.cli.reach import (
+    ConfigOption,
+    JsonOption,
+    OperatorOption,
+    OperatorPassphraseOption,
+    account_of,
+    controlled,
+    home_of,
+    instruments_of,
+    show,
+    watching,
+)
+
+if TYPE_CHECKING:
+    from tradedesk.domain.limits import Limits
+
+SET_S = 5.0
+
+limits_app = typer.Typer(no_args_is_help=True, help="Limits in force, and changing them while the desk runs.")
+
+
+@limits_app.command("show")
+def show_limits(
+    *,
+    account: Annotated[str | None, typer.Option(help="Only of this account.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every figure in force, by account, and who says so.
+
+    Example: tradedesk limits show --account acme
+    """
+    with watching(home_of(config)) as watch:
+        wanted = [account_of(watch.replica, account)] if account is not None else list(watch.replica.accounts)
+        rows = [row for name in wanted for row in _rows(name, watch.replica.accounts[name].account.limits)]
+    if as_json:
+        show({"schema": "limits.v1", "limits": rows})
+        return
+    for row in rows:
+        where = f"{row['account']} {row['instrument'] or ''}".rstrip()
+        typer.echo(f"{where:<28} {row['figure']:<26} {row['value']:<20} {row['source']}")
+
+
+@limits_app.command("set")
+def set_limit(
+    figure: Annotated[str, typer.Argument(help="As in desk.toml, e.g. max_order_notional.")],
+    value: Annotated[str, typer.Argument(help='The number, or "file" for what desk.toml says.')],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the journal with your name.")],
+    account: Annotated[str | None, typer.Option(help="Of this account.")] = None,
+    group: Annotated[str | None, typer.Option(help="Of this group; without account and group: of the desk.")] = None,
+    instrument: Annotated[str | None, typer.Option(help="Only for this instrument, e.g. BTC/USDT.")] = None,
+    operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a limit from the next order on. It is kept over restarts, where the tighter of it and desk.toml holds.
+
+    Example: tradedesk limits set --account acme --instrument BTC/USDT max_order_qty 0.5 --reason "thin market"
+    """
+    from tradedesk.domain.commands import NotSubmitted, SetLimits
+    from tradedesk.domain.events import LimitsSet, SubmissionRefused
+    from tradedesk.domain.words import OperatorId
+    from tradedesk.views.feed import Numbered
+
+    if account is not None and group is not None:
+        end("limits set: name an account or a group, not both", USAGE)
+    home = home_of(config)
+    control = controlled(home, operator, operator_passphrase_file)
+    with watching(home, control) as watch:
+        scope = None if account is None else account_of(watch.replica, account)
+        of = instruments_of(watch.replica, scope, instrument)
+        if len(of) != 1:
+            end(f"--instrument: {instrument} is traded at several venues; name an account", USAGE)
+        command = SetLimits(
+            account=scope,
+            group=group,
+            instrument=of[0],
+            figure=figure,
+            value=None if value == "file" else value,
+            reason=reason,
+            operator=OperatorId(""),
+        )
+        reply = control.submit(command)
+        if isinstance(reply, NotSubmitted):
+            end(reply.reason)
+        refused: list[str] = []
+
+        def is_set() -> bool:
+            for update in watch.updates:
+                event = update.event if isinstance(update, Numbered) else None
+                if isinstance(event, SubmissionRefused) and event.what == "SetLimits":
+                    refused.append(event.reason)
+                if isinstance(event, LimitsSet) and (event.account, event.group, event.instrument, event.figure) == (
+                    scope, group, of[0], figure,
+                ):  # fmt: skip
+                    return True
+            watch.updates.clear()
+            return bool(refused)
+
+        if reply.approval is None and not watch.until(is_set, SET_S):
+            end(f"the desk did not confirm it within {SET_S:.0f} s; see `tradedesk limits show`")
+    if refused:
+        end(refused[0])
+    if as_json:
+        show({"schema": "limit-set.v1", "figure": figure, "value": command.value, "approval": reply.approval})
+    elif reply.approval is not None:
+        typer.echo(f"it raises a limit, so a second person must approve: tradedesk approve {reply.approval}")
+    else:
+        typer.echo(f"{figure} is {value if command.value else 'as desk.toml says'} from the next order on")
+
+
+def _rows(account: str, limits: "Limits") -> list[dict[str, Any]]:
+    """Each figure that is set or built in; those of one instrument after the general ones."""
+    from tradedesk.domain.limits import BUILT_IN, DEFAULTS, OF_AN_INSTRUMENT
+
+    found: list[tuple[str | None, str, Any, str]] = []
+    names = [name for name in type(limits).__struct_fields__ if name not in ("instruments", "sources")]
+    for name in names:
+        value = getattr(limits, name)
+        value = DEFAULTS.get(name) if value is None else value
+        if value is not None and value != ():
+            found.append((None, name, value, limits.sources.get(name, BUILT_IN)))
+    for instrument, own in limits.instruments.items():
+        for name in OF_AN_INSTRUMENT:
+            if getattr(own, name) is not None:
+                found.append(
+                    (instrument, name, getattr(own, name), limits.sources.get(f"{instrument} {name}", BUILT_IN))
+                )
+    return [
+        {
+            "account": account,
+            "instrument": instrument,
+            "figure": figure,
+            "value": ", ".join(value)
+            if isinstance(value, tuple)
+            else f"{value:f}"
+            if not isinstance(value, int)
+            else str(value),
+            "source": source,
+        }
+        for instrument, figure, value, source in found
+    ]
