@@ -17,6 +17,7 @@ from scripted_account import WITHIN_S, ScriptedVenue, a_quote, client
 from tradedesk.access.lease import Lease
 from tradedesk.clock import SystemClock
 from tradedesk.config import DeskSettings, Home, OperatorSettings, Settings, VenueSettings, find_home, private_folder
+from tradedesk.config.questions import Hidden
 from tradedesk.desk.desk import Desk, Parts
 from tradedesk.domain import events as ev
 from tradedesk.domain.instruments import Quote
@@ -110,6 +111,7 @@ def a_desk(
     store: Store,
     leases: dict[AccountId, Lease] | None = None,
     change: Callable[[Settings], Settings] = lambda settings: settings,
+    webhooks: dict[str, Hidden] | None = None,
 ) -> Desk:
     clock, chance = SystemClock(), Random(1)
     return Desk(
@@ -120,6 +122,7 @@ def a_desk(
             adapters={AccountId(name): venue.adapter for name, venue in venues.items()},
             feeds={VenueId("binance"): lambda publish: QuotesOnly()},  # type: ignore[dict-item, return-value]
             leases=leases or {},
+            webhooks=webhooks or {},
         ),
         new_id=lambda account: client_order_id(clock.now(), chance.getrandbits(40)),
         clock=clock,
@@ -136,6 +139,7 @@ def running(
     is_ready: Callable[[Running], bool] = Running.are_ready,
     again_s: tuple[float, ...] = (1.0,),
     change: Callable[[Settings], Settings] = lambda settings: settings,
+    webhooks: dict[str, Hidden] | None = None,
 ) -> Iterator[Running]:
     """A desk in this folder with every account ready; stopped at the end. Venues may be handed on to the next one.
 
@@ -151,7 +155,7 @@ def running(
         again_s=again_s,
     )
     store.open()
-    desk = a_desk(home_in(folder), known, store, leases, change)
+    desk = a_desk(home_in(folder), known, store, leases, change, webhooks)
     made.append(desk)
     desk.start()
     try:

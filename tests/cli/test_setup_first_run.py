@@ -67,7 +67,7 @@ async def test_a_desk_is_set_up_on_the_screen_with_a_wrong_exit_and_a_key_that_c
         assert "the key may withdraw" in said(app, "findings")
         await answer(pilot, "1", ACME_KEY, "2", ACME_SECRET)
         assert "neither withdraw nor transfer" in said(app, "findings")
-        await answer(pilot, "", "", "", "", "", "ann", "", "", "", "")
+        await answer(pilot, "", "", "", "", "", "ann", "", "", "", "", "")
         assert not home.config.parent.exists()
         await answer(pilot, "yes")
         assert said(app, "question") == "The desk is saved."

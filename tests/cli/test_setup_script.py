@@ -12,6 +12,7 @@ import pytest
 from demo_desk import PROGRAM, WITHIN_S, Asked, Ran
 from real_proxies import PASSWORD, PROGRAMS, RealProxy
 from setup_paper import ACME_KEY, ACME_SECRET, RICH_KEY, RICH_SECRET, SECRETS, setup_paper
+from webhook_server import TOKEN, webhook
 
 from tradedesk.access.passphrases import Passphrases
 from tradedesk.access.vault import Entry, open_vault
@@ -60,6 +61,7 @@ def answers(paper: dict[str, Any], **changed: str) -> str:
         "operators.ann.roles": "trader, risk",
         "operators.ann.accounts": "*",
         "operators.ann.uid": "",
+        "new_alerts": "",
     }
     told |= {key.replace("__", "."): value for key, value in changed.items()}
     return "\n".join(f'{key} = "{value}"' for key, value in told.items())
@@ -179,6 +181,7 @@ def test_what_cannot_be_added_leaves_the_desk_as_it_was(home: Asked, paper: dict
         "accounts.birch.egress": "127.0.0.3", "accounts.birch.kind": "hmac", "accounts.birch.max_order_notional": "10",
         "accounts.birch.max_position_notional": "50", "accounts.birch.price_collar_bps": "300",
         "accounts.birch.max_open_orders": "4", "accounts.birch.max_drawdown": "", "new_operators": "",
+        "new_alerts": "",
     }  # fmt: skip
     text = "\n".join(f'{key} = "{value}"' for key, value in more.items())
     hidden = {"accounts.birch.api_key": SECRETS[2], "accounts.birch.secret": SECRETS[3]}
@@ -251,6 +254,23 @@ def test_a_client_behind_a_proxy_is_proved_there_and_its_password_is_in_the_vaul
         assert PASSWORD not in doctor.out
     finally:
         proxy.kill()
+
+
+def test_a_webhook_that_takes_a_message_is_kept_and_one_that_does_not_leaves_nothing(
+    home: Asked, paper: dict[str, Any]
+) -> None:
+    told = {"new_alerts": "night", "alerts__night__kind": "discord", "alerts__night__least": "critical"}
+    with webhook() as hook:
+        hook.statuses = [404]
+        ran = set_up(home, answers(paper, **told), {"alerts.night.url": hook.url})
+        assert (ran.status, left(home), "night took no message: it answers with status 404" in ran.err) == (1, [], True)
+        assert TOKEN not in ran.out + ran.err
+        ran = set_up(home, answers(paper, **told), {"alerts.night.url": hook.url})
+        assert ran.status == 0, ran.err
+        assert hook.next()["content"] == "INFO main: a trial: alerts are sent here"
+        assert TOKEN not in ran.out + ran.err + home.home.config.read_text()
+        assert load(home.home.config).alerts["night"].kind == "discord"
+        assert open_vault(home.home.vault, home.home.passphrase).text("night", "webhook") == hook.url
 
 
 def test_a_file_that_is_no_toml_is_refused_without_being_quoted(home: Asked) -> None:

@@ -20,6 +20,7 @@ from setup_paper import (
     setup_paper,
 )
 from setup_terminal import Terminal, plain, terminal
+from webhook_server import TOKEN, webhook
 
 from tradedesk.cli.demo import wait_until_ready
 from tradedesk.config import load
@@ -77,6 +78,7 @@ def until_the_end(person: Terminal, operator: str = "ann") -> None:
     person.answer("For which accounts", "")
     person.answer("user id of this machine", "")
     person.answer(f"A passphrase for {operator}", "")
+    person.answer("Where do alerts go", "")
 
 
 def no_secret_in(text: str) -> None:
@@ -219,6 +221,7 @@ def test_clients_are_added_to_a_desk_and_what_was_there_stays(home: Path, paper:
         person.answer("The file with the private key", str(paper["pem"]))
         limits_of(person, "cedar")
         person.answer("Which operators are new", "")
+        person.answer("Where do alerts go", "")
         person.answer("Save this desk", "yes")
         assert person.ended() == 0, plain(person.shown)
     settings = load(home / "desk.toml")
@@ -228,6 +231,26 @@ def test_clients_are_added_to_a_desk_and_what_was_there_stays(home: Path, paper:
     assert (home / "desk.toml.before").read_text() == commented
     ran = Asked(home).ask("accounts", "list", "--json")
     assert all(row["key"] for row in ran.json["accounts"])
+
+
+def test_where_alerts_go_is_asked_without_an_echo_and_tried(home: Path, paper: dict[str, Any]) -> None:
+    made(home, paper, "acme", "127.0.0.2", ACME_KEY, ACME_SECRET)
+    with webhook() as hook, terminal(home, "setup") as person:
+        person.answer("Which venues are new", "")
+        person.answer("besides", "")
+        person.answer("Which client accounts", "")
+        person.answer("Which operators are new", "")
+        person.answer("Where do alerts go", "night")
+        person.answer("What is night", "json")
+        person.answer("Which alerts does night get", "")
+        person.until("The webhook URL of night")
+        person.type(hook.url)  # as soon as it is asked for: a fast paste
+        person.until("night took a message")
+        assert hook.next()["key"] == "trial"
+        person.answer("Save this desk", "yes")
+        assert person.ended() == 0, plain(person.shown)
+        assert TOKEN not in person.shown
+    assert load(home / "desk.toml").alerts["night"].kind == "json"
 
 
 def test_the_same_key_and_the_same_venue_account_are_refused_a_second_time(home: Path, paper: dict[str, Any]) -> None:
@@ -278,6 +301,7 @@ def script(paper: dict[str, Any], name: str, egress: str) -> str:
 new_venues = ["binance"]
 new_accounts = ["{name}"]
 new_operators = ["ann"]
+new_alerts = []
 desk = {{ name = "main", reporting_currency = "USDT" }}
 vault = {{ kind = "file", unattended = true }}
 

@@ -23,7 +23,9 @@ from tradedesk.config.setup_model import (
 )
 from tradedesk.config.setup_plan import SetupPlan
 from tradedesk.domain.accounts import Mode
+from tradedesk.domain.alerts import Severity
 from tradedesk.domain.findings import fail, ok, warn
+from tradedesk.domain.webhooks import Receiver, ReceiverKind
 from tradedesk.domain.words import AccountId, VenueId
 
 MACHINE = Machine(
@@ -96,7 +98,7 @@ def test_the_order_of_questions_has_each_check_right_after_what_it_looks_at() ->
         "accounts.acme.max_order_notional", "accounts.acme.max_position_notional", "accounts.acme.price_collar_bps",
         "accounts.acme.max_open_orders", "accounts.acme.max_drawdown",
         "new_operators", "operators.ann.roles", "operators.ann.accounts", "operators.ann.uid",
-        "operators.ann.passphrase",
+        "operators.ann.passphrase", "new_alerts",
     ]  # fmt: skip
 
 
@@ -239,6 +241,40 @@ def test_operators_with_accounts_by_name_can_be_given_the_new_ones() -> None:
     _, step, _ = driven(plan, answers)
     assert isinstance(step, Finished)
     assert step.settings.operators[next(iter(step.settings.operators))].accounts == ("acme", "birch")
+
+
+def test_where_alerts_go_is_asked_and_the_url_stands_in_the_vault_alone() -> None:
+    url = "https://api.telegram.org/bot123:hush-hush/sendMessage"
+    answers = {"new_alerts": "night", "alerts.night.kind": "telegram", "alerts.night.least": "2"}
+    answers |= {"alerts.night.chat": "-100", "alerts.night.url": url}
+    state, step, asked = driven(a_plan(), answers)
+    assert isinstance(step, Finished)
+    assert asked[-6:] == [
+        "new_alerts", "alerts.night.kind", "alerts.night.least", "alerts.night.chat", "alerts.night.url", "webhook:night",
+    ]  # fmt: skip
+    assert step.settings.alerts["night"] == Receiver(
+        name="night", kind=ReceiverKind.Telegram, least=Severity.Critical, chat="-100"
+    )
+    assert parse(render(step.settings)) == step.settings
+    assert "hush" not in render(step.settings) + repr(state)
+
+
+def test_a_webhook_that_takes_no_message_is_asked_for_again() -> None:
+    answers = {"new_alerts": "night", "alerts.night.url": "https://hooks.example.com/x"}
+    down = Checked(findings=(fail("alerts", "night took no message", "look at the URL"),))
+    _, step, asked = driven(a_plan(), answers, {"webhook:night": down})
+    assert isinstance(step, Fix)
+    assert [question.key for question in step.questions] == ["alerts.night.kind", "alerts.night.url"]
+    assert "alerts.night.chat" not in asked
+
+
+def test_a_webhook_url_that_would_be_read_on_the_way_is_refused_unquoted() -> None:
+    plan = a_plan()
+    question = asked_for(plan, "alerts.night.url", {"new_alerts": "night"})
+    refused = answered(plan, State(), question, "http://hooks.example.com/hush")
+    assert isinstance(refused, str)
+    assert "use https://" in refused
+    assert "hush" not in refused
 
 
 def test_where_several_operate_it_is_asked_what_takes_two_of_them() -> None:

@@ -32,7 +32,7 @@ MACHINE = Machine(
 )
 TO_THE_EXIT = ("", "", "good words", "good words", "", "", "", "http://127.0.0.1:8765", "", "", "acme", "")
 TO_THE_KEY = ("", "key-of-acme-0123", SECRET)
-TO_THE_END = ("", "", "", "", "", "ann", "", "", "", "")
+TO_THE_END = ("", "", "", "", "", "ann", "", "", "", "", "")
 
 
 class PaperChecker:

@@ -12,6 +12,7 @@ from tradedesk.cli.accounts_check import accept, check
 from tradedesk.cli.accounts_lock import lock, unlock
 from tradedesk.cli.accounts_moving import export_, import_
 from tradedesk.cli.accounts_rotate import rotate
+from tradedesk.cli.alerts_to import alerts_to_app
 from tradedesk.cli.alone import open_screen
 from tradedesk.cli.approvals import approvals, approve, golive
 from tradedesk.cli.audit import audit_app
@@ -85,6 +86,7 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(limits_app, name="limits")
 app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app, name="audit")
+app.add_typer(alerts_to_app, name="alerts-to")
 
 
 def _version(wanted: bool) -> None:

@@ -12,15 +12,16 @@ def asked(what: str, *, twice: bool = False) -> str:
     The terminal ceases to echo before the question is there, so that a fast paste shows nothing.
     """
     while True:
-        words = _typed(what)
-        if twice and words and _typed("once more") != words:
+        words = typed(f"{what}: ")
+        if twice and words and typed("once more: ") != words:
             typer.echo("these two differ; type it again", err=True)
         elif words:
             return words
 
 
-def _typed(what: str) -> str:
+def typed(prompt: str) -> str:
+    """One line without echo, as it is."""
     try:
-        return getpass.getpass(f"{what}: ", sys.stderr)
+        return getpass.getpass(prompt, sys.stderr)
     except EOFError:
         raise typer.Abort from None

@@ -102,6 +102,7 @@ def themes(home: Home) -> Iterator[Finding]:
 
 def _vault(home: Home, settings: Settings, passphrase_file: Path | None) -> "tuple[Vault | None, list[Finding]]":
     from tradedesk.access.vault import VaultError, open_vault
+    from tradedesk.domain.webhooks import HOOK_SCOPE
 
     words = found_passphrase(home, passphrase_file)
     if os.path.exists(home.vault) and words is None:
@@ -122,6 +123,10 @@ def _vault(home: Home, settings: Settings, passphrase_file: Path | None) -> "tup
         )
     for account in settings.accounts.values():
         found += _entries(account, vault, kept)
+    for name in settings.alerts:
+        if vault.text(name, HOOK_SCOPE) is None:
+            text = f"the URL of alerts.{name} is missing: no alert is sent there"
+            found.append(fail("entries", text, f"put it in with `tradedesk alerts-to add {name}`"))
     return vault, found
 
 

@@ -47,6 +47,8 @@ class SetupChecker:
                 return asyncio.run(self._exit(draft, name))
             case "key":
                 return self._key(draft, name)
+            case "webhook":
+                return Checked(findings=(self._webhook(draft, name),))
         raise ValueError(f"there is no test {check.key}")
 
     # -- where keys are kept ----------------------------------------------------------------------------------------------
@@ -108,6 +110,21 @@ class SetupChecker:
         proof, told = await _proved(exit_, _password(draft.state, name), draft.check_of(name))
         answers = ok("exit", f"{venue} answers {name} by {exit_}")
         return Checked(findings=(answers, proof, clock), told=told)
+
+    # -- where alerts go --------------------------------------------------------------------------------------------------
+
+    def _webhook(self, draft: Draft, name: str) -> Finding:
+        from tradedesk.desk.messenger import a_trial
+
+        url, desk = draft.state.secret(f"alerts.{name}.url"), draft.state.text("desk.name") or draft.before.desk.name
+        if url is None:
+            return fail("alerts", "the URL is missing", "give it again")
+        outcome = a_trial(draft.receiver_of(name), url.text.strip(), desk, self._clock.now())
+        if outcome.problem is not None:
+            return fail(
+                "alerts", f"{name} took no message: {outcome.problem}", "look at the URL and what it belongs to"
+            )
+        return ok("alerts", f"{name} took a message; look whether it is there")
 
     # -- a key ------------------------------------------------------------------------------------------------------------
 

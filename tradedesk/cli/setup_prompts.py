@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tradedesk.cli.asking import typed
 from tradedesk.cli.lines import fitted
 from tradedesk.config.questions import Question
 from tradedesk.config.setup_model import (
@@ -81,19 +82,22 @@ def ask_all(setup: "Setup") -> tuple[str, ...] | None:
 
 def _ask(setup: "Setup", state: State, question: Question) -> State:
     """Ask until there is an answer that can be one."""
-    say(question.text)
-    if question.hint:
-        say(f"  {question.hint}")
-    for line in offer_lines(question):
-        say(f"  {line}")
+    lines = [question.text, *([f"  {question.hint}"] if question.hint else [])]
+    lines += [f"  {line}" for line in offer_lines(question)]
+    prompt = first = f"{proposed(question)}> "
+    if question.is_hidden:  # shown when the terminal does not echo any more, so that a fast paste shows nothing
+        first = "\n".join([*(fitted(line, sys.stderr, hang=0) for line in lines), prompt])
+    else:
+        for line in lines:
+            say(line)
     while True:
-        typed = _typed(question, f"{proposed(question)}> ")
-        if typed.strip() == BACK:
+        words, first = _typed(question, first), prompt
+        if words.strip() == BACK:
             return one_back(setup.plan, state)
-        found = answered(setup.plan, state, question, typed)
+        found = answered(setup.plan, state, question, words)
         if isinstance(found, str):
             say(f"  {clean(found)}")
-        elif question.is_typed_twice and typed and _typed(question, "again> ") != typed:
+        elif question.is_typed_twice and words and _typed(question, "again> ") != words:
             say("  the two are not the same; once more")
         else:
             return found
@@ -116,16 +120,16 @@ def _fix(setup: "Setup", state: State, fix: Fix) -> State:
 
 def _choice(text: str, allowed: tuple[str, ...]) -> str:
     while True:
-        typed = _line(f"{text}> ").strip().lower()
-        if typed in allowed:
-            return typed
+        answer = _line(f"{text}> ").strip().lower()
+        if answer in allowed:
+            return answer
         say(f"  say one of {', '.join(allowed)}")
 
 
 def _typed(question: Question, prompt: str) -> str:
     if not question.is_hidden:
         return _line(prompt)
-    return str(typer.prompt(prompt, prompt_suffix="", default="", show_default=False, hide_input=True, err=True))
+    return typed(prompt)
 
 
 def _line(prompt: str) -> str:

@@ -51,6 +51,7 @@ class SetupWriter:
         from tradedesk.access.egress import EXIT_SCOPE
         from tradedesk.access.passphrases import Passphrases
         from tradedesk.config import private_folder
+        from tradedesk.domain.webhooks import HOOK_SCOPE
         from tradedesk.domain.words import OperatorId
 
         home = self._home
@@ -68,6 +69,11 @@ class SetupWriter:
             if password is not None:
                 undo.append(lambda exit_=exit_: vault.remove_text(exit_, EXIT_SCOPE))  # type: ignore[misc]
                 vault.put_text(exit_, EXIT_SCOPE, password.text)
+        for name in draft.receiver_names():
+            url = state.secret(f"alerts.{name}.url")
+            if url is not None:
+                undo.append(lambda name=name: vault.remove_text(name, HOOK_SCOPE))  # type: ignore[misc]
+                vault.put_text(name, HOOK_SCOPE, url.text.strip())
         passphrases, names = Passphrases(home.operators), draft.operator_names()
         for name in names:
             words = state.secret(f"operators.{name}.passphrase")

@@ -28,6 +28,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "bench.v1": ("what", "value", "unit", "ratio", "beside"),
     "worklist.v1": ("account", "key", "ours", "venue", "needs_decision", "cause", "repair"),
     "operators.v1": ("operator", "roles", "accounts", "sees", "uid", "has_passphrase"),
+    "alerts_to.v1": ("receiver", "kind", "least", "chat", "has_url"),
     "approvals.v1": ("id", "kind", "account", "by", "expires_at", "what"),
     "audit.operators.v1": ("at", "operator", "what", "account", "detail"),
     "audit.show.v1": ("at", "after_ms", "what", "client_order_id", "detail"),

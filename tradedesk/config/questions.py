@@ -13,6 +13,7 @@ from tradedesk.config.tables import NAME, nearest
 from tradedesk.domain.exits import parse_exit
 from tradedesk.domain.money import parse_decimal
 from tradedesk.domain.text import clean
+from tradedesk.domain.webhooks import hook_wrong
 
 LIVE = "live"  # instead of the address of a site: the real exchange
 
@@ -178,6 +179,10 @@ def a_site(text: str) -> str | None:
         return None
     found = password_in(text)
     return found or "say live, or the address of a paper or test exchange, e.g. http://127.0.0.1:8765"
+
+
+def a_hook(text: str) -> str | None:
+    return hook_wrong(text.strip())
 
 
 def a_passphrase(text: str) -> str | None:

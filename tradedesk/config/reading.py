@@ -23,8 +23,10 @@ from tradedesk.config.settings import (
 )
 from tradedesk.config.tables import NAME, Table, nearest, shown
 from tradedesk.domain.accounts import Account, DeadMan, Mode, OnStop, SignsIn
+from tradedesk.domain.alerts import Severity
 from tradedesk.domain.instruments import instrument_id
 from tradedesk.domain.text import clean
+from tradedesk.domain.webhooks import Receiver, ReceiverKind
 from tradedesk.domain.words import AccountId, InstrumentId, OperatorId, VenueId
 
 MAX_BYTES = 1_000_000  # of desk.toml; a thousand accounts are a third of it
@@ -105,6 +107,7 @@ def settings_of(top: Table) -> Settings:
     for first, second in _shared({key: operator.uid for key, operator in operators.items()}):
         uid = operators[second].uid
         operator_tables[second].wrong("uid", f"{uid} is that of operators.{first} too; use another, or leave it out")
+    alerts = {key: _receiver(key, table) for key, table in top.table("alerts").named("a receiver").items()}
     keys = top.table("keys")
     remapped = {action: keys.text(action, "f9") or "" for action in keys.names()}
     top.finish()
@@ -124,6 +127,7 @@ def settings_of(top: Table) -> Settings:
         totals=totals,
         groups=groups,
         operators=operators,
+        alerts=alerts,
         keys=remapped,
     )
 
@@ -228,6 +232,25 @@ def _operator(name: OperatorId, table: Table, accounts: dict[AccountId, Account]
     uid = table.count("uid", 0, "1000")
     table.finish()
     return OperatorSettings(name=name, roles=roles, accounts=theirs, sees=sees, uid=uid)
+
+
+def _receiver(name: str, table: Table) -> Receiver:
+    kind = table.text("kind", "slack")
+    if kind is not None and kind not in tuple(ReceiverKind):
+        table.wrong("kind", f"{shown(kind)} is not known; {nearest(kind, ReceiverKind)}")
+        kind = None
+    least = table.text("least", "critical", required=False) or Severity.Warning
+    if least not in tuple(Severity):
+        table.wrong("least", f"{shown(least)} is no severity; {nearest(least, Severity)}")
+        least = Severity.Warning
+    chat = table.text("chat", "@our-desk", required=kind == ReceiverKind.Telegram)
+    if chat is not None and kind is not None and kind != ReceiverKind.Telegram:
+        table.wrong("chat", f"only telegram has chats; leave it out of a receiver of kind {kind}")
+    if "url" in table.names():  # never shown: who has it can write there
+        table.wrong("url", f"is a secret; take it out, and put it in with `tradedesk alerts-to add {name}`")
+        table.text("url", "", required=False)
+    table.finish()
+    return Receiver(name=name, kind=ReceiverKind(kind or ReceiverKind.Json), least=Severity(least), chat=chat)
 
 
 def _check_exclusive(tables: dict[str, Table], accounts: dict[AccountId, Account]) -> None:

@@ -8,9 +8,11 @@ from tradedesk.config.questions import LIVE, listed
 from tradedesk.config.settings import DeskSettings, OperatorSettings, Settings, VenueSettings
 from tradedesk.config.setup_model import State
 from tradedesk.domain.accounts import Account, Mode
+from tradedesk.domain.alerts import Severity
 from tradedesk.domain.exits import Exit, exits_of, parse_exit
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.money import parse_decimal
+from tradedesk.domain.webhooks import Receiver, ReceiverKind
 from tradedesk.domain.words import AccountId, OperatorId, VenueId
 
 NOTHING = Settings(desk=DeskSettings(name="main", reporting_currency="USDT"))
@@ -32,6 +34,9 @@ class Draft:
 
     def operator_names(self) -> tuple[str, ...]:
         return listed(self.state.text("new_operators"))
+
+    def receiver_names(self) -> tuple[str, ...]:
+        return listed(self.state.text("new_alerts"))
 
     def venue_of(self, account: str) -> str:
         """The venue of a new account: the one that was chosen, or the only one there is."""
@@ -78,6 +83,7 @@ class Draft:
                 operators[key] = msgspec.structs.replace(known, accounts=(*known.accounts, *more))
         for name in self.operator_names():
             operators[OperatorId(name)] = self._operator(name)
+        alerts = {**before.alerts, **{name: self.receiver_of(name) for name in self.receiver_names()}}
         desk = before.desk
         if self.is_new:
             desk = msgspec.structs.replace(
@@ -86,7 +92,9 @@ class Draft:
         approvals = listed(self.state.text("desk.approvals"))
         if approvals:
             desk = msgspec.structs.replace(desk, approvals=approvals)
-        return msgspec.structs.replace(before, desk=desk, venues=venues, accounts=accounts, operators=operators)
+        return msgspec.structs.replace(
+            before, desk=desk, venues=venues, accounts=accounts, operators=operators, alerts=alerts
+        )
 
     def _venue(self, name: str) -> VenueSettings:
         return VenueSettings(
@@ -128,6 +136,16 @@ class Draft:
             roles=listed(self.state.text(f"operators.{name}.roles")),
             accounts=listed(self.state.text(f"operators.{name}.accounts")),
             uid=int(uid) if uid else None,
+        )
+
+    def receiver_of(self, name: str) -> Receiver:
+        """A new receiver of alerts."""
+        kind = ReceiverKind(self.state.text(f"alerts.{name}.kind"))
+        return Receiver(
+            name=name,
+            kind=kind,
+            least=Severity(self.state.text(f"alerts.{name}.least")),
+            chat=self.state.text(f"alerts.{name}.chat") if kind is ReceiverKind.Telegram else None,
         )
 
     def _amount(self, key: str) -> Decimal:

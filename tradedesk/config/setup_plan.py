@@ -10,6 +10,7 @@ from tradedesk.config.questions import (
     Offer,
     Question,
     a_currency,
+    a_hook,
     a_name,
     a_passphrase,
     a_site,
@@ -22,6 +23,8 @@ from tradedesk.config.settings import EVERY_ACCOUNT, Settings
 from tradedesk.config.setup_accounts import account_questions, addresses, sources
 from tradedesk.config.setup_draft import Draft
 from tradedesk.config.setup_model import Check, Machine, State
+from tradedesk.domain.alerts import Severity
+from tradedesk.domain.webhooks import ReceiverKind
 
 _NO, _YES = "no", "yes"
 _ROLES = (
@@ -33,6 +36,18 @@ _APPROVALS = (
     Offer("rearm-breach", "to lift a halt that a breach raised"),
     Offer("raise-limits", "to raise limits"),
     Offer("live", "to let a key trade live"),
+)
+
+_RECEIVERS = (
+    Offer(ReceiverKind.Slack, "an incoming webhook of a channel"),
+    Offer(ReceiverKind.Discord, "a webhook of a channel"),
+    Offer(ReceiverKind.Telegram, "a bot, to a chat it is in"),
+    Offer(ReceiverKind.Json, "a server of yours that takes a JSON object by POST"),
+)
+_LEAST = (
+    Offer(Severity.Warning, "warnings too"),
+    Offer(Severity.Critical, "only what must not wait"),
+    Offer(Severity.Info, "everything"),
 )
 
 
@@ -52,6 +67,7 @@ class SetupPlan:
         yield from self._venues(draft)
         yield from self._accounts(draft)
         yield from self._operators(draft)
+        yield from self._receivers(draft)
 
     def draft(self, state: State) -> Draft:
         return Draft(self.before, state)
@@ -287,6 +303,55 @@ class SetupPlan:
             is_optional=True,
             judge=a_passphrase,
         )
+
+    def _receivers(self, draft: Draft) -> Iterator[Question | Check]:
+        known = draft.before.alerts
+        yield Question(
+            key="new_alerts",
+            about="alerts",
+            text="Where do alerts go besides the screen?" if not known else "Where else do alerts go?",
+            hint=f"Known already: {', '.join(known)}. Nothing if there is no new one."
+            if known
+            else "A name for each receiver, with commas, e.g. night-desk. Nothing: to the screen and the log alone.",
+            is_optional=True,
+            is_list=True,
+            judge=names("a receiver", known),
+        )
+        for name in draft.receiver_names():
+            yield from self._receiver_questions(name, is_telegram=draft.state.text(f"alerts.{name}.kind") == "telegram")
+
+    def _receiver_questions(self, name: str, *, is_telegram: bool) -> Iterator[Question | Check]:
+        about, at = f"alerts to {name}", f"alerts.{name}"
+        yield Question(
+            key=f"{at}.kind",
+            about=about,
+            text=f"What is {name}?",
+            offers=_RECEIVERS,
+            only_offers=True,
+            proposal="slack",
+        )
+        yield Question(
+            key=f"{at}.least",
+            about=about,
+            text=f"Which alerts does {name} get?",
+            offers=_LEAST,
+            only_offers=True,
+            proposal=Severity.Warning,
+        )
+        if is_telegram:
+            yield Question(
+                key=f"{at}.chat", about=about, text="Which chat?", hint="Its id, or @name of a public channel."
+            )
+        yield Question(
+            key=f"{at}.url",
+            about=about,
+            text=f"The webhook URL of {name}",
+            hint="https://api.telegram.org/bot<token>/sendMessage, with the token of your bot." if is_telegram else "",
+            is_hidden=True,
+            judge=a_hook,
+        )
+        needs = (f"{at}.kind", f"{at}.chat", f"{at}.url") if is_telegram else (f"{at}.kind", f"{at}.url")
+        yield Check(key=f"webhook:{name}", says=f"whether {name} takes a message, by sending one", needs=needs)
 
     def _own_name(self) -> str:
         """The user's name, if it can be an operator's."""

@@ -44,3 +44,5 @@ def summary(settings: Settings) -> Iterator[str]:
         yield f"  account {account.id} ({account.owner}, {mode}) at {account.venue} by {account.egress}: largest order {largest}"
     for operator in settings.operators.values():
         yield f"  operator {operator.name}: {', '.join(operator.roles)} for {', '.join(operator.accounts)}"
+    for receiver in settings.alerts.values():
+        yield f"  alerts to {receiver.name} ({receiver.kind.value}), from {receiver.least.value} on"

@@ -30,6 +30,8 @@ def render(settings: Settings) -> str:
         tables += _filled(("groups", name, "totals"), group.totals)
     for operator in settings.operators.values():
         tables.append(_table(("operators", operator.name), _set_fields(operator, leave_out=("name",))))
+    for name, receiver in settings.alerts.items():
+        tables.append(_table(("alerts", name), _set_fields(receiver, leave_out=("name",))))
     if settings.keys:
         tables.append(_table(("keys",), settings.keys))
     return "\n".join(tables)

@@ -20,10 +20,12 @@ from tradedesk.clock import Clock
 from tradedesk.config import ConfigError, Home, Settings, VenueSettings, private_folder
 from tradedesk.desk.desk import Desk, Parts
 from tradedesk.desk.keeper import Keeper
+from tradedesk.desk.messenger import learn
 from tradedesk.domain.accounts import Account, SignsIn
 from tradedesk.domain.events import Event
 from tradedesk.domain.exits import Exit, exits_of, parse_exit
 from tradedesk.domain.keys import FINGERPRINT_DIGITS
+from tradedesk.domain.webhooks import HOOK_SCOPE
 from tradedesk.domain.words import AccountId, client_order_id
 from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.marketdata.host import FeedHost
@@ -108,6 +110,7 @@ def real_parts(settings: Settings, vault: Vault, clock: Clock, home: Home) -> Pa
         vault=vault,
         seats=seats,
         keys={account: seat.fingerprint[:FINGERPRINT_DIGITS] for account, seat in seats.items()},
+        webhooks={name: learn(url) for name in settings.alerts if (url := vault.text(name, HOOK_SCOPE)) is not None},
         leases={
             account.id: Lease(seats[account.id].api_key, place_of(settings.venues[account.venue]), home.state)
             for account in settings.accounts.values()

@@ -27,6 +27,7 @@ from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.accounts.worker import Worker
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, private_folder
+from tradedesk.config.questions import Hidden
 from tradedesk.desk.approvals import Approvals
 from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.exit_switching import ExitSwitching
@@ -34,6 +35,7 @@ from tradedesk.desk.halting import Halting
 from tradedesk.desk.hub import Hub, HubFeed
 from tradedesk.desk.limit_book import at_start, totals_of
 from tradedesk.desk.limit_setting import LimitSetting
+from tradedesk.desk.messenger import Messenger
 from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.office import Control, Office
 from tradedesk.desk.outside import Life, Outside
@@ -75,10 +77,11 @@ class Parts(Struct, frozen=True, kw_only=True):
     leases: dict[AccountId, Lease] = {}  # of accounts that another desk of this machine could drive as well
     exits: Exits | None = None  # which the adapters leave by; the desk chooses
     budgets: Budgets | None = None  # what the adapters and feeds share of their venues' rate limits
+    webhooks: dict[str, Hidden] = {}  # the URLs of those that receive alerts, by name
 
 
 class Desk:
-    """One desk. Owns the desk thread, the RiskMonitor, a feed host per venue and a worker per account.
+    """One desk. Owns the desk thread, the RiskMonitor, the messenger if alerts are sent, a feed host per venue and a worker per account.
 
     `start`, `stop`, `control` and `open_feed` are for the thread that built it; `wants_stop` may be set by any thread.
     """
@@ -239,6 +242,20 @@ class Desk:
             log=self._log,
         )
         self._risk = RiskMonitor(self._hub.open_feed(), self.emit, clock, settings.desk.reporting_currency, self._log)
+        self._messenger = (
+            Messenger(
+                self._hub.open_feed(),
+                settings.alerts.values(),
+                parts.webhooks,
+                desk=settings.desk.name,
+                emit=self.emit,
+                clock=clock,
+                random=random,
+                log=self._log,
+            )
+            if settings.alerts
+            else None
+        )
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -256,10 +273,12 @@ class Desk:
         for worker in self._workers.values():
             worker.start()
         self._risk.start()
+        if self._messenger is not None:
+            self._messenger.start()
         self._log.info("desk_started", desk=self.settings.desk.name, accounts=len(self._workers), pid=os.getpid())
 
     def stop(self) -> None:
-        """Stop accounts, markets, risk and sockets, in this order; what becomes of orders, each account's settings say."""
+        """Stop accounts, markets, risk, messenger and sockets, in this order; what becomes of orders, their settings say."""
         self._outside.life = Life.Stopping if self.failure is None else Life.Failed
         self._outside.beat()
         self.office.closing = "the desk is stopping; it takes no new order"
@@ -277,6 +296,8 @@ class Desk:
         for feed in self._feeds.values():
             feed.stop()
         self._risk.stop()
+        if self._messenger is not None:
+            self._messenger.stop()
         self._log.info("desk_stopped", desk=self.settings.desk.name)
         self._unsubscribe()
         self._soon(self._stop_loop)
