@@ -215,7 +215,8 @@ class Caller:
 
     def ask(self, request: dict[str, Any] | bytes) -> dict[str, Any]:
         """One request on the control socket, and its reply."""
-        self.socket.sendall(request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n")
+        with suppress(BrokenPipeError):  # turned away already: the reply says why
+            self.socket.sendall(request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n")
         return dict(json.loads(self.line() or b"{}"))
 
     def number_at(self, wanted: int) -> int:

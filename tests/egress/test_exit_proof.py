@@ -117,7 +117,8 @@ async def test_without_an_echo_the_socket_has_the_word_and_of_a_proxy_nobody():
         (page(b"1" * (MAX_ANSWER_BYTES + 1)), "no address"),
         (page(b"\xff\xfe"), "no address"),
         (
-            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(bytes(10**7), mtime=0),
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
+            + gzip.compress(bytes(10**7), mtime=0),
             "no address",
         ),
         (page(b"127.0.0.1", b"503 Down"), "answers with status 503"),

@@ -111,6 +111,7 @@ def test_an_order_has_the_documented_fields_and_its_numbers_are_strings():
         "triggered_by": None,
         "operator": "desk1",
         "block": "b1",
+        "confirm": None,
         "egress": "127.0.0.2",
         "placed_at": "2025-11-24T16:00:00.000000Z",
         "placed_at_ns": NOW,
