@@ -91,6 +91,8 @@ def terminal(
     if pid == 0:
         ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         environment = {**os.environ, "TRADEDESK_HOME": str(home), "TERM": term, "COLORTERM": "truecolor"}
+        for name in ("COLUMNS", "LINES"):  # would be believed rather than the terminal
+            environment.pop(name, None)
         os.execve(sys.executable, [*PROGRAM, *words], environment)
     found = Terminal(pid, descriptor)
     try:

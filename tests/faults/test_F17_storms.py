@@ -124,13 +124,14 @@ def test_F25_an_order_that_would_trade_with_our_other_account_is_ended_by_the_ve
 ) -> None:
     """Two accounts of one master: what rests is taken off the book, and nothing is traded."""
     for _ in range(20):  # the market may take it first
-        key = desk.place(Side.Sell, "0.002", max(desk.ask() - Decimal("0.01"), desk.bid() + Decimal("0.01")))
+        price = max(desk.ask() - Decimal("0.01"), desk.bid() + Decimal("0.01"))
+        key = desk.place(Side.Sell, "0.002", price, confirm="the venue is to keep them apart")
         price = now_or_later(desk, key).price
         assert price is not None
         mark = desk.mark()
         by_hand(
             desk, "POST", "/api/v3/order", BIRCH, symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="IOC",
-            quantity="0.5", price=str(price), selfTradePreventionMode="EXPIRE_MAKER",
+            quantity="0.002", price=str(price), selfTradePreventionMode="EXPIRE_MAKER",
         )  # fmt: skip
         desk.until(lambda key=key: now(desk, key).is_dead, "it is over")  # type: ignore[misc]
         order = now(desk, key)

@@ -330,6 +330,7 @@ class Rehearsal:
                 order_type=OrderType.Market if price is None else OrderType.Limit,
                 order_qty=self._on_lot(qty, instrument),
                 price=price,
+                confirm="the selftest's own accounts may meet",
                 operator=OperatorId(""),
                 deadline=now + DEADLINE_NS,
             )
