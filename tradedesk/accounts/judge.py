@@ -44,6 +44,7 @@ class Judge:
         self._dirty: dict[InstrumentId, None] = {}
         self._moved: dict[ClientOrderId, None] = {}
         self._put: dict[ClientOrderId, Order] = {}  # as they stand in the desk's index
+        self._unvalued: dict[InstrumentId, None] = {}  # held, and without a price when they were last looked at
         self._revalue_at = 0  # monotonic ns
 
     # -- decisions ------------------------------------------------------------------------------------------------------
@@ -150,7 +151,12 @@ class Judge:
     def _hold(self, instrument: InstrumentId) -> None:
         position = self._manager.books.positions.get((self.account.id, instrument))
         worst = self._manager.working.worst(instrument, position.qty if position is not None else ZERO)
-        self._shared.hold(self.account.id, instrument, self._holding(instrument, worst))
+        holding = self._holding(instrument, worst)
+        self._shared.hold(self.account.id, instrument, holding)
+        if holding.value is None:
+            self._unvalued[instrument] = None
+        else:
+            self._unvalued.pop(instrument, None)
 
     def _holding(self, instrument: InstrumentId, worst: Interval) -> Holding:
         known = self._manager.books.instruments.get(instrument)
@@ -182,6 +188,8 @@ class Judge:
         self, order: Order, replaces: Order | None, state: AccountState, reason: str, now: int, elapsed: int | None
     ) -> GateInputs:
         """All the Gate may know of this moment (DESIGN 4). With the lock held."""
+        for unvalued in tuple(self._unvalued):  # its price may have come since
+            self._hold(unvalued)
         books, working = self._manager.books, self._manager.working
         judged = (order.client_order_id, replaces.client_order_id if replaces is not None else None)
         position = books.positions.get((self.account.id, order.instrument))
