@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from demo_desk import Demo, Ran
 
+from tradedesk.cli.reach import Watch
+
 ORDER_KEYS = {
     "account", "client_order_id", "venue_order_id", "instrument", "side", "order_type", "time_in_force", "order_qty",
     "price", "cum_qty", "avg_px", "state", "reasons", "requests",
