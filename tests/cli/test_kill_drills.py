@@ -44,6 +44,8 @@ def calm(desk: Demo) -> Iterator[Demo]:
     """The one demo of this file, its halts lifted and its faults ended after each test."""
     yield desk
     admin(desk, "DELETE", "/faults")
+    for ban in (desk.home.state / "bans").glob("*.json"):  # taken back by the exchange; the next start would heed it
+        ban.unlink()
     os.kill(desk.desk_pid, signal.SIGCONT)
     desk.ask("kill", "--all", "--level", "cancel-all", "--external", "--reason", "between two tests")
     assert desk.until(lambda watch: None in watch.replica.halts)
