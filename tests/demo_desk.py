@@ -157,6 +157,11 @@ class Demo(Asked):
             return dict(json.load(answer))
 
 
+def has_prices(watch: Watch) -> bool:
+    listed = watch.replica.instruments
+    return bool(listed) and all(watch.replica.market(instrument).mark is not None for instrument in listed)
+
+
 @contextmanager
 def demo(home: Path) -> Iterator[Demo]:
     """`tradedesk demo --headless --json` in this home; it and all it started are ended."""
@@ -164,6 +169,7 @@ def demo(home: Path) -> Iterator[Demo]:
     process, line = started(asked, "demo", "--headless", "--json")
     found = Demo(home, json.loads(line))
     try:
+        assert found.until(has_prices)  # what is held and has no price yet cannot be added to
         yield found
     finally:
         for desk in found.again:

@@ -7,9 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from demo_desk import Demo, Ran
-
-from tradedesk.cli.reach import Watch
+from demo_desk import Demo, Ran, has_prices
 
 ORDER_KEYS = {
     "account", "client_order_id", "venue_order_id", "instrument", "side", "order_type", "time_in_force", "order_qty",
@@ -278,10 +276,6 @@ def test_tables_in_a_pipe_have_one_row_a_line_and_whole_ids(desk: Demo) -> None:
 
 
 # ---- a kill ------------------------------------------------------------------------------------------------------------
-
-
-def has_prices(watch: Watch) -> bool:
-    return all(watch.replica.market(instrument).mark is not None for instrument in watch.replica.instruments)
 
 
 def test_a_killed_desk_comes_back_with_the_orders_and_fills_of_the_exchange(desk: Demo) -> None:

@@ -123,7 +123,7 @@ def test_F25_an_order_that_would_trade_with_our_other_account_is_ended_by_the_ve
     desk: FaultyDesk,
 ) -> None:
     """Two accounts of one master: what rests is taken off the book, and nothing is traded."""
-    for _ in range(20):  # the market may take it first
+    for _ in range(60):  # the market may take it first
         price = max(desk.ask() - Decimal("0.01"), desk.bid() + Decimal("0.01"))
         key = desk.place(Side.Sell, "0.002", price, confirm="the venue is to keep them apart")
         price = now_or_later(desk, key).price
@@ -131,7 +131,7 @@ def test_F25_an_order_that_would_trade_with_our_other_account_is_ended_by_the_ve
         mark = desk.mark()
         by_hand(
             desk, "POST", "/api/v3/order", BIRCH, symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="IOC",
-            quantity="0.002", price=str(price), selfTradePreventionMode="EXPIRE_MAKER",
+            quantity="0.02", price=str(price), selfTradePreventionMode="EXPIRE_MAKER",
         )  # fmt: skip
         desk.until(lambda key=key: now(desk, key).is_dead, "it is over")  # type: ignore[misc]
         order = now(desk, key)
@@ -191,7 +191,7 @@ def test_F47_a_stop_that_triggers_while_the_desk_is_away_is_found_as_the_order_i
     theirs = ClientOrderId("their-stop")
     with exchange(tmp_path, accounts=1) as (home, paper):
         with desk_on(home, paper) as found:
-            stop = found.ask() + Decimal("1.00")
+            stop = found.ask() + Decimal("4.00")
             by_hand(
                 found, "POST", "/api/v3/order", ACME, symbol="BTCUSDT", side="BUY", type="STOP_LOSS", quantity="0.01",
                 stopPrice=str(stop), newClientOrderId=theirs,
