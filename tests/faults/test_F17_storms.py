@@ -1,4 +1,4 @@
-"""F17, F18, F25, F43, F47: storms of connections, orders in flight, many legs at once, and what the venue's engine ends by itself."""
+"""F17, F18, F43, F47: storms of connections, orders in flight, many legs at once, and what the venue's engine ends by itself."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from budget_desk import desk_on, exchange
-from faulty_desk import ACME, BIRCH, BTC, FaultyDesk, Paper, by_hand, faulty_desk
+from faulty_desk import ACME, BTC, FaultyDesk, Paper, by_hand, faulty_desk
 from paper_process import has_loopback_range
 
 from tradedesk.domain import events as ev
@@ -117,29 +117,6 @@ def test_F18_when_the_connection_dies_with_five_orders_in_flight_each_is_in_doub
     desk.paper.end_faults()
     for key in keys:
         desk.cancel(key)
-
-
-def test_F25_an_order_that_would_trade_with_our_other_account_is_ended_by_the_venue_and_says_why(
-    desk: FaultyDesk,
-) -> None:
-    """Two accounts of one master: what rests is taken off the book, and nothing is traded."""
-    for _ in range(60):  # the market may take it first
-        price = max(desk.ask() - Decimal("0.01"), desk.bid() + Decimal("0.01"))
-        key = desk.place(Side.Sell, "0.002", price, confirm="the venue is to keep them apart")
-        price = now_or_later(desk, key).price
-        assert price is not None
-        mark = desk.mark()
-        by_hand(
-            desk, "POST", "/api/v3/order", BIRCH, symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="IOC",
-            quantity="0.02", price=str(price), selfTradePreventionMode="EXPIRE_MAKER",
-        )  # fmt: skip
-        desk.until(lambda key=key: now(desk, key).is_dead, "it is over")  # type: ignore[misc]
-        order = now(desk, key)
-        if order.ord_status is OrdStatus.Expired:
-            break
-    assert (order.ord_status, order.cum_qty) == (OrdStatus.Expired, Decimal(0))
-    assert "self-trade" in " ".join(order.reasons)
-    assert [each for each in desk.since(mark, ev.OrderFilled) if each.fill.client_order_id == key] == []
 
 
 def test_F43_of_a_cancel_of_many_each_leg_ends_as_the_venue_proves_it(desk: FaultyDesk) -> None:
