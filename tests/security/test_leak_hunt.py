@@ -361,7 +361,7 @@ def test_the_day_was_a_day(day: Evidence) -> None:
     assert any(name.startswith("journal") for name in sizes)
     logged = "".join(path.read_text() for path in day.folder.rglob("tradedesk.log*"))
     for happened in (
-        "worker_failed", "thread_failed", "uncaught_error", "finalizer_failed", "library_message", "screen_crashed", "py.warnings",
+        "worker_failed", "thread_failed", "uncaught_error", "finalizer_failed", "library_message", "screen_crashed",
     ):  # fmt: skip
         assert happened in logged, happened
     assert any("<redacted>" in text and "-2010" in text for text in day.texts)
