@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 from order_builders import ACME, BTC, NOW, an_order, d
-from test_gate import LIMITS, around, decide, rules_against
+from test_gate import LIMITS, a_quote, around, decide, rules_against
 
 from tradedesk.domain.gate import Approved, Crossing, Denied, Exposure, GateInputs, Together
 from tradedesk.domain.limits import Limits, Totals, effective, stacked
@@ -73,7 +73,7 @@ def test_a_price_that_waits_far_away_may_have_a_collar_of_its_own():
 
 def test_a_market_that_ran_away_is_judged_by_where_it_was():
     """RTS 6 art. 15.1: collars per order and over time"""
-    given = under({"price_drift_bps": d(1_000)}, anchor=d(54_500))
+    given = under({"price_drift_bps": d(1_000)}, quote=msgspec.structs.replace(a_quote(), anchor=d(54_500)))
     assert rules_against(an_order(price="59950"), given) == []
     assert rules_against(an_order(price="59950.01"), given) == ["price_drift"]
     assert rules_against(an_order(price=None), given) == ["price_drift"]

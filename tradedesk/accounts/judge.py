@@ -14,7 +14,7 @@ from tradedesk.domain.worst_case import Interval
 from tradedesk.orders.manager import OrderManager
 from tradedesk.risk import gate
 from tradedesk.risk.case import Case
-from tradedesk.risk.pace import Anchors, Pace
+from tradedesk.risk.pace import Pace
 from tradedesk.risk.reservations import Holding, Reservations
 
 ZERO = Decimal(0)
@@ -40,11 +40,10 @@ class Judge:
         self._halt = halt
         self._shared = shared
         self._pace = Pace()
-        self._anchors = Anchors()
         self._dirty: dict[InstrumentId, None] = {}
         self._moved: dict[ClientOrderId, None] = {}
         self._put: dict[ClientOrderId, Order] = {}  # as they stand in the desk's index
-        self._unvalued: dict[InstrumentId, None] = {}  # held, and without a price when they were last looked at
+        self._held: dict[InstrumentId, Holding] = {}  # what is not nothing, as it was told last
         self._revalue_at = 0  # monotonic ns
 
     # -- decisions ------------------------------------------------------------------------------------------------------
@@ -114,10 +113,7 @@ class Judge:
         """Tell the desk what has changed; once a second also what moved with the market."""
         if elapsed >= self._revalue_at:
             self._revalue_at = elapsed + REVALUE_NS
-            for instrument in self._manager.books.instruments:
-                if (known := self._quotes(instrument)) is not None:
-                    self._anchors.note(known[0], elapsed)
-                self._dirty[instrument] = None
+            self._dirty |= dict.fromkeys(self._held)
         if not self._dirty and not self._moved:
             return
         with self._shared.lock:
@@ -153,10 +149,10 @@ class Judge:
         worst = self._manager.working.worst(instrument, position.qty if position is not None else ZERO)
         holding = self._holding(instrument, worst)
         self._shared.hold(self.account.id, instrument, holding)
-        if holding.value is None:
-            self._unvalued[instrument] = None
+        if holding.is_nothing:
+            self._held.pop(instrument, None)
         else:
-            self._unvalued.pop(instrument, None)
+            self._held[instrument] = holding
 
     def _holding(self, instrument: InstrumentId, worst: Interval) -> Holding:
         known = self._manager.books.instruments.get(instrument)
@@ -188,8 +184,8 @@ class Judge:
         self, order: Order, replaces: Order | None, state: AccountState, reason: str, now: int, elapsed: int | None
     ) -> GateInputs:
         """All the Gate may know of this moment (DESIGN 4). With the lock held."""
-        for unvalued in tuple(self._unvalued):  # its price may have come since
-            self._hold(unvalued)
+        for held in [key for key, holding in self._held.items() if holding.value is None]:
+            self._hold(held)  # its price may have come since
         books, working = self._manager.books, self._manager.working
         judged = (order.client_order_id, replaces.client_order_id if replaces is not None else None)
         position = books.positions.get((self.account.id, order.instrument))
@@ -213,7 +209,6 @@ class Judge:
             unsettled=sum(1 for item in row.worklist if item.needs_decision) if row is not None else 0,
             open_orders=working.ours(judged),
             available=self._available(order, replaces, working.unplaced(judged)),
-            anchor=self._anchors.of(order.instrument),
             rate=self._rate(instrument),
             others=self._shared.others(self.account.id, order.instrument),
             equity=self._equity() if limits is not None and limits.max_leverage is not None else None,

@@ -58,7 +58,6 @@ class GateInputs(Struct, frozen=True, kw_only=True):
     unsettled: int = 0  # differences with the venue that wait for an operator's decision
     open_orders: int  # that may be live, without the order being judged
     available: Decimal  # of the asset the order spends: free, less what unacknowledged orders will take
-    anchor: Decimal | None = None  # the market's price some minutes ago; None until there is one
     rate: Decimal | None = Decimal(1)  # reporting currency per quote unit; None: not known
     others: Exposure = Exposure()  # of the account in all other instruments
     equity: Decimal | None = None  # of the account, reporting currency; None: not known

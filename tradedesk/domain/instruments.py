@@ -52,6 +52,7 @@ class Quote(Struct, frozen=True, kw_only=True):
     last: Decimal | None
     received_at: int  # our clock, ns since the epoch, of the newest message
     state: FeedState
+    anchor: Decimal | None = None  # the market's price some minutes ago; None until there is one
 
     @property
     def mid(self) -> Decimal | None:

@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from tradedesk.domain.events import BookFrame, CandleFrame, FeedChanged, TapeFrame
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade, Quote
+from tradedesk.marketdata.anchor import Anchor
 from tradedesk.marketdata.book import Book, Step
 from tradedesk.marketdata.candles import Candles
 from tradedesk.venues.feed import CandleChanged, DepthDiff, DepthSnapshot, Levels, Printed, Unsound
@@ -65,6 +66,7 @@ class Market:
         self._state = FeedState.Disconnected
         self._shown: tuple[Levels, Levels, FeedState] | None = None
         self._has_new_history = False
+        self._anchor = Anchor()
 
     # -- what arrives -----------------------------------------------------------------------------------------------------
 
@@ -193,7 +195,10 @@ class Market:
             last=self._last,
             received_at=self._received_at,
             state=self.state(monotonic),
+            anchor=self._anchor.price,
         )
+        if quote.state is FeedState.Live and quote.mark is not None:
+            self._anchor.note(quote.mark, monotonic)
         return quote, monotonic if self._heard_at is None else self._heard_at
 
     def take_state(self, *, now: int, monotonic: int) -> FeedChanged | None:

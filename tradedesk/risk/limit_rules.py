@@ -51,7 +51,8 @@ def price_collar(case: Case, instrument: Instrument, limits: Effective) -> Denia
 
 def price_drift(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
     """Too far from where the market was some minutes ago: the market itself may have run away (RTS 6 art. 15.1)."""
-    anchor, price = case.given.anchor, case.price
+    quote, price = case.given.quote, case.price
+    anchor = quote.anchor if quote is not None else None
     if anchor is None or price is None or anchor <= 0 or case.is_reducing:
         return None
     distance = abs(price - anchor) / anchor * BPS

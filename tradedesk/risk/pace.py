@@ -3,14 +3,11 @@
 from collections import deque
 from decimal import Decimal
 
-from tradedesk.domain.instruments import Quote
 from tradedesk.domain.orders import Order
 from tradedesk.domain.words import InstrumentId, Side
 
 MINUTE_NS = 60 * 10**9
 MOST = 100_000  # approvals remembered: more than any rate limit of a venue lets through in a minute
-SAMPLE_NS = 10 * 10**9  # between two prices that are kept as an anchor
-SAMPLES = 30  # of five minutes
 
 
 class Pace:
@@ -58,21 +55,3 @@ class Pace:
         times.popleft()
         if not times:
             del self._same[key]
-
-
-class Anchors:
-    """The market's price of some minutes ago, by instrument: a market that ran away is judged by where it was."""
-
-    def __init__(self) -> None:
-        self._marks: dict[InstrumentId, deque[tuple[int, Decimal]]] = {}
-
-    def note(self, quote: Quote, elapsed: int) -> None:
-        """At most one price per ten seconds is kept."""
-        mark = quote.mark
-        marks = self._marks.setdefault(quote.instrument, deque(maxlen=SAMPLES))
-        if mark is not None and (not marks or elapsed - marks[-1][0] >= SAMPLE_NS):
-            marks.append((elapsed, mark))
-
-    def of(self, instrument: InstrumentId) -> Decimal | None:
-        marks = self._marks.get(instrument)
-        return marks[0][1] if marks else None

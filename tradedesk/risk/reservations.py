@@ -33,6 +33,10 @@ class Holding(Struct, frozen=True, kw_only=True):
     asset: str  # the base
     value: Interval | None
 
+    @property
+    def is_nothing(self) -> bool:
+        return self.value == NOTHING
+
 
 class _Sums:
     """What the holdings of one scope come to."""
