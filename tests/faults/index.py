@@ -108,7 +108,10 @@ TESTS: dict[str, tuple[str, ...]] = {
         "faults/test_F21_orders.py::test_F24_an_amend_whose_answer_is_lost_is_adopted_and_not_sent_again",
         "faults/test_F21_orders.py::test_F24_an_amend_that_is_lost_leaves_the_order_as_it_was",
     ),
-    "F25": ("venues/test_proofs.py::test_F25_an_order_that_self_trade_prevention_ends_is_dead_and_says_why",),
+    "F25": (
+        "faults/test_F17_storms.py::test_F25_an_order_that_would_trade_with_our_other_account_is_ended_by_the_venue_and_says_why",
+        "venues/test_proofs.py::test_F25_an_order_that_self_trade_prevention_ends_is_dead_and_says_why",
+    ),
     "F26": (
         "faults/test_budgets_F26.py::test_F26_after_a_429_the_whole_exit_waits_cancels_too",
         "venues/test_budgets_adapter.py::test_F26_a_429_of_one_account_makes_the_other_wait_and_is_no_doubt",
@@ -384,7 +387,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 
 NOTES: dict[str, str] = {
     "F18": "orders go by REST alone, each on a connection of its own; order entry over a socket does not exist here",
-    "F25": "proved from constructed reports alone; the group is the venue's, the desk is told of it and does not form it",
+    "F25": "the group of self-trade prevention is the venue's; the desk is told of it and does not form it",
     "F31": "Binance spot has no dead man's switch of its own; the desk's watchdog stands in its place (cli/test_watchdog.py)",
     "F34": "the venue tells of a busted trade on no stream and in no list: balances that no fill explains are what shows it",
     "F43": "no batch is ever placed; what has many legs is a cancel of all (here) and a cancel-and-replace (F23)",

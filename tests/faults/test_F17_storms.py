@@ -1,4 +1,4 @@
-"""F17, F18, F43, F47: storms of connections, orders in flight, many legs at once, and what the venue's engine ends by itself."""
+"""F17, F18, F25, F43, F47: storms of connections, orders in flight, many legs at once, and what the venue's engine ends by itself."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from budget_desk import desk_on, exchange
-from faulty_desk import ACME, BTC, FaultyDesk, Paper, by_hand, faulty_desk
+from faulty_desk import ACME, BIRCH, BTC, FaultyDesk, Paper, by_hand, faulty_desk
 from paper_process import has_loopback_range
 
 from tradedesk.domain import events as ev
@@ -27,10 +27,12 @@ name = "{name}"
 api_key = "{name * 5}0000"
 secret = "{name}-secret"
 addresses = ["127.0.0.{number}"]
-balances = {{ USDT = "100000", BTC = "2" }}
+balances = {{ USDT = "{money}", BTC = "2" }}
 {master}
 """
-    for number, (name, master) in enumerate((("acme", ""), ("birch", 'master = "acme"'), ("cedar", "")), 2)
+    for number, (name, money, master) in enumerate(
+        (("acme", 100_000, ""), ("birch", 10**8, 'master = "acme"'), ("cedar", 100_000, "")), 2
+    )
 )
 
 
@@ -117,6 +119,27 @@ def test_F18_when_the_connection_dies_with_five_orders_in_flight_each_is_in_doub
     desk.paper.end_faults()
     for key in keys:
         desk.cancel(key)
+
+
+def test_F25_an_order_that_would_trade_with_our_other_account_is_ended_by_the_venue_and_says_why(
+    desk: FaultyDesk,
+) -> None:
+    """Two accounts of one master: what rests is taken off the book, and nothing is traded.
+
+    Theirs sweeps the book up to ours, which rests where the market does not come by itself.
+    """
+    mark, price = desk.mark(), (desk.ask() * Decimal("1.003")).quantize(Decimal("0.01"))
+    key = desk.place(Side.Sell, "0.002", price, confirm="the venue is to keep them apart")
+    desk.until_order(key, OrderState.New)
+    by_hand(
+        desk, "POST", "/api/v3/order", BIRCH, symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="IOC",
+        quantity="100", price=str(price), selfTradePreventionMode="EXPIRE_MAKER",
+    )  # fmt: skip
+    desk.until(lambda: now(desk, key).is_dead, "it is over")
+    order = now(desk, key)
+    assert (order.ord_status, order.cum_qty) == (OrdStatus.Expired, Decimal(0))
+    assert "self-trade" in " ".join(order.reasons)
+    assert [each for each in desk.since(mark, ev.OrderFilled) if each.fill.client_order_id == key] == []
 
 
 def test_F43_of_a_cancel_of_many_each_leg_ends_as_the_venue_proves_it(desk: FaultyDesk) -> None:
