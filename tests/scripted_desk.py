@@ -150,8 +150,8 @@ def running(
     store = SqliteJournal(
         home_in(folder).journal,
         clock=SystemClock(),
-        on_failure=lambda reason: made[0].journal_failed(reason),  # noqa: PLW0108 - made later
-        on_recovery=lambda reason: made[0].journal_recovered(reason),  # noqa: PLW0108
+        on_failure=lambda reason: made[0].alarms.journal_failed(reason),  # noqa: PLW0108 - made later
+        on_recovery=lambda reason: made[0].alarms.journal_recovered(reason),  # noqa: PLW0108
         again_s=again_s,
     )
     store.open()

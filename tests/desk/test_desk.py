@@ -315,7 +315,7 @@ def row_of(found: Running, account: str) -> str | None:
 def test_a_journal_that_fails_is_told_to_everyone(tmp_path: Path) -> None:
     """F63"""
     with running(tmp_path, venues()) as found:
-        found.desk.journal_failed("journal.sqlite: the disk is full")
+        found.desk.alarms.journal_failed("journal.sqlite: the disk is full")
         assert found.until(lambda: "journal" in found.view.replica.alerts)
         text = found.view.replica.alerts["journal"].alert.text
         assert text == "journal.sqlite: the disk is full; no new order is sent, cancels go"

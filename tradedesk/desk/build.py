@@ -189,11 +189,11 @@ def build(settings: Settings, home: Home, parts: Parts, *, clock: Clock) -> Desk
 
     def failed(reason: str) -> None:
         for desk in made:
-            desk.journal_failed(reason)
+            desk.alarms.journal_failed(reason)
 
     def recovered(reason: str) -> None:
         for desk in made:
-            desk.journal_recovered(reason)
+            desk.alarms.journal_recovered(reason)
 
     store = SqliteJournal(home.journal, clock=clock, on_failure=failed, on_recovery=recovered, fold=Keeper)
     store.open()

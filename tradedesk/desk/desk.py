@@ -28,6 +28,7 @@ from tradedesk.accounts.worker import Worker
 from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, private_folder
 from tradedesk.config.questions import Hidden
+from tradedesk.desk.alarms import Alarms
 from tradedesk.desk.approvals import Approvals
 from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.exit_switching import ExitSwitching
@@ -47,7 +48,6 @@ from tradedesk.desk.vitals import VitalSigns
 from tradedesk.desk.watchdog import chose_it
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account
-from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, VenueId
 from tradedesk.journal.store import JournalError, Store
@@ -127,7 +127,8 @@ class Desk:
         self.settings = settings = book.settings()
         self._hub = Hub(replica, self._wake, self._overflowed)
         told = replica.alerts.get("limits")
-        self._tell_limits(differences, told is not None and told.is_active)
+        self.alarms = Alarms(self.emit, self._hub.publish, clock, self._log)
+        self.alarms.limits_differ(differences, is_told=told is not None and told.is_active)
         self.latch = HaltLatch(home.state, settings.accounts)
         self._agree_on_halts(replica)
         self._outside = Outside(
@@ -182,7 +183,6 @@ class Desk:
 
         riskiest_first = sorted(settings.accounts, key=partial(_at_stake, replica), reverse=True)
         self._budgets = parts.budgets
-        self._banned: frozenset[str] = frozenset()  # exits of which an alert stands
         self._vitals = VitalSigns(self.emit, clock)
         self.vault = parts.vault
         idle_ns = settings.desk.idle_lock_minutes * 60 * 10**9
@@ -192,7 +192,7 @@ class Desk:
             parts.budgets.look_first(riskiest_first)
         for name in riskiest_first:
             self._workers[name] = Supervisor(
-                name, partial(now_made, name), self._worker_hangs, self._worker_strained, self._log
+                name, partial(now_made, name), self.alarms.worker_hangs, self.alarms.worker_strained, self._log
             )
         self._trail = Trail(self.emit, clock)
         self._approvals = Approvals(replica.approvals.values(), self.emit, clock)
@@ -392,83 +392,8 @@ class Desk:
         except JournalError as error:
             self._log.error("not_recorded", what=type(event).__name__, why=str(error))
 
-    def journal_failed(self, reason: str) -> None:
-        """The disk refused a record: no new order is sent from here on, and everyone is told. For the journal's thread."""
-        self._log.error("journal_failed", why=reason)
-        alert = Alert(
-            key="journal",
-            rule="journal",
-            severity=Severity.Critical,
-            account=None,
-            text=f"{reason}; no new order is sent, cancels go",
-            at=self._clock.now(),
-        )
-        self._hub.publish(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
-
-    def journal_recovered(self, reason: str) -> None:
-        """Records are taken again. For the journal's thread."""
-        self._log.info("journal_recovered", why=reason)
-        self._hub.publish(ev.AlertEnded(at=self._clock.now(), source="desk", key="journal"))
-
     def _look_again(self, account: AccountId) -> None:
         self._workers[account].post(ReconcileNow())
-
-    def _worker_hangs(self, account: AccountId, text: str) -> None:
-        alert = Alert(
-            key=f"worker:{account}",
-            rule="worker",
-            severity=Severity.Critical,
-            account=account,
-            text=text,
-            at=self._clock.now(),
-        )
-        self.emit(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
-
-    def _worker_strained(self, account: AccountId, text: str | None) -> None:
-        key, now = f"worker-load:{account}", self._clock.now()
-        if text is None:
-            self.emit(ev.AlertEnded(at=now, source="desk", key=key))
-            return
-        alert = Alert(key=key, rule="worker-load", severity=Severity.Warning, account=account, text=text, at=now)
-        self.emit(ev.AlertRaised(at=now, source="desk", alert=alert))
-
-    def _tell_limits(self, differences: list[str], is_told: bool) -> None:
-        """Where desk.toml and what was set live are not the same, which of them holds from this start on."""
-        if not differences:
-            if is_told:
-                self.emit(ev.AlertEnded(at=self._clock.now(), source="desk", key="limits"))
-            return
-        for difference in differences:
-            self._log.warning("limits_differ", what=difference)
-        shown = "; ".join(differences[:5]) + (
-            f"; and {len(differences) - 5} more in the log" if differences[5:] else ""
-        )
-        alert = Alert(
-            key="limits", rule="limits", severity=Severity.Warning, account=None,
-            text=f"limits set live are not those of desk.toml: {shown}", at=self._clock.now(),
-        )  # fmt: skip
-        self.emit(ev.AlertRaised(at=alert.at, source="desk", alert=alert))
-
-    def _tell_bans(self) -> None:
-        """An alert for each exit that a venue has banned, until the ban ends (F27)."""
-        bans = () if self._budgets is None else self._budgets.bans()
-        now = self._clock.now()
-        for ban in bans:
-            if ban.exit not in self._banned:
-                concerned = f"; accounts {', '.join(ban.accounts)} cannot trade until then" if ban.accounts else ""
-                alert = Alert(
-                    key=f"ban:{ban.exit}",
-                    rule="ban",
-                    severity=Severity.Critical,
-                    account=None,
-                    text=f"{ban.text}{concerned}; nothing is sent",
-                    at=now,
-                )
-                self.emit(ev.AlertRaised(at=now, source="desk", alert=alert))
-        still = frozenset(ban.exit for ban in bans)
-        for exit_ in self._banned - still:
-            self.emit(ev.AlertEnded(at=now, source="desk", key=f"ban:{exit_}"))
-        self._banned = still
 
     def _log_written(self, record: log.Record) -> None:
         fields = " ".join(f"{name}={value}" for name, value in record.fields)
@@ -619,7 +544,8 @@ class Desk:
                 self._vitals.look()
                 if self._idle_lock is not None and self._idle_lock.look(elapsed):
                     self._log.info("vault_locked", after_minutes=self.settings.desk.idle_lock_minutes)
-                self._tell_bans()
+                if self._budgets is not None:
+                    self.alarms.bans(self._budgets.bans())
                 self._approvals.expire()
                 self._outside.beat()
                 self._hub.drain()  # what this desk latched itself is known then
