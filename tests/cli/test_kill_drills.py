@@ -6,6 +6,7 @@ Each ends by comparing the receipt with the exchange's own records.
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import threading
@@ -52,7 +53,7 @@ def calm(desk: Demo) -> Iterator[Demo]:
     for scope in ((), *(("--account", name) for name in ("acme", "birch", "cedar"))):
         desk.ask("rearm", *scope, "--reason", "the next test")
     assert desk.until(lambda watch: not watch.replica.halts)
-    assert desk.until(are_ready)
+    assert desk.until(are_ready), desk.ask("status", "--json").out
 
 
 def are_ready(watch: Watch) -> bool:
@@ -275,14 +276,27 @@ def test_a_desk_whose_screen_is_blocked_is_stopped_all_the_same(calm: Demo) -> N
         PROGRAM, stdin=slave, stdout=slave, stderr=slave, close_fds=True, start_new_session=True,
         env={**os.environ, **calm.environment(), "TERM": "xterm-256color"},
     )  # fmt: skip
+    is_blocked = threading.Event()
+
+    def shows() -> None:  # until the desk is up; from then on nobody reads what is drawn, and drawing comes to a stand
+        while not is_blocked.is_set():
+            if select.select([master], [], [], 0.1)[0]:
+                os.read(master, 65_536)
+
+    reader = threading.Thread(target=shows)
+    reader.start()
     try:
         assert calm.until(lambda watch: len(watch.replica.accounts) == 3 and are_ready(watch))
+        is_blocked.set()
+        reader.join()
         keys = [rest(calm), rest(calm)]
         document = killed(calm, "--all", "--level", "cancel-all")
         assert {at_venue(calm)[key] for key in keys} == {"CANCELED"}
         agrees(calm, document)
         assert calm.until(lambda watch: None in watch.replica.halts)
     finally:
+        is_blocked.set()
+        reader.join()
         screen.kill()
         screen.wait()
         os.close(master)

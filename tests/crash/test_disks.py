@@ -23,6 +23,7 @@ from tradedesk.cli.reach import Watch
 from tradedesk.domain.commands import CancelOrder, NotSubmitted
 from tradedesk.domain.orders import OrdStatus
 from tradedesk.domain.words import ClientOrderId
+from tradedesk.journal.sqlite import AGAIN_S
 
 WITHIN_S = 30.0
 SEED = 9
@@ -35,12 +36,12 @@ pytestmark = [
 
 
 @contextlib.contextmanager
-def watched(made: World) -> Iterator[Callable[[Callable[[Watch], object], str], None]]:
+def watched(made: World) -> Iterator[Callable[..., None]]:
     """Wait until something is so on the desk; the test fails with what was not."""
     watch = Watch(made.home)
 
-    def until(happened: Callable[[Watch], object], what: str) -> None:
-        assert watch.until(lambda: watch.view.is_fed and bool(happened(watch)), WITHIN_S), f"not so: {what}"
+    def until(happened: Callable[[Watch], object], what: str, within_s: float = WITHIN_S) -> None:
+        assert watch.until(lambda: watch.view.is_fed and bool(happened(watch)), within_s), f"not so: {what}"
 
     try:
         yield until
@@ -177,7 +178,11 @@ def test_F63_a_disk_without_room_stops_new_orders_until_there_is_room(short_fold
             submitted(made, CancelOrder(account=first.account, client_order_id=first.client_order_id, operator=ME))
             until(is_(first.client_order_id, OrdStatus.Canceled), "a cancel goes")
             (state / "others").unlink()
-            until(lambda watch: not watch.replica.alerts["journal"].is_active, "there is room again")
+            until(
+                lambda watch: not watch.replica.alerts["journal"].is_active,
+                "there is room again",
+                AGAIN_S[-1] + WITHIN_S,
+            )
             submitted(made, third)
             until(is_(third.client_order_id, OrdStatus.New), "orders go again")
         assert made.exchange.look()[second.client_order_id] == 0

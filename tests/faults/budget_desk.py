@@ -34,9 +34,10 @@ class SteppedClock(SystemClock):
 
 
 @contextmanager
-def exchange(folder: Path, accounts: int = 3) -> Iterator[tuple[Home, Paper]]:
-    """A paper exchange whose keys may be used from anywhere, and a home for desks on it."""
-    with paper_process("--seed", "11", "--accounts", str(accounts), "--any-address") as described:
+def exchange(folder: Path, accounts: int | Path = 3) -> Iterator[tuple[Home, Paper]]:
+    """A paper exchange whose keys may be used from anywhere, and a home for desks on it: so many accounts, or a file of them."""
+    whose = ("--accounts", str(accounts)) if isinstance(accounts, int) else ("--accounts-file", str(accounts))
+    with paper_process("--seed", "11", *whose, "--any-address") as described:
         home = find_home({"TRADEDESK_HOME": str(folder)})
         for number, row in enumerate(described["accounts"]):
             row["addresses"] = row["addresses"] or [f"127.0.1.{number + 2}"]

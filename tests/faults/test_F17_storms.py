@@ -187,17 +187,26 @@ def test_F43_a_cancel_of_all_whose_every_answer_is_lost_is_found_out_leg_by_leg(
 def test_F47_a_stop_that_triggers_while_the_desk_is_away_is_found_as_the_order_it_became_and_counts_once(
     tmp_path: Path,
 ) -> None:
-    """On Binance spot stop and child are one order under one id; the desk places none, but other software may."""
+    """On Binance spot stop and child are one order under one id; the desk places none, but other software may.
+
+    A third one sweeps the book up to the stop, which stands where the market does not come by itself.
+    """
     theirs = ClientOrderId("their-stop")
-    with exchange(tmp_path, accounts=1) as (home, paper):
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text(SUB_ACCOUNTS)
+    with exchange(tmp_path, accounts) as (home, paper):
         with desk_on(home, paper) as found:
-            stop = found.ask() + Decimal("4.00")
+            stop = (found.ask() * Decimal("1.003")).quantize(Decimal("0.01"))
             by_hand(
                 found, "POST", "/api/v3/order", ACME, symbol="BTCUSDT", side="BUY", type="STOP_LOSS", quantity="0.01",
                 stopPrice=str(stop), newClientOrderId=theirs,
             )  # fmt: skip
             found.until(lambda: found.order(theirs) is not None, "it is shown")
             held = found.view.replica.positions[ACME, BTC].qty
+        by_hand(
+            found, "POST", "/api/v3/order", BIRCH, symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="IOC",
+            quantity="100", price=str(stop + 10),
+        )  # fmt: skip
         until_filled(paper, theirs)
         with desk_on(home, paper) as found:
             found.until(lambda: (order := found.order(theirs)) is not None and order.is_dead, "its end is found")

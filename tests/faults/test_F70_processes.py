@@ -67,7 +67,11 @@ def test_F70_an_account_whose_loop_is_blocked_is_named_and_a_halt_takes_hold_all
     assert "place behind" not in venue.calls
     assert venue.calls.count("place hangs") == 1
     order = desk.view.replica.orders[ClientOrderId("hangs")]
-    assert order.requests[0].state is RequestState.Unknown  # its bytes had left: nothing else is proved
+    decided = [
+        event.state for event in desk.events() if isinstance(event, ev.RequestDecided) and event.request_id == "hangs"
+    ]
+    assert decided[0] is RequestState.Unknown  # its bytes had left: nothing else was proved, until the venue was asked
+    assert set(decided[1:]) <= {RequestState.Acknowledged}
     assert any(request.kind is RequestKind.Cancel for request in order.requests)  # and the halt cancels it meanwhile
 
 

@@ -105,6 +105,15 @@ class Screen:
     def titles(self) -> set[str]:
         return set(_TITLE.findall(self.bytes().decode("utf-8", "replace")))
 
+    def press_until(self, key: bytes, drawn: "re.Pattern[str]") -> None:
+        """Press the key until it had this effect: a dialog just opened does not hear it."""
+        before, deadline = len(self.bytes()), time.monotonic() + WITHIN_S
+        while not drawn.search(_EXPECTED.sub("", self.bytes()[before:].decode("utf-8", "replace"))):
+            assert time.monotonic() < deadline, f"{drawn.pattern} was not drawn: {self.text()[-3000:]}"
+            self.type(key)
+            self._grown.clear()
+            self._grown.wait(0.5)
+
     def end_by(self, key: bytes) -> int:
         """Press the key until it is gone: a dialog just opened does not hear it."""
         deadline = time.monotonic() + WITHIN_S

@@ -36,6 +36,8 @@ WITHIN_S = 150.0  # a stream that failed again and again waits half a minute bef
 ACME, BIRCH, BTC, ME = AccountId("acme"), AccountId("birch"), InstrumentId("binance:BTCUSDT"), OperatorId("demo")
 KEY, SECRET = SECRETS["acme's key"], SECRETS["acme's secret"]
 HUNTER = Hunter(SECRETS)
+# A whole picture, from its first row to its last, without the keys' dialog.
+WITHOUT_KEYS = re.compile(r"1 Market(?:(?!Esc closes|1 Market).)*PAPER", re.DOTALL)
 
 FORGED = "\n2026-11-24T12:00:00.000Z error FORGED account=acme"
 STEERS = "\x1b]52;c;aGFjaw==\x07\x1b]0;pwned\x07\x1b[2J\x1b[31m\x1bc\x9b31m\x1bP1;1|x\x1b\\\u202eevil\u2066\u200b"
@@ -176,6 +178,16 @@ class Trader:
         self.until(lambda: self.order_state(key) not in (None, OrderState.PendingNew), "it was decided about")
         return self.order_state(key)
 
+    def placed(self, price: str | None, qty: str = "0.01") -> ClientOrderId:
+        """An order that the Gate lets pass: a stream that was ended before may still be on its way back when it is asked."""
+        while self.settled(key := self.place(price, qty)) is OrderState.Denied:
+            reasons = self.watch.replica.orders[key].reasons
+            passing = ("account acme is", "the market's data is")
+            assert all(reason.startswith(passing) for reason in reasons), list(reasons)
+            self.pause(0.2)
+            self.until_ready()
+        return key
+
     def below(self) -> str:
         self.until(lambda: self.watch.replica.market(BTC).bids, "a price")
         return f"{self.watch.replica.market(BTC).bids[0][0] * 98 / 100:.2f}"
@@ -206,9 +218,7 @@ class Stage:
         before = len(self.screen.bytes())
         self.screen.type(b"?")
         self.screen.until("Everywhere", before)
-        before = len(self.screen.bytes())
-        self.screen.type(b"\x1b")
-        self.screen.until("PAPER", before)
+        self.screen.press_until(b"\x1b", WITHOUT_KEYS)
         assert self.screen.unexpected() == []
         assert HUNTER.in_bytes(self.screen.bytes()) == set()
 
@@ -285,10 +295,7 @@ def test_events_that_are_changed_on_their_way_are_told_as_words(stage: Stage) ->
             event["B"].append({"a": f"{MARKUP}\x1b[2J", "f": "1", "l": "0"})
 
     stage.front.edits(edit)
-    key = trader.place(None, qty="0.001")
-    while trader.settled(key) is OrderState.Denied:  # a stream that was ended before is still on its way back
-        trader.until_ready()
-        key = trader.place(None, qty="0.001")
+    key = trader.placed(None, qty="0.001")
     trader.until(
         lambda: trader.order_state(key) is OrderState.Filled,
         lambda: f"it fills all the same: {trader.watch.replica.orders.get(key)}",
@@ -311,7 +318,7 @@ def test_after_all_of_it_the_screen_is_clean_and_alive(stage: Stage) -> None:
 def test_after_all_of_it_an_order_goes_its_way(stage: Stage) -> None:
     trader = stage.trader
     trader.until_ready()
-    key = trader.place(trader.below())
+    key = trader.placed(trader.below())
     trader.until(lambda: trader.order_state(key) is OrderState.New, "the exchange took it")
 
 
