@@ -34,6 +34,11 @@ class Finding(Struct, frozen=True, kw_only=True):
     severity: Severity
     account: AccountId | None
     text: str
+    value: Decimal | None = None
+    limit: Decimal | None = None
+    share: Decimal | None = None  # value over limit
+    cause: str = ""  # what several alerts have in common, e.g. stream:acme; they are told as one
+    group: str | None = None  # of accounts, where it is about one of them as a whole
 
 
 class Memory(Struct, kw_only=True):
