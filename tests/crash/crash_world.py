@@ -110,13 +110,14 @@ class World:
         self.exchange.peace()
         self.start()
         watch = Watch(self.home)
-        found: list[str] = ["the desk did not get ready"]
+        found: list[str] = ["the desk was not asked"]
         asked_at = 0.0
 
         def agree() -> bool:
             nonlocal asked_at
             self._must_live()
             if not self._is_calm(watch):
+                found[:] = ["the desk did not get calm", *self._unsettled(watch)]
                 return False
             if time.monotonic() - asked_at > 3:  # what a lost event would have told is read from the venue
                 asked_at = time.monotonic()
@@ -225,6 +226,10 @@ class World:
             with self.control() as control:
                 self.operator.rearm(control)
         return not any(order.is_uncertain for order in watch.replica.orders.values())
+
+    def _unsettled(self, watch: Watch) -> list[str]:
+        doubtful = [order for order in watch.replica.orders.values() if order.is_uncertain]
+        return [self._waiting(watch), *(f"{row.account} {row.client_order_id}: {row.requests}" for row in doubtful)]
 
     def _reconcile(self) -> None:
         with self.control() as control:

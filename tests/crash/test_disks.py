@@ -110,8 +110,9 @@ def test_F63_a_desk_killed_on_its_full_disk_comes_back_with_the_exchanges_books(
         assert made.ready()
         first, second = (made.operator.resting(time.time_ns()) for _ in range(2))
         with watched(made) as until:
-            submitted(made, first, second)
+            submitted(made, first)
             until(is_(first.client_order_id, OrdStatus.New), "an order rests")
+            submitted(made, second)  # behind it in the queue of one price: what fills the first leaves it alone
             until(is_(second.client_order_id, OrdStatus.New), "and another")
             limit_files(made, 0)
             fill = {"kind": "ext", "what": "fill", "account": "acme", "instrument": "ETHUSDT"}
