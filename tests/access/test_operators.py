@@ -32,7 +32,7 @@ TRADING = {Verb.Place, Verb.Amend, Verb.Cancel, Verb.CancelAll}
 EITHER = {Verb.Halt, Verb.Acknowledge, Verb.Settle, Verb.GoLive, Verb.SwitchExit, Verb.RotateKey, Verb.LockVault}
 ALLOWED = {
     "trader": TRADING | EITHER,
-    "risk": {Verb.SetLimits, Verb.Rearm, Verb.Approve, Verb.AcceptKeyRisk, Verb.Offboard} | EITHER,
+    "risk": {Verb.SetLimits, Verb.Rearm, Verb.Approve, Verb.AcceptKeyRisk, Verb.ApproveMandate, Verb.Offboard} | EITHER,
     "support": set(),
     "": set(),
 }

@@ -142,6 +142,7 @@ COMMANDS: dict[type, Row] = {
     cmd.GoLive: Row(EVERY_ROLE, about("GoLive", reason="mandate")),
     cmd.Approve: Row({"risk"}, approving, ANY_SCOPE),
     cmd.AcceptKeyRisk: Row({"risk"}, about("AcceptKeyRisk", fingerprint="f", reason="r")),
+    cmd.ApproveMandate: Row({"risk"}, about("ApproveMandate", version=1, reason="r")),
     cmd.SwitchExit: Row(EVERY_ROLE, about("SwitchExit", reason="r")),
     cmd.RotateKey: Row(EVERY_ROLE, about("RotateKey")),
     cmd.LockVault: Row(EVERY_ROLE, lambda bench, scope: {"type": "LockVault", "operator": ""}, (None,)),

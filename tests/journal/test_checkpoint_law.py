@@ -1,6 +1,7 @@
 """The law of checkpoints: a checkpoint and the events after it come to what all events come to, whatever they were."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +18,13 @@ from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.keys import AcceptedRisk, KeyReport
+from tradedesk.domain.mandate import ApprovedMandate, Mandate
 from tradedesk.domain.orders import Happening, OrdStatus, RequestKind, RequestState
+from tradedesk.domain.profile import SeenProfile
 from tradedesk.domain.receipts import KillReceipt
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId, Side, VenueOrderId
 from tradedesk.orders.books import Books
+from tradedesk.views import alert_rows
 from tradedesk.views import replica as views
 from tradedesk.views.replica import Replica
 
@@ -200,8 +204,33 @@ others = st.one_of(
             at=st.just(1),
         ),
     ),
+    of_type(
+        ev.MandateApproved,
+        account=whose,
+        approved=st.builds(
+            lambda version: ApprovedMandate(
+                mandate=Mandate(version=version, valid_from=date(2026, 1, 1), products=()), by=DESK1, reason="r", at=1
+            ),
+            st.integers(1, 3),
+        ),
+    ),
+    of_type(
+        ev.ProfileChecked,
+        account=whose,
+        seen=st.just(SeenProfile(absent=("leverage",))),
+        differences=st.sampled_from(((), ("leverage is 5 at the venue and must be 3",))),
+    ),
     of_type(ev.AlertEnded, key=st.sampled_from(("a", "b"))),
     of_type(ev.AlertAcknowledged, key=st.sampled_from(("a", "b")), by=st.just(DESK1), note=st.just("n")),
+    of_type(
+        ev.AlertSnoozed,
+        key=st.sampled_from(("a", "b")),
+        by=st.just(DESK1),
+        note=st.just("n"),
+        until=st.integers(NOW, NOW + 10**9),
+    ),
+    of_type(ev.AlertSnoozeEnded, key=st.sampled_from(("a", "b"))),
+    of_type(ev.AlertEscalated, key=st.sampled_from(("a", "b")), times=st.integers(1, 3), waited_ms=st.just(1)),
 )
 
 
@@ -234,7 +263,7 @@ TRIED = {
     ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
     ev.InstrumentListed, ev.KillRecorded, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
     ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LiveApproved, ev.OperatorAttached, ev.OperatorLeft,
-    ev.KeyChecked, ev.KeyRiskAccepted, ev.LimitsSet,
+    ev.KeyChecked, ev.KeyRiskAccepted, ev.MandateApproved, ev.ProfileChecked, ev.LimitsSet, ev.AlertSnoozed, ev.AlertSnoozeEnded, ev.AlertEscalated,
 }  # fmt: skip
 ANSWERS = {
     ev.HaltSwept,
@@ -258,8 +287,8 @@ def short_memories() -> Iterable[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(views, "MAX_DEAD_ORDERS", 3)
         patch.setattr(views, "MAX_FILLS", 5)
-        patch.setattr(views, "MAX_ALERTS", 2)
-        patch.setattr(views, "MAX_ENDED_ALERTS", 1)
+        patch.setattr(alert_rows, "MAX_ALERTS", 2)
+        patch.setattr(alert_rows, "MAX_ENDED_ALERTS", 1)
         patch.setattr(views, "MAX_APPROVALS", 2)
         patch.setattr(views, "MAX_KILLS", 2)
         yield

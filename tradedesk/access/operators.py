@@ -34,6 +34,7 @@ class Verb(StrEnum):
     Offboard = "offboard"
     GoLive = "go-live"
     AcceptKeyRisk = "accept-key-risk"
+    ApproveMandate = "approve-mandate"
     SwitchExit = "switch-exit"
     RotateKey = "rotate-key"
     LockVault = "lock or open the vault"
@@ -76,6 +77,7 @@ _ROLES: dict[Verb, tuple[Role, ...]] = {
     Verb.GoLive: (Role.Trader, Role.Risk),  # where it counts, a second person with the risk role approves
     Verb.Approve: (Role.Risk,),
     Verb.AcceptKeyRisk: (Role.Risk,),
+    Verb.ApproveMandate: (Role.Risk,),
     Verb.SwitchExit: (Role.Trader, Role.Risk),
     Verb.RotateKey: (Role.Trader, Role.Risk),
     Verb.LockVault: (Role.Trader, Role.Risk),

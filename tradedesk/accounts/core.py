@@ -31,6 +31,7 @@ from tradedesk.orders.messages import (
 )
 from tradedesk.risk import gate
 from tradedesk.risk.account_rules import halted
+from tradedesk.risk.mandate_rules import profile
 from tradedesk.risk.reservations import Reservations
 from tradedesk.views.feed import provisional
 
@@ -111,6 +112,10 @@ class Core:
         self.account = self._judge.account = account
         self.manager.use_account(account)
 
+    def use_profile(self, differences: str) -> None:
+        """How the account is set otherwise at its venue than it must be, in words; empty: as it must be."""
+        self._judge.profile = differences
+
     def set_state(self, state: AccountState, reason: str, now: int) -> None:
         """Change how the account stands, and say so. Blocked ends only by a start of the desk: a person must have looked."""
         if self.condition is AccountState.Blocked:
@@ -171,13 +176,13 @@ class Core:
         if refusal is not None:
             return refusal
         has_waited = now - approved.approved_at > REJUDGE_NS
-        if self._halt() is None and not has_waited:
+        if self._halt() is None and not self._judge.profile and not has_waited:
             return None
         case = self._judge.case(order, approved.replaces, self.state, self.reason, now)
         if has_waited:  # F49, F59
             denials, _ = gate.sorted_out(case, gate.denials_of(case))
             return "; ".join(denial.text for denial in denials) or None
-        denial = halted(case)
+        denial = halted(case) or profile(case)
         return None if denial is None else denial.text
 
     def verdict(self, command: PlaceOrder, now: int, elapsed: int | None = None) -> Verdict:

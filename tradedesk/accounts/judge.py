@@ -8,6 +8,7 @@ from tradedesk.domain.accounts import Account, AccountState, Halt
 from tradedesk.domain.gate import Approved, Denied, GateInputs
 from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.limits import effective
+from tradedesk.domain.mandate import Standing, lapse
 from tradedesk.domain.orders import Order, OrdStatus
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OrderType, RequestId, Side
 from tradedesk.domain.worst_case import Interval
@@ -35,6 +36,7 @@ class Judge:
         shared: Reservations,
     ) -> None:
         self.account = account
+        self.profile = ""  # how the account is set otherwise at its venue than it must be
         self._manager = manager
         self._quotes = quotes
         self._halt = halt
@@ -212,6 +214,8 @@ class Judge:
             rate=self._rate(instrument),
             others=self._shared.others(self.account.id, order.instrument),
             equity=self._equity() if limits is not None and limits.max_leverage is not None else None,
+            mandate=self._standing(order, instrument, judged, now),
+            profile=self.profile,
             together=self._shared.together(self.account.id, instrument) if instrument is not None else (),
             crossing=self._shared.crossing(order),
             messages=self._pace.messages(elapsed) if elapsed is not None else 0,
@@ -220,6 +224,46 @@ class Judge:
             if limits is not None and elapsed is not None
             else 0,
         )
+
+    def _standing(
+        self,
+        order: Order,
+        instrument: Instrument | None,
+        judged: tuple[ClientOrderId | None, ...],
+        now: int,
+    ) -> Standing | None:
+        """The account's mandate, and what it is held against for this order; None where it has none."""
+        mandate, row = self.account.mandate, self._manager.books.accounts.get(self.account.id)
+        if mandate is None or instrument is None:
+            return None
+        is_measured = mandate.max_concentration is not None
+        asset = instrument.base if order.side is Side.Buy else instrument.quote
+        return Standing(
+            mandate=mandate,
+            lapse=lapse(mandate, row.mandate if row is not None else None, now),
+            currency=self._shared.currency,
+            held=self._held_of(asset, judged) if is_measured else None,
+            equity=self._equity() if is_measured else None,
+        )
+
+    def _held_of(self, asset: str, judged: tuple[ClientOrderId | None, ...]) -> Decimal | None:
+        """What there is of an asset, with all that may still be bought of it, in reporting currency; None without a price.
+
+        By our own ledger where that has more: a fill stands there at once, in the venue's balance a moment later.
+        """
+        books, working = self._manager.books, self._manager.working
+        row = books.accounts.get(self.account.id)
+        balance = row.balances.get(asset) if row is not None else None
+        held = books.ledgers.get(self.account.id, {}).get(asset, ZERO)
+        if balance is not None:
+            held = max(held, balance.total)
+        for instrument in books.instruments.values():
+            if instrument.base == asset:
+                held += working.worst(instrument.id, ZERO, judged).high
+        if not held or asset == self._shared.currency:
+            return held
+        price = self._price_of(asset)
+        return None if price is None else held * price
 
     def _equity(self) -> Decimal | None:
         """What the account is worth in reporting currency; None while an asset of it has no price."""

@@ -9,6 +9,7 @@ from tradedesk.bus import Inbox
 from tradedesk.domain.commands import (
     AcceptKeyRisk,
     AmendOrder,
+    ApproveMandate,
     CancelAll,
     CancelOrder,
     PlaceOrder,
@@ -54,6 +55,7 @@ Post = (
     | CancelAll
     | Settle
     | AcceptKeyRisk
+    | ApproveMandate
     | RotateKey
     | Preview
     | ReconcileNow

@@ -22,14 +22,16 @@ from tradedesk.accounts.judge import Quotes
 from tradedesk.accounts.load import Fill, tasks_fill
 from tradedesk.accounts.looking import marks_of, whole_state
 from tradedesk.accounts.mail import Mail, NewLimits, Post, Preview, ReconcileNow, Relisted
+from tradedesk.accounts.mandating import approve
 from tradedesk.accounts.performer import Performer
+from tradedesk.accounts.profile import ProfileWatch
 from tradedesk.accounts.rotation import Rotation
 from tradedesk.accounts.stream import PrivateStream
 from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
-from tradedesk.domain.commands import AcceptKeyRisk, CancelAll, RotateKey
+from tradedesk.domain.commands import AcceptKeyRisk, ApproveMandate, CancelAll, RotateKey
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.keys import FINGERPRINT_DIGITS
 from tradedesk.domain.outcomes import (
@@ -138,6 +140,7 @@ class Worker:
         self._stream: PrivateStream | None = None
         self._admission: Admission | None = None
         self._exit_watch: ExitWatch | None = None
+        self._profile: ProfileWatch | None = None
         self._rotation: Rotation | None = None
 
     # -- from any thread ----------------------------------------------------------------------------------------------
@@ -268,7 +271,7 @@ class Worker:
         self._spawn(self._beating())
         self._wanted_reconcile = asyncio.Event()
         self._nudged = asyncio.Event()
-        self._core = self._performer = self._stream = self._admission = self._exit_watch = None
+        self._core = self._performer = self._stream = self._admission = self._exit_watch = self._profile = None
         if self._damage is not None:
             self._say(AccountState.Blocked, f"its journal is damaged: {self._damage}")
             await self._until_stopped()
@@ -289,7 +292,8 @@ class Worker:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._core = self._performer = self._stream = self._admission = self._rotation = self._exit_watch = None
+            self._core = self._performer = self._stream = self._admission = self._rotation = None
+            self._exit_watch = self._profile = None
             await adapter.close()
         if self._failure is not None:
             raise self._failure
@@ -371,6 +375,7 @@ class Worker:
             chance=self._random,
             log=self._log,
         )
+        self._profile = ProfileWatch(self._core, self._clock, self._log)
         self._exit_watch = ExitWatch(
             self._core,
             adapter,
@@ -482,7 +487,9 @@ class Worker:
                 if self._admission is not None:
                     self._admission.look()
             case AcceptKeyRisk():
-                self._accept_key(post, now)
+                self._answer(post, None if self._admission is None else self._admission.accept(post), now)
+            case ApproveMandate():
+                self._answer(post, approve(core, post, now), now)
             case RotateKey():
                 if self._rotation is not None:
                     self._rotation.begin(post)
@@ -496,8 +503,8 @@ class Worker:
             case _:
                 self._do(core.handle(post, now, self._clock.monotonic()))
 
-    def _accept_key(self, command: AcceptKeyRisk, now: int) -> None:
-        refusal = None if self._admission is None else self._admission.accept(command)
+    def _answer(self, command: AcceptKeyRisk | ApproveMandate, refusal: str | None, now: int) -> None:
+        """Tell the operator why their decision was not taken; one that was stands in the record."""
         if refusal is not None:
             self._publish(
                 ev.SubmissionRefused(
@@ -519,6 +526,8 @@ class Worker:
                 self._admission.renew()
                 if self._exit_watch is not None:
                     self._exit_watch.renew()
+                if self._profile is not None:
+                    self._profile.renew()
             self._stream.hear(news)
 
     def _post_news(self, news: PrivateNews) -> None:
@@ -623,6 +632,8 @@ class Worker:
             offset = (adapter.clock_offset_ms or 0) * 10**6
             look = Reconciliation(state=state, marks=marks, clock_offset=offset, began=began)
             self._do(core.handle(look, now, self._clock.monotonic()))
+            if self._profile is not None:
+                self._profile.compare(state.profile)
             if core.condition in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up():
                 core.set_state(AccountState.Ready, "", now)
 

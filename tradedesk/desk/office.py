@@ -11,6 +11,7 @@ from tradedesk.access.operators import SYSTEM_PREFIX, Operator, Verb, may, may_a
 from tradedesk.accounts.mail import Post, Preview, ReconcileNow
 from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.clock import Clock
+from tradedesk.desk.alert_care import AlertCare
 from tradedesk.desk.approvals import Approvals, Question, command_of
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting, scope_of
@@ -25,6 +26,7 @@ from tradedesk.domain.commands import (
     AcknowledgeAlert,
     AmendOrder,
     Approve,
+    ApproveMandate,
     CancelAll,
     CancelOrder,
     Command,
@@ -39,6 +41,7 @@ from tradedesk.domain.commands import (
     RotateKey,
     SetLimits,
     Settle,
+    SnoozeAlert,
     Submitted,
     SwitchExit,
     Verdict,
@@ -56,12 +59,14 @@ VERBS: dict[type, Verb] = {
     HaltTrading: Verb.Halt,
     Rearm: Verb.Rearm,
     AcknowledgeAlert: Verb.Acknowledge,
+    SnoozeAlert: Verb.Acknowledge,
     Reconcile: Verb.Cancel,
     Settle: Verb.Settle,
     Offboard: Verb.Offboard,
     GoLive: Verb.GoLive,
     Approve: Verb.Approve,
     AcceptKeyRisk: Verb.AcceptKeyRisk,
+    ApproveMandate: Verb.ApproveMandate,
     SwitchExit: Verb.SwitchExit,
     RotateKey: Verb.RotateKey,
     LockVault: Verb.LockVault,
@@ -69,7 +74,6 @@ VERBS: dict[type, Verb] = {
 }
 LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
 MAX_REASON = 256  # characters
-MAX_NOTE = 500
 _ID = re.compile(r"[A-Za-z0-9._:/-]{1,36}", re.ASCII)  # what venues take as a client order id
 _DIGITS = 18  # on either side of the point: what a typed number may have (F84)
 
@@ -105,6 +109,7 @@ class Office:
         self._halting = halting
         self._switching = switching
         self._limits = limits
+        self._care = AlertCare(replica, emit, clock)
         self.vault = vault
         self._offboarding = offboarding
         self._approvals = approvals
@@ -123,16 +128,18 @@ class Office:
         if isinstance(command, Approve):
             asked = self._approvals.find(command.id)
             account = asked.account if asked is not None else self._any_of(operator)
-        if isinstance(command, AcknowledgeAlert):
-            row = self._replica.alerts.get(command.key)
-            if row is None:
+        concerned = [account]
+        if isinstance(command, AcknowledgeAlert | SnoozeAlert):
+            rows = self._care.named(command.key)
+            if not rows:
                 return NotSubmitted(
                     reason=f"there is no alert {clean(command.key, 64)!r}; `tradedesk alerts` lists them"
                 )
-            account = row.alert.account if row.alert.account is not None else self._any_of(operator)
-        refusal = self._forbidden(operator, command, account)
-        if refusal is not None:
-            return self._refused(operator, command, account, refusal)
+            concerned = [row.alert.account or self._any_of(operator) for row in rows]
+        for account in concerned:
+            refusal = self._forbidden(operator, command, account)
+            if refusal is not None:
+                return self._refused(operator, command, account, refusal)
         refusal = self._unusable(operator, command)
         if refusal is None and isinstance(command, PlaceOrder | AmendOrder):
             refusal = self.closing or self._not_live_yet(command.account)
@@ -160,16 +167,9 @@ class Office:
             case Approve():
                 return self._approve(operator, command)
             case AcknowledgeAlert():
-                self._emit(
-                    ev.AlertAcknowledged(
-                        at=self._clock.now(),
-                        source="desk",
-                        key=command.key,
-                        by=operator.name,
-                        note=clean(command.note, MAX_NOTE),
-                    )
-                )
-                return Submitted()
+                return self._care.acknowledge(command)
+            case SnoozeAlert():
+                return self._care.snooze(command)
             case Reconcile():
                 return self._post(command.account, ReconcileNow())
             case AcceptKeyRisk():
@@ -178,6 +178,11 @@ class Office:
                     return NotSubmitted(
                         reason="accepting a key that can move money needs a reason; it is kept in the audit trail"
                     )
+                return self._post(command.account, msgspec.structs.replace(command, reason=reason))
+            case ApproveMandate():
+                reason = clean(command.reason, MAX_REASON)
+                if not reason.strip():
+                    return NotSubmitted(reason="approving a mandate needs a reason; it is kept in the audit trail")
                 return self._post(command.account, msgspec.structs.replace(command, reason=reason))
             case CancelAll():
                 return self._cancel_all(operator, command)

@@ -5,6 +5,9 @@ from enum import StrEnum
 from msgspec import Struct
 
 from tradedesk.domain.limits import Limits
+from tradedesk.domain.mandate import Mandate
+from tradedesk.domain.profile import Profile
+from tradedesk.domain.scopes import Scope, scope_of
 from tradedesk.domain.words import AccountId, VenueId
 
 
@@ -31,6 +34,16 @@ class HaltLevel(StrEnum):
     def allows_reducing(self) -> bool:
         """Whether an order that only shrinks a position may still be sent."""
         return self in (HaltLevel.ReduceOnly, HaltLevel.CancelOpening)
+
+    @property
+    def strictness(self) -> int:
+        """The more it refuses the higher: of several halts over one order the strictest is in force."""
+        return _STRICTNESS.index(self)
+
+
+_STRICTNESS = (
+    HaltLevel.ReduceOnly, HaltLevel.CancelOpening, HaltLevel.BlockNew, HaltLevel.CancelAll, HaltLevel.Flatten,
+)  # fmt: skip
 
 
 class OnStop(StrEnum):
@@ -82,16 +95,25 @@ class Account(Struct, frozen=True, kw_only=True):
     cancel_secret: str | None = None  # entry of the vault of a key that can cancel only: what kill and watchdog use
     on_stop: OnStop = OnStop.Keep
     dead_man: DeadMan | None = None
+    flatten_by_itself: bool = False  # whether a rule of the RiskMonitor may close its positions at market
     signer: SignsIn = SignsIn.Thread
+    mandate: Mandate | None = None  # what may be done for the client; None: whatever the limits let pass
+    profile: Profile | None = None  # how it must be set at the venue; None: nothing is asked of it
     leaves_by: str = ""  # the one of its exits that is in use; empty until its worker runs
     key: str = ""  # fingerprint of its API key; of no use but to tell keys apart, and empty until the vault is open
 
 
 class Halt(Struct, frozen=True, kw_only=True):
-    """A latched halt of one account, or of the desk where `account` is None."""
+    """A latched halt of one account, of the desk where neither `account` nor `scope` is named, or of another scope."""
 
     account: AccountId | None
     level: HaltLevel
     by: str
     reason: str
     at: int  # ns
+    scope: Scope | None = None  # what else than an account or the desk is halted
+
+    @property
+    def of(self) -> Scope:
+        """What is halted."""
+        return scope_of(self.account, self.scope)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.scopes import Scope
 from tradedesk.domain.words import (
     AccountId,
     ClientOrderId,
@@ -70,9 +71,10 @@ class CancelAll(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class HaltTrading(Struct, frozen=True, kw_only=True, tag="Halt"):
-    """Stop one account, or the whole desk where `account` is None. It holds until a person re-arms it."""
+    """Stop one account, another scope, or the whole desk where neither is named. It holds until a person re-arms it."""
 
     account: AccountId | None
+    scope: Scope | None = None
     level: HaltLevel = HaltLevel.CancelOpening
     reason: str
     operator: OperatorId
@@ -80,12 +82,22 @@ class HaltTrading(Struct, frozen=True, kw_only=True, tag="Halt"):
 
 class Rearm(Struct, frozen=True, kw_only=True, tag=True):
     account: AccountId | None
+    scope: Scope | None = None
     reason: str
     operator: OperatorId
 
 
 class AcknowledgeAlert(Struct, frozen=True, kw_only=True, tag=True):
-    key: str
+    key: str  # of the alert, or of what caused several
+    note: str = ""
+    operator: OperatorId
+
+
+class SnoozeAlert(Struct, frozen=True, kw_only=True, tag=True):
+    """Put an alert off: until then it asks nobody, unless it becomes worse."""
+
+    key: str  # of the alert, or of what caused several
+    until: int  # ns since the epoch
     note: str = ""
     operator: OperatorId
 
@@ -165,6 +177,15 @@ class SetLimits(Struct, frozen=True, kw_only=True, tag=True):
     operator: OperatorId
 
 
+class ApproveMandate(Struct, frozen=True, kw_only=True, tag=True):
+    """Put an account's mandate in force as desk.toml has it: the risk role's recorded yes to these words."""
+
+    account: AccountId
+    version: int
+    reason: str
+    operator: OperatorId
+
+
 class Offboard(Struct, frozen=True, kw_only=True, tag=True):
     """Let an account go for good: its worker ends and its key is no longer held. Refused while anything of it is open."""
 
@@ -175,9 +196,9 @@ class Offboard(Struct, frozen=True, kw_only=True, tag=True):
 
 
 Command = (
-    PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | Reconcile | Settle
+    PlaceOrder | AmendOrder | CancelOrder | CancelAll | HaltTrading | Rearm | AcknowledgeAlert | SnoozeAlert | Reconcile | Settle
     | GoLive | Approve | SwitchExit | AcceptKeyRisk | RotateKey | LockVault | Offboard
-    | SetLimits
+    | SetLimits | ApproveMandate
 )  # fmt: skip
 
 

@@ -15,9 +15,12 @@ from tradedesk.domain.commands import Verdict
 from tradedesk.domain.findings import Finding
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
 from tradedesk.domain.keys import AcceptedRisk, KeyReport
+from tradedesk.domain.mandate import ApprovedMandate
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
 from tradedesk.domain.positions import Balance
+from tradedesk.domain.profile import SeenProfile
 from tradedesk.domain.receipts import KillReceipt
+from tradedesk.domain.scopes import Scope
 from tradedesk.domain.words import (
     AccountId,
     ClientOrderId,
@@ -140,6 +143,7 @@ class HaltSet(EventBase, frozen=True, kw_only=True):
     level: HaltLevel
     by: OperatorId
     reason: str
+    scope: Scope | None = None  # of another than an account's or the desk's
 
 
 class HaltSwept(EventBase, frozen=True, kw_only=True):
@@ -149,6 +153,7 @@ class HaltSwept(EventBase, frozen=True, kw_only=True):
     cancelled: int
     left: int  # orders that the level leaves working
     took_ms: int
+    scope: Scope | None = None  # of a halt that is about a part of the account's orders
 
 
 class CancelSwept(EventBase, frozen=True, kw_only=True):
@@ -168,6 +173,7 @@ class Rearmed(EventBase, frozen=True, kw_only=True):
     account: AccountId | None
     by: OperatorId
     reason: str
+    scope: Scope | None = None
 
 
 class AlertRaised(EventBase, frozen=True, kw_only=True):
@@ -184,6 +190,36 @@ class AlertAcknowledged(EventBase, frozen=True, kw_only=True):
     key: str
     by: OperatorId
     note: str
+
+
+class AlertSnoozed(EventBase, frozen=True, kw_only=True):
+    """Put off by a person: until then it asks nobody, unless it becomes worse."""
+
+    key: str
+    by: OperatorId
+    until: int  # ns
+    note: str
+
+
+class AlertSnoozeEnded(EventBase, frozen=True, kw_only=True):
+    """Where its cause still stands it asks for a person anew."""
+
+    key: str
+
+
+class AlertEscalated(EventBase, frozen=True, kw_only=True):
+    """Nobody acknowledged it in time, so everybody is told."""
+
+    key: str
+    times: int  # how often by now
+    waited_ms: int  # since it was first raised
+
+
+class AlertDelivered(EventBase, frozen=True, kw_only=True):
+    """How long an alert took from its cause to one receiver."""
+
+    to: str  # alerts.STREAM, or a name under [alerts]
+    late_ms: int
 
 
 class InstrumentListed(EventBase, frozen=True, kw_only=True):
@@ -337,6 +373,21 @@ class KeyRiskAccepted(EventBase, frozen=True, kw_only=True):
     risk: AcceptedRisk
 
 
+class MandateApproved(EventBase, frozen=True, kw_only=True):
+    """An operator approved what may be done for the client, as it stands in the record. Other words take another yes."""
+
+    account: AccountId
+    approved: ApprovedMandate
+
+
+class ProfileChecked(EventBase, frozen=True, kw_only=True):
+    """The account's settings at the venue were compared with what they must be. One difference: only what reduces may go."""
+
+    account: AccountId
+    seen: SeenProfile
+    differences: tuple[str, ...] = ()
+
+
 class KeyRotated(EventBase, frozen=True, kw_only=True):
     """The account signs with another key of its own from now on; the old one is forgotten."""
 
@@ -486,6 +537,9 @@ DurableEvent = (
     | AlertRaised
     | AlertEnded
     | AlertAcknowledged
+    | AlertSnoozed
+    | AlertSnoozeEnded
+    | AlertEscalated
     | InstrumentListed
     | KillRecorded
     | AccountOffboarded
@@ -502,6 +556,8 @@ DurableEvent = (
     | ExitRefused
     | KeyChecked
     | KeyRiskAccepted
+    | MandateApproved
+    | ProfileChecked
     | KeyRotated
     | KeyKept
     | LimitsSet
@@ -521,6 +577,7 @@ LiveEvent = (
     | PreviewMade
     | Heartbeat
     | SubmissionRefused
+    | AlertDelivered
 )
 Kept = DeskKept | AccountKept
 Event = DurableEvent | LiveEvent | Kept
@@ -528,11 +585,12 @@ Event = DurableEvent | LiveEvent | Kept
 DURABLE: tuple[type, ...] = (
     OrderPlaced, RequestMade, RequestDecided, OrderMoved, OrderChanged, OrderFilled, AccountOpened, MovementSeen,
     Reconciled, HaltSet, HaltSwept, CancelSwept, Rearmed, AlertRaised, AlertEnded, AlertAcknowledged, InstrumentListed,
+    AlertSnoozed, AlertSnoozeEnded, AlertEscalated,
     KillRecorded, AccountOffboarded,
     OperatorAttached, OperatorLeft, LoginRefused, CommandRefused, ApprovalAsked, ApprovalGiven, ApprovalEnded,
     LiveApproved,
     ExitSwitched, ExitProved, ExitRefused,
-    KeyChecked, KeyRiskAccepted,
+    KeyChecked, KeyRiskAccepted, MandateApproved, ProfileChecked,
     KeyRotated, KeyKept,
     LimitsSet,
 )  # fmt: skip

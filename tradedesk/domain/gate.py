@@ -7,6 +7,7 @@ from msgspec import Struct
 from tradedesk.domain.accounts import AccountState, HaltLevel
 from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.limits import Effective, Totals
+from tradedesk.domain.mandate import Standing
 from tradedesk.domain.orders import Order
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId, Side
 from tradedesk.domain.worst_case import Interval
@@ -48,7 +49,9 @@ class GateInputs(Struct, frozen=True, kw_only=True):
     now: int  # ns
     account_state: AccountState
     account_reason: str = ""  # why it stands so
-    halt: HaltLevel | None
+    halt: HaltLevel | None  # the strictest over the order
+    halted: str = ""  # what that halts, and why, in words
+    halted_by: str = ""
     limits: Effective | None
     instrument: Instrument | None
     quote: Quote | None
@@ -65,6 +68,8 @@ class GateInputs(Struct, frozen=True, kw_only=True):
     crossing: Crossing | None = None  # the one of them that it would meet first
     messages: int = 0  # orders and amends sent within the last minute
     children: int = 0  # orders of the same block within the last minute
+    mandate: Standing | None = None  # None: the account has none
+    profile: str = ""  # how the account is set otherwise at its venue than it must be; empty: it is as it must be
     repeats: int = 0  # of same instrument, side and quantity within `repeat_within_ms`
 
 

@@ -13,6 +13,13 @@ def instrument_id(venue: VenueId, symbol: str) -> InstrumentId:
     return InstrumentId(f"{venue}:{symbol.replace('/', '')}")
 
 
+class Product(StrEnum):
+    """What kind of thing an instrument is."""
+
+    Spot = "spot"
+    Perpetual = "perpetual"
+
+
 class Instrument(Struct, frozen=True, kw_only=True):
     """One instrument of one venue. Prices in quote units per base unit, quantities in base units."""
 
@@ -29,6 +36,8 @@ class Instrument(Struct, frozen=True, kw_only=True):
     min_notional: Decimal  # quote units
     can_shrink: bool = False  # an order can be made smaller where it stands (F24)
     is_trading: bool = True
+    product: Product = Product.Spot
+    self_trade: str = ""  # what becomes of an order that names no self-trade prevention of its own; empty: not told
 
 
 class FeedState(StrEnum):

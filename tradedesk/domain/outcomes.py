@@ -8,6 +8,7 @@ from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, OrdStatus
 from tradedesk.domain.positions import Balance
+from tradedesk.domain.profile import SeenProfile
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, RequestId, Side, VenueOrderId
 
 
@@ -90,6 +91,7 @@ class VenueState(Struct, frozen=True, kw_only=True):
     venue_time: (
         int  # the venue's clock, ns, as it told it after that and before the rest: no measured offset is so exact
     )
+    profile: SeenProfile | None = None  # how the account is set; None: not read
 
 
 class MovementsAnswer(Struct, frozen=True, kw_only=True):

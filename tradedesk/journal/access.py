@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from tradedesk.domain import events as ev
 from tradedesk.domain.orders import RequestKind
+from tradedesk.domain.text import iso_time
 from tradedesk.domain.words import AccountId, OperatorId
 
 
@@ -54,6 +55,8 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             return event.by, "command", f"Rearm: {event.reason}"
         case ev.AlertAcknowledged():
             return event.by, "command", f"AcknowledgeAlert {event.key}: {event.note}"
+        case ev.AlertSnoozed():
+            return event.by, "command", f"SnoozeAlert {event.key} until {iso_time(event.until)}: {event.note}"
         case ev.MovementSeen() if event.by is not None:
             return event.by, "command", f"Settle {event.asset}: {event.note}"
         case ev.CancelSwept():
@@ -62,6 +65,8 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             return event.by, "command", f"SwitchExit {event.exit}: {event.reason}"
         case ev.KeyRiskAccepted():
             return event.risk.by, "command", f"AcceptKeyRisk: {event.risk.reason}"
+        case ev.MandateApproved():
+            return event.approved.by, "command", f"Mandate {event.approved.mandate.version}: {event.approved.reason}"
         case ev.LimitsSet():
             what = " ".join(part for part in (event.group, event.instrument, event.figure) if part)
             return event.by, "command", f"SetLimits {what} {event.value or 'as desk.toml says'}: {event.reason}"

@@ -38,11 +38,13 @@ from tradedesk.risk.limit_rules import (
     price_drift,
     repeat,
 )
+from tradedesk.risk.mandate_rules import MANDATE_RULES, profile
 from tradedesk.risk.permission_rules import allowed, order_type, restricted, time_in_force, trading_hours
 
 Rule = Callable[[Case], Denial | None]
 RULES: tuple[Rule, ...] = (
     account_state, halted, settled, limits_present, instrument_known, order_terms, fresh_quote, reduce_only, balance,
+    profile,
 )  # fmt: skip
 SHRINK_RULES: tuple[Rule, ...] = (account_state, halted, limits_present, instrument_known, order_terms)
 INSTRUMENT_RULES: tuple[Callable[[Case, Instrument], Denial | None], ...] = (tick, lot, venue_quantity, min_notional)
@@ -93,6 +95,8 @@ def denials_of(case: Case) -> tuple[Denial, ...]:
     found = [rule(case) for rule in RULES]
     if given.instrument is not None:
         found.extend(rule(case, given.instrument) for rule in INSTRUMENT_RULES)
+        if given.mandate is not None:
+            found.extend(rule(case, given.instrument, given.mandate) for rule in MANDATE_RULES)
         if given.limits is not None:
             found.extend(rule(case, given.instrument, given.limits) for rule in LIMIT_RULES)
             found.extend(together(case, given.instrument, given.limits))

@@ -16,6 +16,7 @@ from tradedesk.domain.money import Money, is_multiple, parse_decimal, plain
 from tradedesk.domain.orders import Fill, Order, OrdStatus, could_be_its_qty
 from tradedesk.domain.outcomes import BalanceReport, OrderReport
 from tradedesk.domain.positions import Balance
+from tradedesk.domain.profile import SELF_TRADE_MODES
 from tradedesk.domain.text import clean, unmistakable
 from tradedesk.domain.words import (
     AccountId,
@@ -393,7 +394,15 @@ def read_instrument(row: Any, venue: VenueId) -> Instrument:
         min_notional=_or_zero(notional, "minNotional"),
         can_shrink=row.get("amendAllowed") is True,
         is_trading=row.get("status") == "TRADING",
+        self_trade=_self_trade(row),
     )
+
+
+def _self_trade(row: Mapping[str, Any]) -> str:
+    """What becomes of an order that names no prevention of its own, in the words of domain.profile; empty: not told."""
+    mode = row.get("defaultSelfTradePreventionMode")
+    word = mode.lower().replace("_", "-") if isinstance(mode, str) else ""
+    return word if word in SELF_TRADE_MODES else ""
 
 
 def _or_zero(row: Mapping[str, Any], name: str) -> Decimal:

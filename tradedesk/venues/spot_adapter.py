@@ -35,7 +35,7 @@ from tradedesk.domain.outcomes import (
 )
 from tradedesk.domain.words import AccountId, ClientOrderId, RequestId, VenueId
 from tradedesk.log import Log
-from tradedesk.venues import spot, spot_key, spot_ledger, spot_quote
+from tradedesk.venues import spot, spot_key, spot_ledger, spot_profile, spot_quote
 from tradedesk.venues.adapter import LastCheck, Markets, PrivateNews, VenueFailed
 from tradedesk.venues.ccxt_binance import (
     RECEIVE_WINDOW_MS,
@@ -463,7 +463,8 @@ class SpotAdapter:
         if since_ns is not None:
             for instrument in self._markets.instruments:
                 fills += await self._fills_since(instrument, since_ns)
-        balances = spot.read_balances(await told(self._exchange, "privateGetAccount", {"omitZeroBalances": "true"}))
+        account = await told(self._exchange, "privateGetAccount", {"omitZeroBalances": "true"})
+        balances = spot.read_balances(account)
         if self._door is not None:
             self._door.looked()
         return VenueState(
@@ -473,6 +474,7 @@ class SpotAdapter:
             balances=balances,
             taken_at=taken_at,
             venue_time=venue_time,
+            profile=spot_profile.read_profile(account, self._markets.instruments),
         )
 
     async def _fills_since(self, instrument: Instrument, since_ns: int) -> list[Fill]:

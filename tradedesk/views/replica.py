@@ -10,26 +10,27 @@ from msgspec import Struct
 from tradedesk.domain import events as ev
 from tradedesk.domain import orders, positions
 from tradedesk.domain.accounts import Account, AccountState, Halt
-from tradedesk.domain.alerts import Alert, Severity
+from tradedesk.domain.alerts import Delivery, delivered
 from tradedesk.domain.exits import ExitRow, in_use, proved, refused, switched
 from tradedesk.domain.instruments import Candle, FeedState, Instrument, PublicTrade
 from tradedesk.domain.keys import AcceptedRisk
+from tradedesk.domain.mandate import ApprovedMandate
 from tradedesk.domain.movements import CAPITAL
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.positions import Balance, Position
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId
+from tradedesk.views.alert_rows import AlertRow
+from tradedesk.views.alert_rows import fold as fold_alert
 
 MAX_DEAD_ORDERS = 2_000  # what a screen can scroll to; all of them stay in the journal
 MAX_FILLS = 2_000
 MAX_TAPE = 200
 MAX_CANDLES = 1_000
 MAX_LOGS = 500
-MAX_ENDED_ALERTS = 200
 MAX_KILLS = 200
 MAX_APPROVALS = 200  # that wait for a second person; the oldest go first
 MAX_ATTACHED = 200  # operators with a screen or a script on the desk
 MAX_LIMITS_SET = 5_000  # figures changed live; the desk takes no more than these
-MAX_ALERTS = 2_000  # of all kinds; beyond it ended ones go first, then the least severe, and stay in the journal
 
 
 LimitKey = tuple[AccountId | None, str | None, InstrumentId | None, str]
@@ -54,18 +55,8 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     is_opened: bool = False  # whether the desk has ever seen its holdings
     key: ev.KeyChecked | None = None  # the newest look at its key
     accepted: AcceptedRisk | None = None  # the newest yes to a key that could move money
-
-
-_RANK = {severity: rank for rank, severity in enumerate(Severity)}  # Info, Warning, Critical
-
-
-class AlertRow(Struct, frozen=True, kw_only=True):
-    alert: Alert
-    count: int
-    first_at: int
-    is_active: bool
-    acknowledged_by: OperatorId | None = None
-    note: str = ""
+    mandate: ApprovedMandate | None = None  # the newest that was approved
+    profile: ev.ProfileChecked | None = None  # the newest look at its settings at the venue
 
 
 class MarketRow(Struct, frozen=True, kw_only=True):
@@ -126,6 +117,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     exits: dict[AccountId, ExitRow] = {}
     kills: tuple[str, ...] = ()  # ids of the receipts that were recorded, the newest
     limits_set: tuple[ev.LimitsSet, ...] = ()  # the newest of each figure, unless desk.toml says
+    deliveries: tuple[Delivery, ...] = ()  # how long alerts take to whom
     dead: tuple[ClientOrderId, ...] = ()  # the dead orders in the order of their deaths: the oldest is dropped first
 
 
@@ -153,6 +145,7 @@ class Replica:
         self.markets: dict[InstrumentId, MarketRow] = {}
         self.halts: dict[AccountId | None, Halt] = {}
         self.alerts: dict[str, AlertRow] = {}
+        self.deliveries: dict[str, Delivery] = {}  # by receiver
         self.approvals: dict[str, ev.ApprovalAsked] = {}  # that wait for a second person, by id
         self.live: dict[AccountId, str] = {}  # fingerprint of the key that two persons let trade live
         self.attached: dict[OperatorId, int] = {}  # how many connections each operator has
@@ -237,6 +230,10 @@ class Replica:
                 self._account(event.account, key=event)
             case ev.KeyRiskAccepted():
                 self._account(event.account, accepted=event.risk)
+            case ev.MandateApproved():
+                self._account(event.account, mandate=event.approved)
+            case ev.ProfileChecked():
+                self._account(event.account, profile=event)
             case ev.AccountOpened():
                 self._open(event)
             case ev.MovementSeen():
@@ -271,21 +268,19 @@ class Replica:
                 self.halts.pop(event.account, None)
             case ev.ExitSwitched() | ev.ExitProved() | ev.ExitRefused():
                 self.exits[event.account] = exit_after(self.exits.get(event.account, ExitRow()), event)
-            case ev.AlertRaised():
-                self._raise_alert(event)
-            case ev.AlertEnded():
-                alert = self.alerts.get(event.key)
-                if alert is not None:
-                    self.alerts[event.key] = msgspec.structs.replace(alert, is_active=False)
-            case ev.AlertAcknowledged():
-                alert = self.alerts.get(event.key)
-                if alert is not None:
-                    self.alerts[event.key] = msgspec.structs.replace(alert, acknowledged_by=event.by, note=event.note)
+            case (
+                ev.AlertRaised() | ev.AlertEnded() | ev.AlertAcknowledged()
+                | ev.AlertSnoozed() | ev.AlertSnoozeEnded() | ev.AlertEscalated()
+            ):  # fmt: skip
+                fold_alert(self.alerts, event)
+            case ev.AlertDelivered():
+                self.deliveries[event.to] = delivered(self.deliveries.get(event.to), event.to, event.late_ms)
             case ev.LogWritten():
                 self.logs.append(event)
             case ev.DeskStarted():
                 self.desk = event
                 self.heartbeat_at = event.at
+                self.deliveries.clear()
                 self.attached.clear()  # whoever was there when it ended has to come again
             case ev.OperatorAttached():
                 if event.operator in self.attached or len(self.attached) < MAX_ATTACHED:
@@ -343,6 +338,7 @@ class Replica:
             markets=tuple(self.markets.values()),
             halts=tuple(self.halts.values()),
             alerts=tuple(self.alerts.values()),
+            deliveries=tuple(self.deliveries.values()),
             logs=tuple(self.logs),
             approvals=tuple(self.approvals.values()),
             live=dict(self.live),
@@ -379,6 +375,7 @@ class Replica:
         self.markets = {market.instrument: market for market in snapshot.markets}
         self.halts = {halt.account: halt for halt in snapshot.halts}
         self.alerts = {row.alert.key: row for row in snapshot.alerts}
+        self.deliveries = {delivery.to: delivery for delivery in snapshot.deliveries}
         self.approvals = {asked.id: asked for asked in snapshot.approvals}
         self.live = dict(snapshot.live)
         self.attached = dict(snapshot.attached)
@@ -464,26 +461,6 @@ class Replica:
                 if event.kind in CAPITAL:
                     cost = None if average is None else (position.qty + event.amount) * average
                 self.positions[key] = msgspec.structs.replace(position, qty=position.qty + event.amount, cost=cost)
-
-    def _raise_alert(self, event: ev.AlertRaised) -> None:
-        known = self.alerts.get(event.alert.key)
-        if known is not None and known.is_active:
-            severity = known.alert.severity
-            if _RANK[event.alert.severity] > _RANK[severity]:  # worse: it asks for a person anew (5.15)
-                known, severity = msgspec.structs.replace(known, acknowledged_by=None, note=""), event.alert.severity
-            alert = msgspec.structs.replace(event.alert, severity=severity)  # the worst of a cause is kept (F90)
-            row = msgspec.structs.replace(known, alert=alert, count=known.count + 1)
-        else:
-            row = AlertRow(alert=event.alert, count=1, first_at=event.alert.at, is_active=True)
-        self.alerts.pop(event.alert.key, None)
-        self.alerts[event.alert.key] = row
-        ended = [key for key, row in self.alerts.items() if not row.is_active and row.acknowledged_by is not None]
-        for key in ended[: max(0, len(ended) - MAX_ENDED_ALERTS)]:
-            del self.alerts[key]
-        while len(self.alerts) > MAX_ALERTS:
-            del self.alerts[  # over first, then the least severe, then the oldest: a storm drives out no critical one
-                min(self.alerts, key=lambda key: (self.alerts[key].is_active, _RANK[self.alerts[key].alert.severity]))
-            ]
 
 
 def exit_after(row: ExitRow, event: ev.ExitSwitched | ev.ExitProved | ev.ExitRefused) -> ExitRow:

@@ -1,0 +1,39 @@
+"""How a Binance spot account is set, as far as spot accounts have settings at all.
+
+Source: rest-api.md and filters.md of the venue's documentation of spot (GET account, GET exchangeInfo, the FAQ on
+self-trade prevention), 2026. What there is on spot:
+
+- the kind of the account: `accountType`, SPOT for whatever trades here;
+- self-trade prevention: no setting of the account but of each order; one that names none, as ours, gets the
+  `defaultSelfTradePreventionMode` of its symbol. `requireSelfTradePrevention` of the account says that NONE is refused.
+
+What there is not: a position mode, a margin mode and leverage. A spot account holds what it has bought, in one position
+by asset, and owes nothing; those settings belong to margin and futures accounts.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.profile import SeenProfile, Setting
+from tradedesk.venues.spot import Unreadable, row_of, text_field
+
+ABSENT = ("position_mode", "margin_mode", "leverage")
+_ACCOUNT_MODES = {"SPOT": "spot", "MARGIN": "margin"}
+
+
+def read_profile(answer: Any, instruments: Iterable[Instrument]) -> SeenProfile:
+    """GET /api/v3/account, with the instruments as last loaded. Raises Unreadable if the account's kind is not told."""
+    row = row_of(answer, "the account")
+    kind = text_field(row, "accountType")
+    if not kind.isascii() or len(kind) > 32:
+        raise Unreadable("accountType is no word")
+    settings = [Setting(name="account_mode", value=_ACCOUNT_MODES.get(kind, kind.lower()))]
+    if row.get("requireSelfTradePrevention") is True:
+        settings.append(Setting(name="self_trade_required", value="yes"))
+    settings += [
+        Setting(name="self_trade", value=instrument.self_trade, of=instrument.symbol)
+        for instrument in instruments
+        if instrument.self_trade
+    ]
+    return SeenProfile(settings=tuple(settings), absent=ABSENT)
