@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from tradedesk.config.exits import check_exits, read_check, read_exit, read_exit_keys
 from tradedesk.config.limit_tables import read_limits, read_totals
+from tradedesk.config.mandate_tables import read_mandate, read_profile
+from tradedesk.config.risk_tables import read_rules
 from tradedesk.config.settings import (
     APPROVALS,
     EVERY_ACCOUNT,
@@ -108,6 +110,7 @@ def settings_of(top: Table) -> Settings:
         uid = operators[second].uid
         operator_tables[second].wrong("uid", f"{uid} is that of operators.{first} too; use another, or leave it out")
     alerts = {key: _receiver(key, table) for key, table in top.table("alerts").named("a receiver").items()}
+    rules = read_rules(top.table("risk"), accounts.values(), operators)
     keys = top.table("keys")
     remapped = {action: keys.text(action, "f9") or "" for action in keys.names()}
     top.finish()
@@ -127,6 +130,7 @@ def settings_of(top: Table) -> Settings:
         totals=totals,
         groups=groups,
         operators=operators,
+        rules=rules,
         alerts=alerts,
         keys=remapped,
     )
@@ -173,6 +177,7 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings],
     if venue is not None and mode is Mode.Live and venue.url is not None:
         table.wrong("mode", f"live forbids venues.{venue.id}.url; remove that url, or use mode paper")
     limits = read_limits(table.table("limits"), [venue] if venue is not None else venues.values())
+    mandate, profile = read_mandate(table), read_profile(table)
     cancel_secret = table.text("cancel_secret", f"{id_}-cancel", required=False)
     on_stop = table.text("on_stop", "keep", required=False) or OnStop.Keep
     if on_stop not in tuple(OnStop):
@@ -183,6 +188,7 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings],
     signer = table.text("signer", "process", required=False) or SignsIn.Thread
     if signer not in tuple(SignsIn):
         table.wrong("signer", f"{shown(signer)} is not known; use thread or process")
+    flatten_by_itself = table.flag("flatten_by_itself")
     table.finish()
     return Account(
         id=id_,
@@ -193,6 +199,7 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings],
         egress=egress or "",
         secret=secret or "",
         limits=limits,
+        flatten_by_itself=flatten_by_itself,
         family=family,
         uid=uid,
         master=master,
@@ -202,6 +209,8 @@ def _account(id_: AccountId, table: Table, venues: dict[VenueId, VenueSettings],
         on_stop=OnStop.Cancel if on_stop == OnStop.Cancel else OnStop.Keep,
         dead_man=DeadMan.Watchdog if dead_man == DeadMan.Watchdog else None,
         signer=SignsIn(signer) if signer in tuple(SignsIn) else SignsIn.Thread,
+        mandate=mandate,
+        profile=profile,
     )
 
 

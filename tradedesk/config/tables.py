@@ -72,6 +72,15 @@ class Table:
             return None
         return value
 
+    def flag(self, key: str) -> bool:
+        """Whether `key = true` stands there."""
+        self._looked_at.append(key)
+        value = self._values.get(key, False)
+        if not isinstance(value, bool):
+            self.wrong(key, f"{shown(value)} is {_kind(value)}; write it like {key} = true")
+            return False
+        return value
+
     def amount(self, key: str) -> Decimal | None:
         """An exact number >= 0, written as text or as a whole number."""
         value = self._get(key, (str, int, float), '"50000"', False)

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
 
+from tradedesk.config.risk_tables import ALERT_ONLY
 from tradedesk.config.settings import Settings, VenueSettings
 from tradedesk.config.tables import NAME
+from tradedesk.domain.alert_rules import AlertRule
 from tradedesk.domain.instruments import instrument_id
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.money import plain
@@ -21,8 +24,15 @@ def render(settings: Settings) -> str:
         tables.append(_table(("venues", venue.id), _set_fields(venue, leave_out=("id",))))
     for account in settings.accounts.values():
         where = ("accounts", account.id)
-        tables.append(_table(where, _set_fields(account, leave_out=("id", "limits"))))
+        tables.append(_table(where, _set_fields(account, leave_out=("id", "limits", "mandate", "profile"))))
         tables += _limits(where, account.limits, [settings.venues[account.venue]])
+        if account.mandate is not None:
+            tables.append(_table((*where, "mandate"), _set_fields(account.mandate)))
+        if account.profile is not None:
+            figures = _set_fields(account.profile)
+            if account.profile.leverage is not None:
+                figures["leverage"] = int(account.profile.leverage)
+            tables.append(_table((*where, "profile"), figures))
     tables += _limits((), settings.limits, settings.venues.values())
     tables += _filled(("totals",), settings.totals)
     for name, group in settings.groups.items():
@@ -32,9 +42,15 @@ def render(settings: Settings) -> str:
         tables.append(_table(("operators", operator.name), _set_fields(operator, leave_out=("name",))))
     for name, receiver in settings.alerts.items():
         tables.append(_table(("alerts", name), _set_fields(receiver, leave_out=("name",))))
+    tables += [_rule(name, rule) for name, rule in settings.rules.items()]
     if settings.keys:
         tables.append(_table(("keys",), settings.keys))
     return "\n".join(tables)
+
+
+def _rule(name: str, rule: AlertRule) -> str:
+    """Whole: what is built in may change with a new version, and what was written down may not."""
+    return _table(("risk", "rules", name), msgspec.structs.asdict(rule) | {"action": rule.action or ALERT_ONLY})
 
 
 def _limits(where: tuple[str, ...], limits: Limits, venues: Iterable[VenueSettings]) -> list[str]:
@@ -76,8 +92,12 @@ def _toml_key(key: str) -> str:
 
 def _toml(value: object) -> str:
     match value:
+        case bool():
+            return str(value).lower()
         case str():
             return json.dumps(value, ensure_ascii=False)  # a TOML string too: no text here has control characters
+        case date():
+            return _toml(value.isoformat())
         case Decimal():
             return _toml(plain(value))
         case tuple():
