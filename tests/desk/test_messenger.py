@@ -34,8 +34,10 @@ class NoWait(Random):
         return 0.0
 
 
-def an_alert(key: str = "drawdown:acme", severity: Severity = WARNING, text: str = "lost much", at: int = 7) -> Alert:
-    return Alert(key=key, rule="drawdown", severity=severity, account=AccountId("acme"), text=text, at=at)
+def an_alert(key: str = "drawdown:acme", severity: Severity = WARNING, text: str = "lost much", at: int = 0) -> Alert:
+    return Alert(
+        key=key, rule="drawdown", severity=severity, account=AccountId("acme"), text=text, at=at or SystemClock().now()
+    )
 
 
 def a_receiver(name: str = "night", kind: ReceiverKind = ReceiverKind.Json, least: Severity = WARNING) -> Receiver:
@@ -48,6 +50,7 @@ class Sending:
     def __init__(self, urls: dict[str, str], receivers: list[Receiver]) -> None:
         self._hub = Hub(Replica(), lambda: None, lambda: None)
         self._raised: list[ev.Event] = []
+        self.delivered: list[ev.Event] = []
         self._news = threading.Condition()
         self.messenger = Messenger(
             self._hub.open_feed(),
@@ -63,7 +66,7 @@ class Sending:
 
     def _emit(self, event: ev.Event) -> None:
         with self._news:
-            self._raised.append(event)
+            (self.delivered if isinstance(event, ev.AlertDelivered) else self._raised).append(event)
             self._news.notify_all()
 
     def tell(self, *events: ev.Event | Alert) -> None:
@@ -115,7 +118,8 @@ def logged(event: str) -> list[dict[str, str]]:
             ReceiverKind.Json,
             {
                 "schema": "alert.v1", "desk": "main", "key": "drawdown:acme", "rule": "drawdown", "severity": "warning",
-                "account": "acme", "text": "lost <much>", "at_ns": 7, "more": 2,
+                "account": "acme", "text": "lost <much>", "owner": "", "cause": "drawdown:acme", "action": "", "at_ns": 7,
+                "more": 2,
             },
         ),
         (ReceiverKind.Slack, {"text": "WARNING main acme: lost &lt;much&gt; (and 2 more)"}),
@@ -133,7 +137,7 @@ def logged(event: str) -> list[dict[str, str]]:
     ],
 )  # fmt: skip
 def test_each_kind_of_receiver_is_told_in_its_own_shape(kind: ReceiverKind, body: dict[str, object]) -> None:
-    assert message(a_receiver(kind=kind), an_alert(text="lost <much>"), "main", more=2) == body
+    assert message(a_receiver(kind=kind), an_alert(text="lost <much>", at=7), "main", more=2) == body
 
 
 def test_a_text_of_any_length_fits_into_a_message() -> None:

@@ -14,9 +14,10 @@ from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.commands import Submitted
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.words import OperatorId
-from tradedesk.risk.monitor import news
+from tradedesk.risk.alert_life import Standing, news
 from tradedesk.risk.rules import Memory, findings, note_reject
-from tradedesk.views.replica import MAX_ALERTS, Replica
+from tradedesk.views.alert_rows import MAX_ALERTS
+from tradedesk.views.replica import Replica
 
 STORM = 10_000
 
@@ -36,15 +37,16 @@ def folded(*events: ev.Event) -> Replica:
 def test_F90_ten_thousand_rejects_are_one_alert_that_is_told_once() -> None:
     replica, memory = Replica(), Memory()
     replica.apply(ev.AccountListed(at=1, source="test", account=an_account(Limits())))
-    standing: dict[str, Severity] = {}
+    standing: dict[str, Standing] = {}
     told: list[ev.AlertRaised | ev.AlertEnded] = []
     for number in range(STORM):
         at = NOW + number * SECOND // 1_000
         note_reject(memory, ACME, at)
-        told += news(standing, findings(replica, memory, "USDT", at), at)
+        told += news(standing, findings(replica, memory, "USDT", at), {}, at)[0]
     assert [type(event) for event in told] == [ev.AlertRaised]
     assert sys.getsizeof(memory.rejects[ACME]) < 10_000
-    told += news(standing, findings(replica, memory, "USDT", NOW + 60 * SECOND), NOW + 60 * SECOND)
+    later = NOW + 60 * SECOND
+    told += news(standing, findings(replica, memory, "USDT", later), {}, later)[0]
     assert [type(event) for event in told] == [ev.AlertRaised, ev.AlertEnded]  # it ends when the storm does
 
 

@@ -42,6 +42,7 @@ HAPPENED: dict[str, tuple[ev.DurableEvent, str, str]] = {  # event -> what is to
     "halt": (ev.HaltSet(**AT, account=ACME, level=HaltLevel.CancelAll, by=ANN, reason="fire"), "command", "fire"),
     "rearm": (ev.Rearmed(**AT, account=ACME, by=ANN, reason="out"), "command", "out"),
     "ack": (ev.AlertAcknowledged(**AT, key="drawdown:acme", by=ANN, note="seen"), "command", "drawdown:acme"),
+    "snooze": (ev.AlertSnoozed(**AT, key="drawdown:acme", by=ANN, until=NOW, note="n"), "command", "drawdown:acme"),
     "asked": (
         ev.ApprovalAsked(
             **AT, id="7kq2x", kind="live", account=ACME, by=ANN, what="w", command="{}", about="", expires_at=1
@@ -111,4 +112,4 @@ def test_every_event_that_names_who_did_it_is_told() -> None:
 
 
 def _any(name: str) -> object:
-    return {"by": ANN, "operator": ANN, "at": NOW, "account": ACME}.get(name, "x")
+    return {"by": ANN, "operator": ANN, "at": NOW, "account": ACME, "until": NOW}.get(name, "x")

@@ -7,7 +7,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.alerts import Severity
 from tradedesk.domain.keys import DAY_NS, KeyReport
 from tradedesk.domain.words import AccountId
-from tradedesk.risk.monitor import news
+from tradedesk.risk.alert_life import Standing, news
 from tradedesk.risk.rules import Memory, findings
 from tradedesk.venues.hygiene import judge
 from tradedesk.views.replica import Replica
@@ -22,7 +22,7 @@ class Looking:
         self.replica = Replica()
         self.replica.apply(ev.AccountListed(at=1, source="test", account=client()))
         self.memory = Memory()
-        self.standing: dict[str, Severity] = {}
+        self.standing: dict[str, Standing] = {}
 
     def checked(self, report: KeyReport, at: int = 1) -> None:
         found = judge(report, client(), twin=None, exit_seen=None, accepted=None, now=at)
@@ -32,7 +32,7 @@ class Looking:
 
     def told(self, now: int) -> list[tuple[str, str, Severity | None]]:
         """(raised or ended, key, severity) of what is new at `now`."""
-        events = news(self.standing, findings(self.replica, self.memory, "USDT", now), now)
+        events, _ = news(self.standing, findings(self.replica, self.memory, "USDT", now), {}, now)
         return [
             ("raised", event.alert.key, event.alert.severity)
             if isinstance(event, ev.AlertRaised)

@@ -1,4 +1,4 @@
-"""The RiskMonitor's rules: told once, told again when worse, ended when gone."""
+"""The RiskMonitor's rules, and what it counts. What becomes of a finding: test_alert_life."""
 
 import threading
 from datetime import UTC, datetime
@@ -25,8 +25,8 @@ from tradedesk.domain.limits import Limits
 from tradedesk.domain.orders import Request, RequestKind, RequestState
 from tradedesk.domain.words import RequestId, Side
 from tradedesk.log import Log
-from tradedesk.risk.monitor import RiskMonitor, news
-from tradedesk.risk.rules import DAY_NS, Finding, Memory, findings, note_reject
+from tradedesk.risk.monitor import RiskMonitor
+from tradedesk.risk.rules import DAY_NS, Memory, findings, note_reject
 from tradedesk.views.feed import Numbered, Update
 from tradedesk.views.replica import Replica
 
@@ -172,29 +172,6 @@ def test_a_text_that_is_kept_names_the_moment_and_no_duration():
 
 
 # ---- what is told ---------------------------------------------------------------------------------------------------
-
-
-def a_finding(severity: Severity = Severity.Warning, key: str = "drawdown:acme") -> Finding:
-    return Finding(key=key, rule="drawdown", severity=severity, account=ACME, text="text")
-
-
-def told(standing: dict[str, Severity], *found_: Finding) -> list[str]:
-    names = []
-    for event in news(standing, list(found_), NOW):
-        names.append(f"raised {event.alert.severity}" if isinstance(event, ev.AlertRaised) else f"ended {event.key}")
-    return names
-
-
-def test_a_cause_is_told_once_again_when_worse_and_once_when_it_is_gone():
-    standing: dict[str, Severity] = {}
-    assert told(standing, a_finding()) == ["raised warning"]
-    assert told(standing, a_finding()) == []
-    assert told(standing, a_finding(Severity.Critical)) == ["raised critical"]
-    assert told(standing, a_finding(Severity.Warning)) == []  # better is no news; to and fro would be a storm
-    assert told(standing, a_finding(Severity.Critical)) == []
-    assert told(standing) == ["ended drawdown:acme"]
-    assert told(standing) == []
-    assert told(standing, a_finding()) == ["raised warning"]
 
 
 class _Feed:

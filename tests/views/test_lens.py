@@ -13,8 +13,9 @@ from tradedesk.domain.exits import ExitRow
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.positions import opened
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, RequestId, VenueId
+from tradedesk.views.alert_rows import AlertRow
 from tradedesk.views.lens import EVERYTHING, FOR_ALL, OF_THE_DESK, Lens
-from tradedesk.views.replica import AlertRow, Replica, Snapshot
+from tradedesk.views.replica import Replica, Snapshot
 
 ACME, BIRCH, ANN = AccountId("acme"), AccountId("birch"), OperatorId("ann")
 OURS = Lens(operator=ANN, seen=frozenset({"acme"}))
@@ -124,12 +125,15 @@ def test_every_part_of_a_snapshot_that_can_name_an_account_is_filled_here(replic
     assert empty <= {"instruments", "venues", "markets", "attached", *NOT_OF_AN_ACCOUNT}
 
 
-NOT_OF_AN_ACCOUNT = frozenset({"kills"})  # ids of receipts
+NOT_OF_AN_ACCOUNT = frozenset({"kills", "deliveries"})  # ids of receipts; receivers of alerts
 
 
 def test_every_kind_of_event_is_one_of_the_kinds_that_are_told_apart() -> None:
     """A new kind that names no account is for all, of the desk, or not sent: whoever adds one decides it here."""
-    told_apart = {ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged, ev.LogWritten, ev.SubmissionRefused}
+    told_apart = {
+        ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged, ev.LogWritten, ev.SubmissionRefused,
+        ev.AlertSnoozed, ev.AlertSnoozeEnded, ev.AlertEscalated,
+    }  # fmt: skip
     named = {ev.OrderPlaced, ev.OrderFilled, ev.AccountListed, ev.PreviewMade}  # by `account_of`
     kinds = {*ev.DurableEvent.__args__, *ev.LiveEvent.__args__}  # type: ignore[attr-defined]
     by_field = {kind for kind in kinds if "account" in kind.__struct_fields__}
@@ -150,6 +154,9 @@ def test_what_happens_to_an_account_is_sent_to_who_sees_it(replica: Replica, acc
         ev.AlertRaised(at=NOW, source="s", alert=an_alert("x", account)),
         ev.AlertEnded(at=NOW, source="s", key=f"drawdown:{account}"),
         ev.AlertAcknowledged(at=NOW, source="s", key=f"drawdown:{account}", by=ANN, note=""),
+        ev.AlertSnoozed(at=NOW, source="desk", key=f"drawdown:{account}", by=ANN, until=NOW + 1, note=""),
+        ev.AlertEscalated(at=NOW, source="s", key=f"drawdown:{account}", times=1, waited_ms=1),
+        ev.AlertSnoozeEnded(at=NOW, source="s", key=f"drawdown:{account}"),
         ev.LogWritten(at=NOW, source="desk", level="info", event="e", text=f"account={account} x=1"),
         ev.CommandRefused(at=NOW, source="desk", operator=ANN, command="Rearm", account=name, why=""),
         asked("x", name),

@@ -17,6 +17,7 @@ from tradedesk.domain.orders import Happening, OrdStatus, RequestKind, RequestSt
 from tradedesk.domain.positions import Balance
 from tradedesk.domain.receipts import KillReceipt
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId, Side, VenueId, VenueOrderId
+from tradedesk.views import alert_rows
 from tradedesk.views import replica as views
 from tradedesk.views.feed import Numbered, encoder, update_decoder
 from tradedesk.views.replica import Replica, Snapshot, merged
@@ -231,6 +232,10 @@ events = st.one_of(
     event_of(ev.AlertRaised, alert=keys.map(an_alert)),
     event_of(ev.AlertEnded, key=keys),
     event_of(ev.AlertAcknowledged, key=keys, by=st.just(DESK1), note=st.just("seen")),
+    event_of(ev.AlertSnoozed, key=keys, by=st.just(DESK1), until=st.integers(NOW, NOW + 9), note=st.just("later")),
+    event_of(ev.AlertSnoozeEnded, key=keys),
+    event_of(ev.AlertEscalated, key=keys, times=st.integers(1, 3), waited_ms=st.just(5)),
+    event_of(ev.AlertDelivered, to=keys, late_ms=st.integers(0, 9_000)),
     event_of(ev.InstrumentListed, instrument=st.sampled_from([an_instrument(), ETH])),
     event_of(
         ev.DeskStarted, desk=st.just("main"), version=st.just("1"), pid=st.just(1), reporting_currency=st.just("USDT")
@@ -397,9 +402,10 @@ def test_one_cause_is_one_row_counted_and_a_new_one_after_it_ended():
 
 @pytest.fixture
 def small_bounds(monkeypatch):
-    for name in ("MAX_DEAD_ORDERS", "MAX_TAPE", "MAX_CANDLES", "MAX_ENDED_ALERTS"):
+    for name in ("MAX_DEAD_ORDERS", "MAX_TAPE", "MAX_CANDLES"):
         monkeypatch.setattr(views, name, 5)
-    monkeypatch.setattr(views, "MAX_ALERTS", 20)
+    monkeypatch.setattr(alert_rows, "MAX_ENDED_ALERTS", 5)
+    monkeypatch.setattr(alert_rows, "MAX_ALERTS", 20)
 
 
 @pytest.mark.usefixtures("small_bounds")

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from tradedesk.domain.accounts import Account
+from tradedesk.domain.alert_rules import AlertRule
 from tradedesk.domain.limits import Limits, Totals
 from tradedesk.domain.webhooks import Receiver
 from tradedesk.domain.words import AccountId, OperatorId, VenueId
@@ -69,5 +70,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     totals: Totals = Totals()  # what all accounts may do together
     groups: dict[str, GroupSettings] = msgspec.field(default_factory=dict)
     operators: dict[OperatorId, OperatorSettings] = msgspec.field(default_factory=dict)
+    rules: dict[str, AlertRule] = msgspec.field(default_factory=dict)  # of the RiskMonitor, where it is told otherwise
     alerts: dict[str, Receiver] = msgspec.field(default_factory=dict)  # where alerts are sent
     keys: dict[str, str] = msgspec.field(default_factory=dict)  # action of the screen -> key

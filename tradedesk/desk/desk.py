@@ -29,10 +29,11 @@ from tradedesk.clock import Clock
 from tradedesk.config import Home, Settings, private_folder
 from tradedesk.config.questions import Hidden
 from tradedesk.desk.alarms import Alarms
+from tradedesk.desk.alert_care import Reactions
 from tradedesk.desk.approvals import Approvals
 from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.exit_switching import ExitSwitching
-from tradedesk.desk.halting import Halting
+from tradedesk.desk.halting import Halting, halt_set, latch_of
 from tradedesk.desk.hub import Hub, HubFeed
 from tradedesk.desk.limit_book import at_start, totals_of
 from tradedesk.desk.limit_setting import LimitSetting
@@ -52,7 +53,6 @@ from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, VenueId
 from tradedesk.journal.store import JournalError, Store
 from tradedesk.marketdata.host import FeedHost
-from tradedesk.risk.halts import HaltLatch
 from tradedesk.risk.monitor import RiskMonitor
 from tradedesk.risk.reservations import Holding, Reservations
 from tradedesk.venues.adapter import Adapter, LastCheck
@@ -129,7 +129,7 @@ class Desk:
         told = replica.alerts.get("limits")
         self.alarms = Alarms(self.emit, self._hub.publish, clock, self._log)
         self.alarms.limits_differ(differences, is_told=told is not None and told.is_active)
-        self.latch = HaltLatch(home.state, settings.accounts)
+        self.latch = latch_of(home.state, settings, replica.all_halts)
         self._agree_on_halts(replica)
         self._outside = Outside(
             home, self.latch, replica, self.emit, clock, self._log, watched=chose_it(settings.accounts)
@@ -159,6 +159,7 @@ class Desk:
                 publish=self.emit_live,
                 quotes=lambda instrument: self._quote(account.venue, instrument),
                 halt=lambda: self.latch.read(account.id),
+                parts=self.latch,
                 shared=shared,
                 new_id=lambda: new_id(account.id),
                 clock=clock,
@@ -205,13 +206,14 @@ class Desk:
             clock=clock,
             log=self._log,
         )
+        halting = Halting(
+            workers=self._workers, latch=self.latch, emit=self.emit, soon=self._soon, clock=clock, log=self._log
+        )
         self.office = Office(
             workers=self._workers,
             operators=self.operators,
             replica=replica,
-            halting=Halting(
-                workers=self._workers, latch=self.latch, emit=self.emit, soon=self._soon, clock=clock, log=self._log
-            ),
+            halting=halting,
             vault=None if parts.vault is None else VaultDoor(parts.vault, clock, self._log),
             switching=ExitSwitching(
                 workers=self._workers,
@@ -241,7 +243,15 @@ class Desk:
             clock=clock,
             log=self._log,
         )
-        self._risk = RiskMonitor(self._hub.open_feed(), self.emit, clock, settings.desk.reporting_currency, self._log)
+        self._risk = RiskMonitor(
+            self._hub.open_feed(),
+            self.emit,
+            clock,
+            settings.desk.reporting_currency,
+            self._log,
+            rules=settings.rules,
+            act=Reactions(settings.accounts, halting.stop, self._log).act,
+        )
         self._messenger = (
             Messenger(
                 self._hub.open_feed(),
@@ -437,22 +447,12 @@ class Desk:
 
     def _agree_on_halts(self, replica: Replica) -> None:
         """A halt holds if either the latch or the journal knows it (5.5): what one has lost the other restores."""
-        known = set(self.settings.accounts)
-        for halt in list(replica.halts.values()):
-            if halt.account is not None and halt.account not in known:
-                continue
-            if self.latch.own(halt.account) is None:
+        for halt in replica.all_halts:
+            if self.latch.has(halt.of) and self.latch.own(halt.account, halt.scope) is None:
                 self.latch.latch(halt)
         for halt in self.latch.all():
-            recorded = replica.halts.get(halt.account)
-            event = ev.HaltSet(
-                at=halt.at,
-                source="desk",
-                account=halt.account,
-                level=halt.level,
-                by=OperatorId(halt.by),
-                reason=halt.reason,
-            )
+            recorded = replica.halt_on(halt.of)
+            event = halt_set(halt)
             replica.apply(event)
             if recorded is None or (recorded.level, recorded.at) != (halt.level, halt.at):  # latched while no desk ran
                 self._append(event)

@@ -13,17 +13,20 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 import httpx
+import msgspec
 from msgspec import Struct
 
 from tradedesk.access.exit_guard import tls_context
 from tradedesk.clock import Clock
 from tradedesk.config.questions import Hidden
 from tradedesk.domain import events as ev
-from tradedesk.domain.alerts import Alert, Severity
-from tradedesk.domain.webhooks import RANK, Receiver, message
+from tradedesk.domain.alerts import LATE_MS, RANK, Alert, Severity
+from tradedesk.domain.webhooks import Receiver, message
 from tradedesk.log import Log
 from tradedesk.redaction import SCRUBBER
 from tradedesk.venues.backoff import MOST_S, back_off_s
+from tradedesk.views.alert_latency import Latency
+from tradedesk.views.alert_rows import AlertEvent, AlertRow, fold
 from tradedesk.views.feed import Feed, Numbered, Update
 from tradedesk.views.replica import Snapshot
 
@@ -35,7 +38,6 @@ TRIES = 5
 WAITING = 100  # alerts for one receiver; of a storm the oldest are only counted
 TOLD = 10_000  # causes that are remembered as told
 GRACE_S = 2.0  # at the end, for what is on its way
-LATE_MS = 5_000  # from alert to delivery (CONTROLS.md, RTS 6 art. 16)
 _TRY_AGAIN = (408, 425, 429)  # refusals that may pass, besides the 5xx
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}", re.ASCII)  # what is secret in a webhook's URL
 
@@ -91,6 +93,14 @@ def a_trial(receiver: Receiver, url: str, desk: str, now: int) -> Outcome:
     return asyncio.run(send(learn(url), message(receiver, alert, desk)))
 
 
+class Told(Struct, kw_only=True):
+    """What was sent of one cause."""
+
+    severity: Severity  # the worst
+    key: str = ""  # of the alert that was sent
+    escalated: int = 0
+
+
 class Line:
     """What waits for one receiver, and whether it takes it. On the messenger's thread."""
 
@@ -100,13 +110,18 @@ class Line:
         self.waiting: deque[Alert] = deque()
         self.missed = 0  # not told; the next message counts them
         self.is_down = False  # an alert says so
+        self.latency = Latency(receiver.name, SOURCE)
         self.has_news = asyncio.Event()
         self.is_idle = asyncio.Event()  # nothing waits, and nothing is on its way
         self.is_idle.set()
 
-    def put(self, alert: Alert) -> None:
-        if RANK[alert.severity] < RANK[self.receiver.least] or alert.key == self.key:
-            return  # that a receiver fails is told to the others
+    def takes(self, alert: Alert) -> bool:
+        return RANK[alert.severity] >= RANK[self.receiver.least] and alert.key != self.key
+
+    def put(self, alert: Alert, *, is_for_all: bool = False) -> None:
+        """`is_for_all`: whatever the receiver asks for. That one fails is told to the others all the same."""
+        if not self.takes(alert) and (not is_for_all or alert.key == self.key):
+            return
         if len(self.waiting) == WAITING:
             self.waiting.popleft()
             self.missed += 1
@@ -146,7 +161,8 @@ class Messenger:
         self._random = random
         self._log = log
         self._lines = [Line(receiver) for receiver in receivers]
-        self._told: dict[str, Severity] = {}  # the worst of each cause that stands
+        self._rows: dict[str, AlertRow] = {}
+        self._told: dict[str, Told] = {}  # of each cause that stands
         self._since = clock.now()  # what is older, a desk before this one told
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="messenger", daemon=True)
@@ -198,26 +214,65 @@ class Messenger:
         for update in updates:
             match update:
                 case Snapshot():
-                    standing = {row.alert.key: row.alert for row in update.alerts if row.is_active}
-                    self._told = {key: worst for key, worst in self._told.items() if key in standing}
-                    for alert in standing.values():
-                        if alert.at >= self._since:
-                            self._hear(alert)
-                case Numbered(event=ev.AlertRaised() as event):
-                    self._hear(event.alert)
-                case Numbered(event=ev.AlertEnded() | ev.AlertAcknowledged() as event):
-                    self._told.pop(event.key, None)  # from now on it would be a new one
+                    self._rows = {row.alert.key: row for row in update.alerts}
+                    self._forget()
+                    for row in update.alerts:
+                        if row.is_active and row.alert.at >= self._since:
+                            self._hear(row)
+                case Numbered(
+                    event=ev.AlertRaised() | ev.AlertEnded() | ev.AlertAcknowledged() | ev.AlertSnoozed()
+                    | ev.AlertSnoozeEnded() | ev.AlertEscalated() as event
+                ):  # fmt: skip
+                    fold(self._rows, event)
+                    self._tell(event)
 
-    def _hear(self, alert: Alert) -> None:
-        """A cause is told once, and again when it worsens, or comes back after it ended or a person took note of it."""
-        known = self._told.get(alert.key)
-        if known is not None and RANK[alert.severity] <= RANK[known]:
+    def _tell(self, event: AlertEvent) -> None:
+        row = self._rows.get(event.alert.key if isinstance(event, ev.AlertRaised) else event.key)
+        if row is None:
             return
-        self._told[alert.key] = alert.severity
+        match event:
+            case ev.AlertRaised():
+                self._hear(msgspec.structs.replace(row, alert=event.alert))
+            case ev.AlertEnded() | ev.AlertAcknowledged():
+                if not any(other.is_active and other.is_waiting for other in self._alike(row)):
+                    self._told.pop(row.alert.group, None)  # from now on it would be a new one
+            case ev.AlertSnoozeEnded() if row.is_active:
+                self._told.pop(row.alert.group, None)
+                self._hear(_now(row, event.at, "back after it was put off"))
+            case ev.AlertEscalated():
+                told = self._told.setdefault(row.alert.group, Told(severity=row.alert.severity))
+                if event.times > told.escalated:  # of one cause, once
+                    told.escalated = event.times
+                    said = f"NOT ACKNOWLEDGED for {event.waited_ms // 60_000} min"
+                    for line in self._lines:
+                        line.put(_now(row, event.at, said).alert, is_for_all=True)
+
+    def _hear(self, row: AlertRow) -> None:
+        """A cause is told once, and again when it worsens, or comes back after it ended or a person took note of it.
+
+        Of several alerts of one cause the first is sent; the next message says how many more there were.
+        """
+        alert = row.alert
+        if row.snoozed_until:
+            return
+        told = self._told.get(alert.group)
+        if told is not None and RANK[alert.severity] <= RANK[told.severity]:
+            if row.count == 1 and alert.key != told.key:
+                for line in self._lines:
+                    line.missed += line.takes(alert)
+            return
+        self._told[alert.group] = Told(severity=alert.severity, key=alert.key)
         if len(self._told) > TOLD:
             del self._told[next(iter(self._told))]
         for line in self._lines:
             line.put(alert)
+
+    def _alike(self, row: AlertRow) -> Iterable[AlertRow]:
+        return (other for other in self._rows.values() if other.alert.group == row.alert.group)
+
+    def _forget(self) -> None:
+        standing = {row.alert.group for row in self._rows.values() if row.is_active}
+        self._told = {group: told for group, told in self._told.items() if group in standing}
 
     async def _deliver(self, line: Line, url: Hidden) -> None:
         while True:
@@ -231,7 +286,7 @@ class Messenger:
             self._note(line, alert, more, tries, outcome)
 
     def _note(self, line: Line, alert: Alert, more: int, tries: int, outcome: Outcome) -> None:
-        name, late_ms = line.receiver.name, (self._clock.now() - alert.at) // 1_000_000
+        name = line.receiver.name
         if outcome.problem is not None:
             line.missed += more + 1
             self._log.warning("alert_not_delivered", to=name, alert=alert.key, tries=tries, why=outcome.problem)
@@ -239,6 +294,9 @@ class Messenger:
                 line.is_down = True
                 self._fails(line.key, f"alerts do not reach {name}: {outcome.problem}; try `tradedesk alerts-to test`")
             return
+        late_ms, news = line.latency.measured(alert, self._clock.now())
+        for event in news:
+            self._emit(event)
         tell = self._log.info if late_ms <= LATE_MS else self._log.warning
         tell("alert_delivered", to=name, alert=alert.key, tries=tries, more=more, late_ms=late_ms)
         if line.is_down:
@@ -248,3 +306,9 @@ class Messenger:
     def _fails(self, key: str, text: str) -> None:
         alert = Alert(key=key, rule=RULE, severity=Severity.Warning, account=None, text=text, at=self._clock.now())
         self._emit(ev.AlertRaised(at=alert.at, source=SOURCE, alert=alert))
+
+
+def _now(row: AlertRow, at: int, said: str) -> AlertRow:
+    """The row as what there is to tell at this moment, with `said` before its text."""
+    alert = msgspec.structs.replace(row.alert, at=at, seen_at=at, text=f"{said}: {row.alert.text}")
+    return msgspec.structs.replace(row, alert=alert)

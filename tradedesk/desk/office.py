@@ -14,7 +14,7 @@ from tradedesk.clock import Clock
 from tradedesk.desk.alert_care import AlertCare
 from tradedesk.desk.approvals import Approvals, Question, command_of
 from tradedesk.desk.exit_switching import ExitSwitching
-from tradedesk.desk.halting import Halting, scope_of
+from tradedesk.desk.halting import Halting, accounts_in, named
 from tradedesk.desk.limit_setting import LimitSetting
 from tradedesk.desk.offboarding import Offboarding
 from tradedesk.desk.trail import Trail
@@ -46,6 +46,7 @@ from tradedesk.domain.commands import (
     SwitchExit,
     Verdict,
 )
+from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, RequestId
 from tradedesk.log import Log
@@ -122,6 +123,9 @@ class Office:
 
     def submit(self, operator: Operator, command: Command) -> Submitted | NotSubmitted:
         """Take a command under the operator's own name, whatever name it came with."""
+        scope = None
+        if isinstance(command, HaltTrading | Rearm):
+            scope, command = named(command)
         account = getattr(command, "account", None)
         if account is not None and account not in self._workers:
             return NotSubmitted(reason=self._unknown(operator, account))
@@ -136,6 +140,11 @@ class Office:
                     reason=f"there is no alert {clean(command.key, 64)!r}; `tradedesk alerts` lists them"
                 )
             concerned = [row.alert.account or self._any_of(operator) for row in rows]
+        if scope is not None and scope.kind not in (ScopeKind.Desk, ScopeKind.Account):
+            wrong = self._halting.unknown(scope)
+            if wrong is not None:
+                return NotSubmitted(reason=wrong)
+            concerned = self._accounts_in(operator, scope)
         for account in concerned:
             refusal = self._forbidden(operator, command, account)
             if refusal is not None:
@@ -201,6 +210,17 @@ class Office:
             return None if theirs else f"no account is {operator.name}'s to cancel on"
         return may(operator, verb, account)
 
+    def _accounts_in(self, operator: Operator, scope: Scope) -> list[AccountId | None]:
+        """Whose business a halt of this scope is: the operator must have each of them."""
+        found = self._operators.get(OperatorId(scope.name))
+        accounts = accounts_in(
+            scope,
+            [row.account for row in self._replica.accounts.values()],
+            list(self._replica.orders.values()) if scope.kind is ScopeKind.Algorithm else (),
+            () if found is None else [name for name in self._workers if found.has(name)],
+        )
+        return [*sorted(accounts)] or [self._any_of(operator)]
+
     def _cancel_all(self, operator: Operator, command: CancelAll) -> Submitted | NotSubmitted:
         """On one account, or on each that the operator may cancel on: what one cannot take holds up no other."""
         wanted = (
@@ -249,10 +269,14 @@ class Office:
         return Submitted(client_order_id=getattr(message, "client_order_id", None))
 
     def _rearm(self, operator: Operator, command: Rearm) -> Submitted | NotSubmitted:
-        halt = self._halting.own(command.account)
+        halt = self._halting.own(command.account, command.scope)
+        scope, _ = named(command)
         if halt is None:
-            return NotSubmitted(reason=f"{scope_of(command.account)} is not halted")
-        refusal = may_rearm(operator, command.account, halted_by=OperatorId(halt.by), reason=command.reason)
+            return NotSubmitted(reason=f"{scope} is not halted")
+        about = command.account if command.scope is None else self._any_of(operator)  # whose it is was asked before
+        refusal = may_rearm(operator, about, halted_by=OperatorId(halt.by), reason=command.reason)
+        if scope.kind is ScopeKind.Operator and scope.name == operator.name != halt.by:
+            refusal = refusal or f"{halt.by} halted {operator.name}: somebody else with the role risk must rearm"
         if refusal is not None:
             return self._refused(operator, command, command.account, refusal)
         return self._asked(operator, command) or self._halting.lift(command, halt)
@@ -280,12 +304,12 @@ class Office:
         """
         match command:
             case Rearm():
-                halt = self._halting.own(command.account)
+                halt = self._halting.own(command.account, command.scope)
                 if "rearm-breach" in self._takes_two and halt is not None and halt.by.startswith(SYSTEM_PREFIX):
                     return Question(
                         kind="rearm-breach",
                         account=command.account,
-                        what=f"rearm {scope_of(command.account)}, halted by {halt.by} ({halt.reason}): {command.reason}",
+                        what=f"rearm {halt.of}, halted by {halt.by} ({halt.reason}): {command.reason}",
                         about=f"{halt.by} {halt.at}",
                         is_about_a_breach=True,
                     )
@@ -318,7 +342,7 @@ class Office:
         if asker is None or may(asker, VERBS[type(waiting)], asked.account) is not None:
             self._approvals.end(asked, f"{asked.by} may not ask for it any more")
             return NotSubmitted(reason=f"{asked.by}, who asked for {asked.id}, may not do so any more")
-        halt = self._halting.own(asked.account)
+        halt = self._halting.own(waiting.account, waiting.scope) if isinstance(waiting, Rearm) else None
         if not self._approvals.give(asked, operator.name, command.note):
             return NotSubmitted(reason=f"{asked.id} does not wait any more")
         match waiting:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.gate import Answer
 from tradedesk.domain.scopes import Scope
 from tradedesk.domain.words import (
     AccountId,
@@ -227,3 +228,4 @@ class Verdict(Struct, frozen=True, kw_only=True):
     price: Decimal | None
     notional: Decimal | None  # quote units, at the price or, for a market order, the touch
     denials: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()  # of every rule that was asked, those that passed too

@@ -12,7 +12,6 @@ from tradedesk.domain.text import clean
 HOOK_SCOPE = "webhook"  # of their URLs in the vault, which are secrets: who has one can write there
 MOST_TEXT = 1_500  # characters; Discord takes 2,000, the others more
 MOST_URL = 1_000
-RANK = {severity: place for place, severity in enumerate(Severity)}
 
 
 class ReceiverKind(StrEnum):
@@ -45,6 +44,9 @@ def message(receiver: Receiver, alert: Alert, desk: str, more: int = 0) -> dict[
             "severity": alert.severity.value,
             "account": alert.account,
             "text": alert.text,
+            "owner": alert.owner,
+            "cause": alert.group,
+            "action": alert.action,
             "at_ns": alert.at,
             "more": more,
         }

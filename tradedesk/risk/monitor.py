@@ -1,54 +1,47 @@
 """The RiskMonitor: a thread that folds a replica of its own and says what is wrong with it, independent of any worker."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
-from tradedesk.domain.alerts import Alert, Severity
+from tradedesk.domain.alert_rules import RULES, AlertRule
+from tradedesk.domain.alerts import STREAM
 from tradedesk.domain.orders import RequestKind, RequestState, request_of
 from tradedesk.log import Log
-from tradedesk.risk.rules import Finding, Memory, findings, note_reject
+from tradedesk.risk.alert_life import SOURCE, Act, Standing, due, news, recalled
+from tradedesk.risk.rules import Memory, findings, note_reject
+from tradedesk.views.alert_latency import Latency
 from tradedesk.views.feed import DeskView, Feed, Numbered
 
-SOURCE = "system:risk"
-_WORSE = (Severity.Info, Severity.Warning, Severity.Critical)
 LOOK_EVERY_S = 0.25  # an alert must be out within five seconds (CONTROLS.md, RTS 6 art. 16)
-
-
-def news(standing: dict[str, Severity], found: list[Finding], now: int) -> list[ev.AlertRaised | ev.AlertEnded]:
-    """The alerts to raise and to end: a cause is told once, and again when it worsens. `standing` holds the worst told."""
-    told: list[ev.AlertRaised | ev.AlertEnded] = []
-    for finding in found:
-        known = standing.get(finding.key)
-        if known is None or _WORSE.index(finding.severity) > _WORSE.index(known):
-            standing[finding.key] = finding.severity
-            alert = Alert(
-                key=finding.key,
-                rule=finding.rule,
-                severity=finding.severity,
-                account=finding.account,
-                text=finding.text,
-                at=now,
-            )
-            told.append(ev.AlertRaised(at=now, source=SOURCE, alert=alert))
-    for key in standing.keys() - {finding.key for finding in found}:
-        del standing[key]
-        told.append(ev.AlertEnded(at=now, source=SOURCE, key=key))
-    return told
 
 
 class RiskMonitor:
     """Owns one thread from `start` to `stop`. Everything else is called on that thread."""
 
-    def __init__(self, feed: Feed, emit: Callable[[ev.Event], None], clock: Clock, currency: str, log: Log) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        emit: Callable[[ev.Event], None],
+        clock: Clock,
+        currency: str,
+        log: Log,
+        *,
+        rules: Mapping[str, AlertRule] = RULES,
+        act: Callable[[Act], None] = lambda act: None,
+    ) -> None:
+        """`act` latches the halt that a rule asks for, or leaves one that is stricter."""
         self._view = DeskView(feed)
         self._emit = emit
         self._clock = clock
         self._currency = currency
         self._log = log
         self._memory = Memory()
-        self._standing: dict[str, Severity] = {}
+        self._rules = rules
+        self._act = act
+        self._standing: dict[str, Standing] | None = None  # None before the first look
+        self._latency = Latency(STREAM, SOURCE)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="risk-monitor", daemon=True)
 
@@ -66,10 +59,35 @@ class RiskMonitor:
         for update in self._view.poll():
             if isinstance(update, Numbered):
                 self._count(update.event)
+                self._measure(update.event, now)
         if self._view.is_fed:
             found = findings(self._view.replica, self._memory, self._currency, now)
-            for event in news(self._standing, found, now):
+            rows = self._view.replica.alerts
+            if self._standing is None:
+                self._standing = recalled(rows.values())
+            told, acts = news(self._standing, found, self._rules, now)
+            for act in acts:  # before it is told: what is said to be halted is
+                self._act(act)
+            ended = {event.key for event in told if isinstance(event, ev.AlertEnded)}
+            for event in (*told, *due(rows.values(), self._rules, now, ended)):
                 self._emit(event)
+
+    def _measure(self, event: ev.Event, now: int) -> None:
+        """An alert that is news has come round: every screen, monitor and bell is fed at this moment, and now the log is."""
+        match event:
+            case ev.AlertRaised(alert=alert):
+                row = self._view.replica.alerts.get(alert.key)
+                if row is None or row.asks_since != event.at:
+                    return  # known, and no worse: it is counted
+                late_ms, told = self._latency.measured(alert, now)
+                self._log.warning(
+                    "alert", key=alert.key, severity=alert.severity.value, owner=alert.owner or "-", late_ms=late_ms,
+                    text=alert.text,
+                )  # fmt: skip
+                for news_of_it in told:
+                    self._emit(news_of_it)
+            case ev.AlertEscalated():
+                self._log.warning("alert_escalated", key=event.key, times=event.times, waited_ms=event.waited_ms)
 
     def _count(self, event: ev.Event) -> None:
         """Orders that were refused; a cancel that lost to a fill is none, and a replace is counted with its new order."""

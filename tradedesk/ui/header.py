@@ -18,9 +18,10 @@ from tradedesk.ui.keys import Key
 from tradedesk.ui.keys import shown as key_shown
 from tradedesk.ui.panes.pane import Pane
 from tradedesk.ui.verbs import PANES
+from tradedesk.views.alert_rows import AlertRow
 from tradedesk.views.feed import DeskView
 from tradedesk.views.figures import account_figures
-from tradedesk.views.replica import AlertRow, Replica
+from tradedesk.views.replica import Replica
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -41,8 +42,8 @@ def is_live(replica: Replica) -> bool:
 
 
 def open_alerts(replica: Replica) -> list[AlertRow]:
-    """Those that nobody has acknowledged."""
-    return [row for row in replica.alerts.values() if row.acknowledged_by is None]
+    """Those that nobody has acknowledged, or put off until later."""
+    return [row for row in replica.alerts.values() if row.is_waiting]
 
 
 def header_line(view: DeskView, standing: Standing, width: int, glyphs: Glyphs, colours: Palette) -> Line:

@@ -17,8 +17,9 @@ from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Fill, Order, Request
 from tradedesk.domain.text import iso_time
 from tradedesk.domain.words import AccountId, InstrumentId
+from tradedesk.views.alert_rows import AlertRow
 from tradedesk.views.figures import account_figures, position_figures
-from tradedesk.views.replica import AccountRow, AlertRow, MarketRow, Replica
+from tradedesk.views.replica import AccountRow, MarketRow, Replica
 
 RECKONED = Decimal("1E-10")
 WIDE = Context(prec=60)  # a position of 10^18 with ten decimals has more digits than the usual 28
@@ -105,6 +106,7 @@ def alerts_document(replica: Replica, account: str | None = None) -> Document:
     return {
         "schema": "alerts.v1",
         "alerts": [_alert(row) for row in replica.alerts.values() if account in (None, row.alert.account)],
+        "deliveries": [msgspec.to_builtins(delivery) for delivery in replica.deliveries.values()],
     }
 
 
@@ -345,8 +347,14 @@ def _alert(row: AlertRow) -> Document:
         "text": row.alert.text,
         "count": row.count,
         "is_active": row.is_active,
+        "owner": row.alert.owner or None,
+        "cause": row.alert.group,
+        "action": row.alert.action or None,
         "acknowledged_by": row.acknowledged_by,
         "note": row.note,
+        "snoozed_by": row.snoozed_by,
+        **_time("snoozed_until", row.snoozed_until or None),
+        "escalated": row.escalated,
         **_time("first_at", row.first_at),
         **_time("at", row.alert.at),
     }

@@ -12,7 +12,7 @@ from tradedesk.views.replica import Replica, Snapshot
 
 FOR_ALL = (
     ev.DeskStarted, ev.VenueListed, ev.InstrumentListed, ev.FeedChanged, ev.BookFrame, ev.TapeFrame, ev.CandleFrame,
-    ev.Heartbeat, ev.OperatorAttached, ev.OperatorLeft, ev.LoginRefused,
+    ev.Heartbeat, ev.AlertDelivered, ev.OperatorAttached, ev.OperatorLeft, ev.LoginRefused,
 )  # fmt: skip
 OF_THE_DESK = (
     ev.HaltSet, ev.Rearmed, ev.CommandRefused, ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LimitsSet,
@@ -36,7 +36,10 @@ class Lens(Struct, frozen=True, kw_only=True):
         match event:
             case ev.AlertRaised():
                 return self._shows_alert(event.alert, replica)
-            case ev.AlertEnded() | ev.AlertAcknowledged():
+            case (
+                ev.AlertEnded() | ev.AlertAcknowledged()
+                | ev.AlertSnoozed() | ev.AlertSnoozeEnded() | ev.AlertEscalated()
+            ):  # fmt: skip
                 row = replica.alerts.get(event.key)
                 return row is not None and self._shows_alert(row.alert, replica)
             case ev.LogWritten():

@@ -18,6 +18,7 @@ from tradedesk.domain.mandate import ApprovedMandate
 from tradedesk.domain.movements import CAPITAL
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.positions import Balance, Position
+from tradedesk.domain.scopes import Scope, ScopeKind, carried, whole_scopes
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId
 from tradedesk.views.alert_rows import AlertRow
 from tradedesk.views.alert_rows import fold as fold_alert
@@ -143,7 +144,8 @@ class Replica:
         self.ledgers: dict[AccountId, dict[str, Decimal]] = {}  # opening + fills + movements, per asset (5.3)
         self.incomes: dict[AccountId, dict[str, Decimal]] = {}  # interest, dividends, fees apart from trades; per asset
         self.markets: dict[InstrumentId, MarketRow] = {}
-        self.halts: dict[AccountId | None, Halt] = {}
+        self.halts: dict[AccountId | None, Halt] = {}  # of accounts, and under None of the desk
+        self.scoped_halts: dict[Scope, Halt] = {}  # of everything else that was halted
         self.alerts: dict[str, AlertRow] = {}
         self.deliveries: dict[str, Delivery] = {}  # by receiver
         self.approvals: dict[str, ev.ApprovalAsked] = {}  # that wait for a second person, by id
@@ -261,9 +263,18 @@ class Replica:
             case ev.VenueListed():
                 self.venues[event.venue] = event
             case ev.HaltSet():
-                self.halts[event.account] = Halt(
-                    account=event.account, level=event.level, by=event.by, reason=event.reason, at=event.at
+                self._put_halt(
+                    Halt(
+                        account=event.account,
+                        level=event.level,
+                        by=event.by,
+                        reason=event.reason,
+                        at=event.at,
+                        scope=event.scope,
+                    )
                 )
+            case ev.Rearmed() if event.scope is not None:
+                self.scoped_halts.pop(event.scope, None)
             case ev.Rearmed():
                 self.halts.pop(event.account, None)
             case ev.ExitSwitched() | ev.ExitProved() | ev.ExitRefused():
@@ -336,7 +347,7 @@ class Replica:
             ledgers={account: dict(ledger) for account, ledger in self.ledgers.items()},
             incomes={account: dict(income) for account, income in self.incomes.items()},
             markets=tuple(self.markets.values()),
-            halts=tuple(self.halts.values()),
+            halts=self.all_halts,
             alerts=tuple(self.alerts.values()),
             deliveries=tuple(self.deliveries.values()),
             logs=tuple(self.logs),
@@ -373,7 +384,9 @@ class Replica:
         self.ledgers = {account: dict(ledger) for account, ledger in snapshot.ledgers.items()}
         self.incomes = {account: dict(income) for account, income in snapshot.incomes.items()}
         self.markets = {market.instrument: market for market in snapshot.markets}
-        self.halts = {halt.account: halt for halt in snapshot.halts}
+        self.halts, self.scoped_halts = {}, {}
+        for halt in snapshot.halts:
+            self._put_halt(halt)
         self.alerts = {row.alert.key: row for row in snapshot.alerts}
         self.deliveries = {delivery.to: delivery for delivery in snapshot.deliveries}
         self.approvals = {asked.id: asked for asked in snapshot.approvals}
@@ -384,8 +397,40 @@ class Replica:
         self.limits_set = {limit_key(event): event for event in snapshot.limits_set}
 
     def halt_of(self, account: AccountId) -> Halt | None:
-        """The halt in force for an account: the desk's own outranks the account's."""
-        return self.halts.get(None) or self.halts.get(account)
+        """The halt in force for all of an account: the strictest, and of two alike the wider one."""
+        found = [halt for halt in self.halts_of(account) if halt.of.kind.is_whole]
+        return max(found, key=lambda halt: halt.level.strictness, default=None)
+
+    def halts_of(self, account: AccountId) -> tuple[Halt, ...]:
+        """Every halt that stands over something of the account, the widest first: all of it, or some of its orders."""
+        row = self.accounts.get(account)
+        if row is None:
+            found = [self.halts.get(None), self.halts.get(account)]
+            return tuple(halt for halt in found if halt is not None)
+        venue = row.account.venue
+        whole = [self.halt_on(scope) for scope in whole_scopes(account, row.account.groups, venue)]
+        parts = [
+            halt
+            for scope, halt in self.scoped_halts.items()
+            if scope.kind in (ScopeKind.Operator, ScopeKind.Algorithm)
+            or (scope.kind is ScopeKind.Instrument and scope.name.startswith(f"{venue}:"))
+        ]
+        return tuple(halt for halt in (*whole, *parts) if halt is not None)
+
+    def halt_on(self, scope: Scope) -> Halt | None:
+        """The halt of this very scope."""
+        account, other = carried(scope)
+        return self.halts.get(account) if other is None else self.scoped_halts.get(other)
+
+    @property
+    def all_halts(self) -> tuple[Halt, ...]:
+        return (*self.halts.values(), *self.scoped_halts.values())
+
+    def _put_halt(self, halt: Halt) -> None:
+        if halt.scope is not None:
+            self.scoped_halts[halt.scope] = halt
+        else:
+            self.halts[halt.account] = halt
 
     def exit_of(self, account: Account) -> tuple[str, ExitRow]:
         """The exit the account leaves by now, and what is known of its exits."""

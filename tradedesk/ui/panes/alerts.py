@@ -9,7 +9,7 @@ from tradedesk.ui.drawing import Cell, Line
 from tradedesk.ui.panes.pane import Selection
 from tradedesk.ui.widgets.rows import Column
 from tradedesk.ui.widgets.table import LiveTable
-from tradedesk.views.replica import AlertRow
+from tradedesk.views.alert_rows import AlertRow
 
 _RANK = {Severity.Critical: 0, Severity.Warning: 1, Severity.Info: 2}
 
