@@ -41,6 +41,7 @@ from tradedesk.domain.outcomes import (
     VenueState,
 )
 from tradedesk.domain.positions import Balance
+from tradedesk.domain.profile import SeenProfile
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, VenueId, client_order_id
 from tradedesk.journal.memory import MemoryJournal
 from tradedesk.journal.store import Durable, Store
@@ -106,6 +107,7 @@ class ScriptedVenue:
         self.has_stream = True
         self.ban: str | None = None  # of its exit
         self.key = a_key_report(uid=f"uid of {account}")
+        self.profile: SeenProfile | None = None  # how it is set; None: not told
         self.is_echo_away = False
         self.exit_seen_at: str | None = None  # where an echo sees the exit; None: where it has to be
         self.key_failures: list[Exception] = []  # raised one by one by the next looks at the key
@@ -219,6 +221,7 @@ class ScriptedAdapter:
             balances=balances,
             taken_at=(now := SystemClock().now()),
             venue_time=now,
+            profile=self._venue.profile,
         )
 
     async def movements(self, since_ns: int) -> tuple[Movement, ...]:
