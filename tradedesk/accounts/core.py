@@ -31,6 +31,8 @@ from tradedesk.orders.messages import (
 )
 from tradedesk.risk import gate
 from tradedesk.risk.account_rules import halted
+from tradedesk.risk.explain import answers
+from tradedesk.risk.halts import NoParts, PartHalts
 from tradedesk.risk.mandate_rules import profile
 from tradedesk.risk.reservations import Reservations
 from tradedesk.views.feed import provisional
@@ -202,6 +204,7 @@ class Core:
         )
 
     def _record(self, event: ev.Event) -> None:
+            answers=answers(case),
         if isinstance(event, ev.DURABLE):
             client_order_id = _about(event)
             try:

@@ -84,6 +84,18 @@ class Denial(Struct, frozen=True, kw_only=True):
     is_soft: bool = False  # a trader may pass it with a reason that is kept
 
 
+class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one rule of the Gate says to an order, yes or no, with its figures as a person reads them."""
+
+    rule: str
+    passes: bool
+    value: str = ""
+    limit: str = ""  # empty: this rule has none, or none is set
+    source: str = ""  # whose limit it is, and who set it
+    text: str = ""  # of a no: why
+    is_soft: bool = False  # a no that may be passed with a reason that is kept
+
+
 class Denied(Struct, frozen=True, kw_only=True):
     """The Gate's no, with every reason at once."""
 

@@ -126,7 +126,7 @@ def effective(limits: Limits, instrument: InstrumentId) -> Effective | None:
         if value is None:
             value = DEFAULTS.get(figure)
         elif key in limits.sources:
-            sources[figure] = limits.sources[key]
+            sources[figure] = limits.sources[key] if key is figure else f"{limits.sources[key]}, for {instrument}"
         found[figure] = value
     if found["max_order_notional"] is None:
         return None

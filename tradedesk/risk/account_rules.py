@@ -1,5 +1,7 @@
 """Rules of the Gate about the account as it stands, the order's own terms, and the instrument's."""
 
+from decimal import Decimal
+
 from tradedesk.domain.accounts import AccountState, HaltLevel
 from tradedesk.domain.gate import Denial
 from tradedesk.domain.instruments import FeedState, Instrument
@@ -90,20 +92,21 @@ def reduce_only(case: Case) -> Denial | None:
     return no("reduce_only", "it would not only reduce: the position, less reductions already working, is smaller")
 
 
-def balance(case: Case) -> Denial | None:
-    price, available = case.price, case.given.available
+def needed(case: Case) -> Decimal | None:
+    """Of the asset that the order spends; None where a buy has no price."""
     if case.order.side is Side.Sell:
-        needed = case.order.order_qty
-    elif price is not None:
-        needed = case.order.order_qty * price
-    else:
-        return None
-    if needed <= available:
+        return case.order.order_qty
+    return None if case.price is None else case.order.order_qty * case.price
+
+
+def balance(case: Case) -> Denial | None:
+    spends, available = needed(case), case.given.available
+    if spends is None or spends <= available:
         return None
     asset = ""
     if case.given.instrument is not None:
         asset = case.given.instrument.base if case.order.side is Side.Sell else case.given.instrument.quote
-    return no("balance", f"needs {plain(needed)} {asset}, {plain(available)} is free", available, needed)
+    return no("balance", f"needs {plain(spends)} {asset}, {plain(available)} is free", available, spends)
 
 
 # ---- about the instrument -------------------------------------------------------------------------------------------

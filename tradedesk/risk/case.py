@@ -62,8 +62,11 @@ class Case(Struct, frozen=True, kw_only=True):
         return self.order.price if self.order.order_type is OrderType.Limit else self.touch
 
 
-def no(rule: str, text: str, limit: object = "", value: object = "", source: str = "") -> Denial:
-    def shown(figure: object) -> str:
-        return plain(figure) if isinstance(figure, Decimal) else str(figure)
+def shown(figure: object) -> str:
+    return plain(figure) if isinstance(figure, Decimal) else str(figure)
 
-    return Denial(rule=rule, text=text, limit=shown(limit), value=shown(value), source=source)
+
+def no(rule: str, text: str, limit: object = "", value: object = "", source: str = "") -> Denial:
+    """The rule's no. The text names the figures by itself; whose limit it is, and who set it, is put behind it."""
+    said = f"{text} ({source})" if source else text
+    return Denial(rule=rule, text=said, limit=shown(limit), value=shown(value), source=source)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from tradedesk.domain.gate import Denial, Exposure
+from tradedesk.domain.gate import Denial, Exposure, Together
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.limits import Effective
 from tradedesk.domain.money import plain, to_places
@@ -82,21 +82,36 @@ def leverage(case: Case, instrument: Instrument, limits: Effective) -> Denial | 
 
 def together(case: Case, instrument: Instrument, limits: Effective) -> tuple[Denial, ...]:
     """What groups and the desk may hold in sum, on the worst case of every account (5.4)."""
-    found: list[Denial | None] = []
-    for scope in case.given.together:
-        totals, others, name = scope.totals, scope.exposure, scope.name
-        found += (
-            _gross("total_exposure", case, name, others, totals.max_exposure, scope.source),
-            _end(
-                "total_net_exposure", case, f"the net exposure of {name}", others.net, totals.max_net_exposure,
-                scope.source, others.unvalued,
-            ),
-            _end(
-                "total_position", case, f"the position of {name} in {instrument.base}", scope.asset,
-                totals.max_position_notional, scope.source, (),
-            ),
-        )  # fmt: skip
+    found = [denial for scope in case.given.together for denial in of_scope(case, instrument, scope)]
     return tuple(denial for denial in found if denial is not None)
+
+
+def of_scope(case: Case, instrument: Instrument, scope: Together) -> tuple[Denial | None, Denial | None, Denial | None]:
+    """What a group or the desk says to the exposure, the net exposure and the position in the asset."""
+    totals, others, name = scope.totals, scope.exposure, scope.name
+    return (
+        _gross("total_exposure", case, name, others, totals.max_exposure, scope.source),
+        _end(
+            "total_net_exposure", case, f"the net exposure of {name}", others.net, totals.max_net_exposure,
+            scope.source, others.unvalued,
+        ),
+        _end(
+            "total_position", case, f"the position of {name} in {instrument.base}", scope.asset,
+            totals.max_position_notional, scope.source, (),
+        ),
+    )  # fmt: skip
+
+
+def gross_with(case: Case, others: Exposure) -> Decimal | None:
+    """What the exposure could reach, reporting currency; None where something has no price."""
+    reach = _reach(case)
+    return None if reach is None or others.unvalued else others.gross + larger(reach.after)
+
+
+def net_with(case: Case, held: Interval, unvalued: tuple[str, ...] = ()) -> Decimal | None:
+    """What the sum with `held` could reach in the order's direction, reporting currency; None as above."""
+    reach = _reach(case)
+    return None if reach is None or unvalued else reach.end(held)
 
 
 def _gross(rule: str, case: Case, whose: str, others: Exposure, most: Decimal | None, source: str) -> Denial | None:

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec import Struct
+
 from tradedesk.domain.gate import Denial
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.limits import Effective
@@ -28,41 +30,59 @@ def max_order_notional(case: Case, instrument: Instrument, limits: Effective) ->
     return no("max_order_notional", text, limits.max_order_notional, notional, limits.source("max_order_notional"))
 
 
-def price_collar(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
-    """Too far from the middle of the market (the last price while a side is empty), on either side of it (F75).
+class Distance(Struct, frozen=True, kw_only=True):
+    """How far a price is from a price of the market, and the limit that counts for it."""
 
-    A price that waits away from the market may have a collar of its own.
-    """
+    bps: Decimal
+    reference: Decimal
+    most: Decimal
+    figure: str  # of the limits
+
+
+def from_market(case: Case, limits: Effective) -> Distance | None:
+    """From the middle (the last price while a side is empty); None without either price: the stale book rule speaks."""
     quote, price = case.given.quote, case.order.price
     reference = quote.mark if quote is not None else None
     if price is None or reference is None or reference <= 0:
-        return None  # without a reference the stale book rule speaks
+        return None
     figure, most = "price_collar_bps", limits.price_collar_bps
     if limits.price_away_bps is not None and (price < reference) == (case.order.side is Side.Buy):
         figure, most = "price_away_bps", limits.price_away_bps
-    distance = abs(price - reference) / reference * BPS
-    if distance <= most:
-        return None
-    text = (
-        f"price {plain(price)} is {distance:.0f} bps from the market at {plain(reference)}, at most {plain(most)} bps"
-    )
-    return no("price_collar", text, most, to_places(distance, 0), limits.source(figure))
+    return Distance(bps=abs(price - reference) / reference * BPS, reference=reference, most=most, figure=figure)
 
 
-def price_drift(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
-    """Too far from where the market was some minutes ago: the market itself may have run away (RTS 6 art. 15.1)."""
+def from_anchor(case: Case, limits: Effective) -> Distance | None:
+    """From where the market was some minutes ago; None while that is not known, or where it only reduces."""
     quote, price = case.given.quote, case.price
     anchor = quote.anchor if quote is not None else None
     if anchor is None or price is None or anchor <= 0 or case.is_reducing:
         return None
-    distance = abs(price - anchor) / anchor * BPS
-    if distance <= limits.price_drift_bps:
+    bps = abs(price - anchor) / anchor * BPS
+    return Distance(bps=bps, reference=anchor, most=limits.price_drift_bps, figure="price_drift_bps")
+
+
+def price_collar(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
+    """Too far from the market, on either side of it (F75). A price that waits away from it may have its own collar."""
+    found = from_market(case, limits)
+    if found is None or found.bps <= found.most or case.order.price is None:
         return None
     text = (
-        f"price {plain(price)} is {distance:.0f} bps from the market of some minutes ago at {plain(anchor)}, "
-        f"at most {plain(limits.price_drift_bps)} bps"
+        f"price {plain(case.order.price)} is {found.bps:.0f} bps from the market at {plain(found.reference)}, "
+        f"at most {plain(found.most)} bps"
     )
-    return no("price_drift", text, limits.price_drift_bps, to_places(distance, 0), limits.source("price_drift_bps"))
+    return no("price_collar", text, found.most, to_places(found.bps, 0), limits.source(found.figure))
+
+
+def price_drift(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
+    """Too far from where the market was some minutes ago: the market itself may have run away (RTS 6 art. 15.1)."""
+    found = from_anchor(case, limits)
+    if found is None or found.bps <= found.most or case.price is None:
+        return None
+    text = (
+        f"price {plain(case.price)} is {found.bps:.0f} bps from the market of some minutes ago at "
+        f"{plain(found.reference)}, at most {plain(found.most)} bps"
+    )
+    return no("price_drift", text, found.most, to_places(found.bps, 0), limits.source(found.figure))
 
 
 def max_open_orders(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
@@ -105,7 +125,7 @@ def repeat(case: Case, instrument: Instrument, limits: Effective) -> Denial | No
     return no("repeat", text, limits.repeat_within_ms, case.given.repeats, limits.source("repeat_within_ms"))
 
 
-def _position_after(case: Case) -> Decimal:
+def position_after(case: Case) -> Decimal:
     """The worse end once this order trades in full, or 0 where it only reduces."""
     if case.is_reducing:
         return ZERO
@@ -115,7 +135,7 @@ def _position_after(case: Case) -> Decimal:
 
 
 def max_position(case: Case, instrument: Instrument, limits: Effective) -> Denial | None:
-    after = _position_after(case)
+    after = position_after(case)
     if limits.max_position is None or after <= limits.max_position:
         return None
     text = f"the position could reach {plain(after)} {instrument.base}, at most {plain(limits.max_position)}"
@@ -127,7 +147,7 @@ def max_position_notional(case: Case, instrument: Instrument, limits: Effective)
     reference = mark if mark is not None else case.order.price
     if reference is None:
         return None  # without a reference the stale book rule speaks
-    after = _position_after(case) * reference
+    after = position_after(case) * reference
     if after <= limits.max_position_notional:
         return None
     text = f"the position could reach {after:.2f} {instrument.quote}, at most {plain(limits.max_position_notional)}"
