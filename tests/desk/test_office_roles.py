@@ -3,6 +3,7 @@
 A new command without a row here fails the first test.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -125,6 +126,10 @@ def acknowledging(bench: Bench, scope: str | None) -> dict[str, Any]:
     return {"type": "AcknowledgeAlert", "key": bench.alert(scope), "operator": ""}
 
 
+def snoozing(bench: Bench, scope: str | None) -> dict[str, Any]:
+    return {"type": "SnoozeAlert", "key": bench.alert(scope), "until": time.time_ns() + 60 * 10**9, "operator": ""}
+
+
 def approving(bench: Bench, scope: str | None) -> dict[str, Any]:
     return {"type": "Approve", "id": bench.approval(scope), "operator": ""}
 
@@ -137,6 +142,7 @@ COMMANDS: dict[type, Row] = {
     cmd.HaltTrading: Row(EVERY_ROLE, halting, ANY_SCOPE),
     cmd.Rearm: Row({"risk"}, rearming, ANY_SCOPE),
     cmd.AcknowledgeAlert: Row(EVERY_ROLE, acknowledging),
+    cmd.SnoozeAlert: Row(EVERY_ROLE, snoozing),
     cmd.Reconcile: Row({"trader"}, about("Reconcile")),
     cmd.Settle: Row(EVERY_ROLE, about("Settle", key="balance:BTC", note="dust")),
     cmd.GoLive: Row(EVERY_ROLE, about("GoLive", reason="mandate")),

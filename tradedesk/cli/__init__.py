@@ -12,6 +12,7 @@ from tradedesk.cli.accounts_check import accept, check
 from tradedesk.cli.accounts_lock import lock, unlock
 from tradedesk.cli.accounts_moving import export_, import_
 from tradedesk.cli.accounts_rotate import rotate
+from tradedesk.cli.alerts import alerts_app
 from tradedesk.cli.alerts_to import alerts_to_app
 from tradedesk.cli.alone import open_screen
 from tradedesk.cli.approvals import approvals, approve, golive
@@ -26,7 +27,7 @@ from tradedesk.cli.export import export
 from tradedesk.cli.halt import halt, rearm
 from tradedesk.cli.kill import kill
 from tradedesk.cli.limits import limits_app
-from tradedesk.cli.look import alerts, fills, orders, positions, status
+from tradedesk.cli.look import fills, orders, positions, status
 from tradedesk.cli.offboard import offboard
 from tradedesk.cli.operators import operators_app
 from tradedesk.cli.order import order_app
@@ -56,7 +57,6 @@ for command in (
     orders,
     positions,
     fills,
-    alerts,
     halt,
     rearm,
     approvals,
@@ -86,6 +86,7 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(limits_app, name="limits")
 app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app, name="audit")
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(alerts_to_app, name="alerts-to")
 
 

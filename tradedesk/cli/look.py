@@ -1,4 +1,4 @@
-"""`tradedesk status|orders|positions|fills|alerts`: the running desk as documented JSON or as a table."""
+"""`tradedesk status|orders|positions|fills`: the running desk as documented JSON or as a table."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,23 +14,25 @@ if TYPE_CHECKING:
 AccountOption = Annotated[str | None, typer.Option(help="Only this account.")]
 
 
-def _print(
+def print_document(
     config: Path | None,
     as_json: bool,
     table: str,
     made: "Callable[[Replica], dict[str, Any]]",
     account: str | None = None,
-) -> None:
+) -> dict[str, Any]:
+    """Print what `made` makes of the desk as it stands, and hand it back."""
     with watching(home_of(config)) as watch:
         if account is not None:
             account_of(watch.replica, account)  # "No orders." of an account that is not there would be a lie
         document = made(watch.replica)
     if as_json:
         show(document)
-        return
-    from tradedesk.cli.tables import print_table
+    else:
+        from tradedesk.cli.tables import print_table
 
-    print_table(document, table)
+        print_table(document, table)
+    return document
 
 
 def status(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -47,7 +49,7 @@ def status(*, account: AccountOption = None, config: ConfigOption = None, as_jso
             document["accounts"] = [row for row in document["accounts"] if row["account"] == account]
         return document
 
-    _print(config, as_json, "accounts", made, account)
+    print_document(config, as_json, "accounts", made, account)
 
 
 def orders(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -57,7 +59,7 @@ def orders(*, account: AccountOption = None, config: ConfigOption = None, as_jso
     """
     from tradedesk.views.documents import orders_document
 
-    _print(config, as_json, "orders", lambda replica: orders_document(replica, account=account), account)
+    print_document(config, as_json, "orders", lambda replica: orders_document(replica, account=account), account)
 
 
 def positions(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -67,7 +69,7 @@ def positions(*, account: AccountOption = None, config: ConfigOption = None, as_
     """
     from tradedesk.views.documents import positions_document
 
-    _print(config, as_json, "positions", lambda replica: positions_document(replica, account=account), account)
+    print_document(config, as_json, "positions", lambda replica: positions_document(replica, account=account), account)
 
 
 def fills(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -77,14 +79,4 @@ def fills(*, account: AccountOption = None, config: ConfigOption = None, as_json
     """
     from tradedesk.views.documents import fills_document
 
-    _print(config, as_json, "fills", lambda replica: fills_document(replica, account=account), account)
-
-
-def alerts(*, account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Risk alerts, one row per cause.
-
-    Example: tradedesk alerts --json
-    """
-    from tradedesk.views.documents import alerts_document
-
-    _print(config, as_json, "alerts", lambda replica: alerts_document(replica, account=account), account)
+    print_document(config, as_json, "fills", lambda replica: fills_document(replica, account=account), account)

@@ -19,7 +19,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "positions.v1": ("account", "instrument", "qty", "avg_px", "mark", "unrealized", "realized", "fees", "net"),
     "fills.v1": ("transact_time", "account", "instrument", "side", "last_qty", "last_px", "fee", "client_order_id"),
-    "alerts.v1": ("severity", "rule", "account", "count", "is_active", "acknowledged_by", "text"),
+    "alerts.v1": (
+        "severity", "key", "account", "count", "is_active", "owner", "acknowledged_by", "snoozed_until", "escalated",
+        "action", "text",
+    ),
     "halt.v1": ("account", "is_swept", "cancelled", "left", "took_ms"),
     "kill.v1": (
         "account", "outcome", "is_blocked", "cancelled", "ended", "still_open", "left", "external", "is_flat",
@@ -37,7 +40,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 NUMBERS = frozenset(
     ("order_qty", "price", "cum_qty", "avg_px", "qty", "mark", "unrealized", "realized", "fees", "net", "last_qty",
-     "last_px", "fee", "count", "open_orders", "net_pnl", "cancelled", "left", "ended", "still_open", "external", "took_ms",
+     "last_px", "fee", "count", "escalated", "open_orders", "net_pnl", "cancelled", "left", "ended", "still_open", "external", "took_ms",
      "value", "ratio", "after_ms", "ours", "venue")
 )  # fmt: skip
 DERIVED = {  # column -> decimals at most: reckoned by us, so it may be rounded; what the venue said is shown as it is

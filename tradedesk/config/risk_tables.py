@@ -50,6 +50,7 @@ def _rule(table: Table, built_in: AlertRule, operators: Collection[OperatorId], 
     if rule.owner not in (*ROLES, *operators):
         table.wrong("owner", f"{shown(rule.owner)} is no role and no operator; use one of {', '.join(ROLES)}")
     action = table.text("action", "reduce-only", required=False)
+    table.finish()
     if action is None:
         return rule
     if action not in ACTIONS:

@@ -42,3 +42,14 @@ def iso_time(at: int) -> str:
     """The moment `at` (ns since the epoch) in UTC, to the microsecond: 2026-11-24T12:00:00.000000Z."""
     moment = datetime.fromtimestamp(at // 1_000_000_000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at // 1_000 % 1_000_000:06d}Z"
+
+
+_SPANS = {"s": 1, "m": 60, "h": 3_600}
+
+
+def span_ns(text: str) -> int | None:
+    """A length of time as people write it, 90s, 30m or 2h, in ns; None if it is none."""
+    digits, unit = text[:-1], text[-1:]
+    if unit not in _SPANS or not digits.isdecimal() or not digits.isascii() or len(digits) > 6 or int(digits) == 0:
+        return None
+    return int(digits) * _SPANS[unit] * 10**9
