@@ -1,8 +1,10 @@
 """A halt cancels what its level says, by id, until the venue shows none of it, and gives a receipt (5.5)."""
 
+import msgspec
 import pytest
 from order_builders import (
     BTC,
+    ETH,
     MS,
     Rig,
     a_fill,
@@ -11,6 +13,7 @@ from order_builders import (
     a_trade,
     a_venue_state,
     absent,
+    an_ack,
     answered,
     refused,
     unproven,
@@ -20,8 +23,11 @@ from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.gate import FLATTENER
 from tradedesk.domain.orders import OrderState, OrdStatus
 from tradedesk.domain.outcomes import Acknowledged, VenueState
-from tradedesk.domain.words import OrderType, RequestId, Side
+from tradedesk.domain.scopes import Scope, ScopeKind
+from tradedesk.domain.words import InstrumentId, OrderType, RequestId, Side
 from tradedesk.orders.messages import HaltEnded, HaltNow, Reconciliation
+
+BTC_SCOPE = Scope(kind=ScopeKind.Instrument, name=BTC)
 
 
 def halted(level: HaltLevel, rig: Rig | None = None) -> Rig:
@@ -38,10 +44,21 @@ def cancelled(rig: Rig) -> list[str]:
     return [ticket.order.client_order_id for ticket in rig.cancels]
 
 
-def confirm(rig: Rig, request_id: str) -> None:
+def confirm(rig: Rig, request_id: str, instrument: InstrumentId = BTC) -> None:
     client_order_id = request_id.partition("#")[0]
-    report = a_report(client_order_id, OrdStatus.Canceled, cum="0")
+    report = a_report(client_order_id, OrdStatus.Canceled, cum="0", instrument=instrument)
     rig.tell(Acknowledged(request_id=RequestId(request_id), report=report))
+
+
+def place_eth(rig: Rig) -> None:
+    rig.place("eth", instrument=ETH, price="3000", acked=False)
+    report = a_report("eth", OrdStatus.New, cum="0", instrument=ETH)
+    rig.tell(Acknowledged(request_id=RequestId("eth"), report=report))
+
+
+def eth_shown(rig: Rig) -> VenueState:
+    report = a_report("eth", OrdStatus.New, cum="0", instrument=ETH)
+    return a_venue_state(open_orders=[report], taken_at=rig.now + MS)
 
 
 def look(rig: Rig, state: VenueState | None = None) -> None:
@@ -227,3 +244,62 @@ def test_F78_a_halt_goes_on_after_a_restart():
     assert rig.swept() == []
     rig.wait(2)
     assert set(cancelled(rig)) == {"buy", "sell"}
+
+
+def test_a_halt_of_an_instrument_sweeps_its_orders_and_says_so_in_its_receipt():
+    rig = Rig()
+    rig.place("btc")
+    place_eth(rig)
+    rig.tell(HaltNow(level=HaltLevel.CancelAll, by="risk1", scope=BTC_SCOPE))
+    assert cancelled(rig) == ["btc"]
+    confirm(rig, "btc#c1")
+    rig.wait(0.2)
+    look(rig, eth_shown(rig))
+    (receipt,) = rig.swept()
+    assert (receipt.scope, receipt.cancelled, receipt.left) == (BTC_SCOPE, 1, 0)
+    rig.wait(5)
+    assert cancelled(rig) == ["btc"]
+
+
+def test_a_halt_of_an_operator_sweeps_what_was_ordered_under_that_name():
+    rig = Rig()
+    rig.place("mine")
+    rig.tell(HaltNow(level=HaltLevel.CancelAll, by="risk1", scope=Scope(kind=ScopeKind.Operator, name="somebody")))
+    assert cancelled(rig) == []
+    rig.tell(HaltNow(level=HaltLevel.CancelAll, by="risk1", scope=Scope(kind=ScopeKind.Operator, name="desk1")))
+    assert cancelled(rig) == ["mine"]
+
+
+def test_an_order_of_a_halted_algorithm_that_was_in_flight_is_cancelled_once_it_is_known():
+    """5.5, F44"""
+    rig = Rig()
+    rig.tell(msgspec.structs.replace(a_place("child"), block="twap:7"))
+    rig.tell(HaltNow(level=HaltLevel.CancelAll, by="risk1", scope=Scope(kind=ScopeKind.Algorithm, name="twap")))
+    rig.tell(an_ack("child"))
+    rig.wait(2)
+    assert "child" in cancelled(rig)
+
+
+def test_two_halts_are_swept_side_by_side_and_a_rearm_ends_its_own_alone():
+    rig = Rig()
+    rig.place("btc")
+    place_eth(rig)
+    rig.tell(HaltNow(level=HaltLevel.CancelAll, by="risk1", scope=BTC_SCOPE))
+    rig.tell(HaltNow(level=HaltLevel.CancelAll, by="risk1"))
+    rig.tell(HaltEnded(scope=BTC_SCOPE))
+    confirm(rig, "btc#c1")
+    confirm(rig, "eth#c1", ETH)
+    rig.wait(0.2)
+    look(rig)
+    assert [receipt.scope for receipt in rig.swept()] == [None]
+
+
+def test_flattening_an_instrument_closes_what_is_held_of_that_one_alone():
+    rig = Rig()
+    place_eth(rig)
+    rig.tell(HaltNow(level=HaltLevel.Flatten, by="risk1", scope=BTC_SCOPE))
+    rig.wait(0.2)
+    look(rig, eth_shown(rig))
+    before = len(rig.sent)
+    rig.wait(0.2)
+    assert [(sent.order.instrument, sent.order.side) for sent in rig.sent[before:]] == [(BTC, Side.Sell)]

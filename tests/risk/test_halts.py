@@ -8,7 +8,7 @@ from order_builders import ACME, NOW
 
 from tradedesk.domain.accounts import Halt, HaltLevel
 from tradedesk.domain.words import AccountId
-from tradedesk.risk.halts import SIZE, HaltLatch
+from tradedesk.risk.halts import MOST_ALGORITHMS, SIZE, HaltLatch
 
 BIRCH = AccountId("birch")
 
@@ -83,6 +83,7 @@ def test_the_stricter_of_desk_and_account_is_in_force(opened, desk, account, in_
 def test_the_files_are_allocated_before_they_are_needed_and_keep_their_size(opened, tmp_path):
     latch = opened()
     sizes = {path.name: (path.stat().st_size, path.stat().st_blocks > 0) for path in (tmp_path / "halts").iterdir()}
+    assert sizes.pop("halt-algorithms") == (MOST_ALGORITHMS * SIZE, True)
     assert sizes == {name: (SIZE, True) for name in ("halt-desk", "halt-account-acme", "halt-account-birch")}
     latch.latch(a_halt(reason="x" * 10_000))
     assert file_of(tmp_path).stat().st_size == SIZE

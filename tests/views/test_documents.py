@@ -281,6 +281,8 @@ def test_a_halted_account_says_so_unless_something_worse_keeps_it_from_trading()
     assert (acme["state"], acme["reason"]) == ("Halted", "drill")
     assert acme["halt"] == {
         "account": "acme",
+        "scope": "account",
+        "name": "acme",
         "level": "cancel-opening",
         "by": "desk1",
         "reason": "drill",

@@ -60,6 +60,7 @@ class Core:
         publish: Callable[[ev.Event], None],
         quotes: Quotes,
         halt: Callable[[], Halt | None],
+        parts: PartHalts | None = None,
         shared: Reservations,
     ) -> None:
         self.account = account
@@ -74,7 +75,8 @@ class Core:
         self._store = store
         self._publish = publish
         self._halt = halt
-        self._judge = Judge(account, manager, quotes=quotes, halt=halt, shared=shared)
+        self._parts = NoParts() if parts is None else parts
+        self._judge = Judge(account, manager, quotes=quotes, halt=halt, parts=self._parts, shared=shared)
         self._durable: dict[ClientOrderId, Durable | JournalError] = {}
 
     def handle(self, message: Message, now: int, elapsed: int | None = None) -> list[Outgoing]:
@@ -178,7 +180,8 @@ class Core:
         if refusal is not None:
             return refusal
         has_waited = now - approved.approved_at > REJUDGE_NS
-        if self._halt() is None and not self._judge.profile and not has_waited:
+        is_halted = self._halt() is not None or self._parts.part_of(order) is not None
+        if not is_halted and not self._judge.profile and not has_waited:
             return None
         case = self._judge.case(order, approved.replaces, self.state, self.reason, now)
         if has_waited:  # F49, F59
@@ -201,10 +204,10 @@ class Core:
             price=command.price,
             notional=None if case.price is None else case.price * qty,
             denials=tuple(denial.text for denial in gate.denials_of(case)),
+            answers=answers(case),
         )
 
     def _record(self, event: ev.Event) -> None:
-            answers=answers(case),
         if isinstance(event, ev.DURABLE):
             client_order_id = _about(event)
             try:

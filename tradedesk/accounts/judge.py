@@ -15,6 +15,7 @@ from tradedesk.domain.worst_case import Interval
 from tradedesk.orders.manager import OrderManager
 from tradedesk.risk import gate
 from tradedesk.risk.case import Case
+from tradedesk.risk.halts import PartHalts, strictest
 from tradedesk.risk.pace import Pace
 from tradedesk.risk.reservations import Holding, Reservations
 
@@ -33,6 +34,7 @@ class Judge:
         *,
         quotes: Quotes,
         halt: Callable[[], Halt | None],
+        parts: PartHalts,
         shared: Reservations,
     ) -> None:
         self.account = account
@@ -40,6 +42,7 @@ class Judge:
         self._manager = manager
         self._quotes = quotes
         self._halt = halt
+        self._parts = parts
         self._shared = shared
         self._pace = Pace()
         self._dirty: dict[InstrumentId, None] = {}
@@ -192,7 +195,7 @@ class Judge:
         judged = (order.client_order_id, replaces.client_order_id if replaces is not None else None)
         position = books.positions.get((self.account.id, order.instrument))
         qty = position.qty if position is not None else ZERO
-        known, halt = self._quotes(order.instrument), self._halt()
+        known, halt = self._quotes(order.instrument), strictest((self._halt(), self._parts.part_of(order)))
         row = books.accounts.get(self.account.id)
         instrument = books.instruments.get(order.instrument)
         limits = effective(self.account.limits, order.instrument)
@@ -202,6 +205,8 @@ class Judge:
             account_state=state,
             account_reason=reason,
             halt=halt.level if halt is not None else None,
+            halted="" if halt is None else f"{halt.of} ({halt.reason})",
+            halted_by="" if halt is None else halt.by,
             limits=limits,
             instrument=instrument,
             quote=known[0] if known is not None else None,

@@ -39,6 +39,7 @@ from tradedesk.domain.outcomes import (
     StreamState,
     VenueInfo,
 )
+from tradedesk.domain.scopes import Scope
 from tradedesk.domain.words import AccountId, ClientOrderId
 from tradedesk.journal.store import Durable, JournalError, Store
 from tradedesk.log import Log, where
@@ -56,6 +57,7 @@ from tradedesk.orders.messages import (
     SendCancel,
     Tick,
 )
+from tradedesk.risk.halts import NoParts, PartHalts
 from tradedesk.risk.reservations import Reservations
 from tradedesk.venues.adapter import Adapter, LastCheck, PrivateNews, VenueFailed
 
@@ -87,6 +89,7 @@ class Worker:
         publish: Callable[[ev.Event], None],
         quotes: Quotes,
         halt: Callable[[], Halt | None],
+        parts: PartHalts | None = None,
         shared: Reservations,
         new_id: Callable[[], ClientOrderId],
         clock: Clock,
@@ -105,6 +108,7 @@ class Worker:
         self._publish_out = publish
         self._quotes = quotes
         self._halt = halt
+        self._parts = NoParts() if parts is None else parts
         self._shared = shared
         self._new_id = new_id
         self._clock = clock
@@ -134,6 +138,7 @@ class Worker:
         self._failure: BaseException | None = None
         self._nudged = asyncio.Event()
         self._heeded: Halt | None = None  # the halt that was acted on
+        self._heeded_parts: dict[Scope, Halt] = {}  # likewise of a part of its orders
         self._blocked: str | None = None  # why a person must look; outlives a start of the worker, not of the desk
         self._is_key_refused = False  # then nothing more is asked of the venue (F28)
         self._refused_key: str | None = None  # the fingerprint of that key
@@ -355,6 +360,7 @@ class Worker:
             publish=self._publish,
             quotes=self._quotes,
             halt=self._halt,
+            parts=self._parts,
             shared=self._shared,
         )
         self._performer = Performer(
@@ -392,7 +398,7 @@ class Worker:
         elif self._blocked is not None:
             self._core.set_state(AccountState.Blocked, self._blocked, now)
         self._core.set_state(AccountState.Reconciling, "comparing with the venue", now)
-        self._heeded = None
+        self._heeded, self._heeded_parts = None, {}
         self._heed_halt(self._core, now)
         self._stream = PrivateStream(
             self._core,
@@ -662,12 +668,24 @@ class Worker:
 
     def _heed_halt(self, core: Core, now: int) -> None:
         """Act on what is latched, whether or not anybody came to say so: a full queue must not keep a halt away (5.5)."""
-        halt = self._halt()
-        if halt != self._heeded:
-            self._heeded = halt
-            if halt is None and self._lease is not None:
-                self._lease.renew(now)  # a kill may have taken the next number to flatten; a person has re-armed since
-            message = HaltEnded() if halt is None else HaltNow(level=halt.level, by=halt.by)
+        halt, parts = self._halt(), {halt.of: halt for halt in self._parts.parts()}
+        if halt == self._heeded and parts == self._heeded_parts:
+            return
+        was, were = self._heeded, self._heeded_parts
+        self._heeded, self._heeded_parts = halt, parts
+        messages: list[HaltNow | HaltEnded] = []
+        if halt != was:
+            messages.append(HaltEnded() if halt is None else HaltNow(level=halt.level, by=halt.by))
+        messages += [HaltEnded(scope=scope) for scope in were if scope not in parts]
+        messages += [
+            HaltNow(level=part.level, by=part.by, scope=scope)
+            for scope, part in parts.items()
+            if were.get(scope) != part
+        ]
+        is_over = (was is not None and halt is None) or any(scope not in parts for scope in were)
+        if is_over and halt is None and self._lease is not None:
+            self._lease.renew(now)  # a kill may have taken the next number to flatten; a person has re-armed since
+        for message in messages:
             self._do(core.handle(message, now, self._clock.monotonic()))
 
     async def _telling(self, adapter: Adapter) -> None:

@@ -15,10 +15,11 @@ from msgspec import Struct
 from tradedesk.clock import Clock
 from tradedesk.config import Home
 from tradedesk.desk import receipts
+from tradedesk.desk.halting import halt_set
 from tradedesk.domain import events as ev
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.receipts import KillReceipt
-from tradedesk.domain.words import AccountId, OperatorId
+from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
 from tradedesk.risk.halts import HaltLatch
 from tradedesk.views.replica import Replica
@@ -114,19 +115,10 @@ class Outside:
     def look(self) -> None:
         """Record the halts and receipts that came from outside. What this desk latched itself must be folded by now."""
         for halt in self._latch.all():
-            known = self._replica.halts.get(halt.account)
+            known = self._replica.halt_on(halt.of)
             if known is None or (known.level, known.at) != (halt.level, halt.at):
-                self._emit(
-                    ev.HaltSet(
-                        at=halt.at,
-                        source="desk",
-                        account=halt.account,
-                        level=halt.level,
-                        by=OperatorId(halt.by),
-                        reason=halt.reason,
-                    )
-                )
-                self._log.warning("halted_from_outside", scope=halt.account or "desk", level=halt.level, by=halt.by)
+                self._emit(halt_set(halt))
+                self._log.warning("halted_from_outside", scope=str(halt.of), level=halt.level, by=halt.by)
         for name in receipts.names(self._home):
             if name not in self._taken:
                 self._taken.add(name)

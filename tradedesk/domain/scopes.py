@@ -42,6 +42,17 @@ class Scope(Struct, frozen=True, kw_only=True):
         return "the desk" if self.kind is ScopeKind.Desk else f"{self.kind.value} {self.name}"
 
     @property
+    def called(self) -> str:
+        """As screens call it: an account by its name alone."""
+        match self.kind:
+            case ScopeKind.Desk:
+                return "the whole desk"
+            case ScopeKind.Account:
+                return self.name
+            case _:
+                return f"{self.kind.value} {self.name}"
+
+    @property
     def typed(self) -> str:
         """What a person types to show that this and nothing else is meant."""
         return "desk" if self.kind is ScopeKind.Desk else self.name

@@ -50,9 +50,9 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             kind = "CancelOrder" if event.request.kind is RequestKind.Cancel else "AmendOrder"
             return event.request.operator, "command", f"{kind} {event.client_order_id}"
         case ev.HaltSet():
-            return event.by, "command", f"Halt {event.level}: {event.reason}"
+            return event.by, "command", f"Halt{_of(event)} {event.level}: {event.reason}"
         case ev.Rearmed():
-            return event.by, "command", f"Rearm: {event.reason}"
+            return event.by, "command", f"Rearm{_of(event)}: {event.reason}"
         case ev.AlertAcknowledged():
             return event.by, "command", f"AcknowledgeAlert {event.key}: {event.note}"
         case ev.AlertSnoozed():
@@ -84,6 +84,11 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             return event.by, "command", f"Approve {event.id}, {event.kind} asked by {event.asked_by}: {event.note}"
         case _:
             return None
+
+
+def _of(event: ev.HaltSet | ev.Rearmed) -> str:
+    """What else than an account, which stands beside it, or the desk."""
+    return "" if event.scope is None else f" of {event.scope}"
 
 
 def _more(unrecorded: int) -> str:

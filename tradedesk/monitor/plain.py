@@ -9,6 +9,7 @@ from typing import Protocol
 from tradedesk.domain import events as ev
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Order
+from tradedesk.domain.scopes import scope_of
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId
 from tradedesk.views.feed import Feed, Lost, Numbered, Update, encoder
@@ -104,9 +105,12 @@ def _words(event: ev.Event, replica: Replica) -> str | None:
             found = "; ".join(event.differences) or "nothing differs"
             return f"reconciled {event.account}: {found}{_worklist(event.worklist)}"
         case ev.HaltSet():
-            return f"HALT {event.account or 'the whole desk'} {event.level.value} by {event.by}: {event.reason}"
+            return (
+                f"HALT {scope_of(event.account, event.scope).called} {event.level.value} by {event.by}: {event.reason}"
+            )
         case ev.HaltSwept():
-            return f"halt of {event.account} done: {event.cancelled} cancelled, {event.left} left"
+            part = "" if event.scope is None else f" ({event.scope})"
+            return f"halt of {event.account}{part} done: {event.cancelled} cancelled, {event.left} left"
         case ev.CancelSwept():
             left = f", {event.left} STILL SHOWN BY THE VENUE" if event.left else ""
             return f"cancel-all of {event.account} by {event.by}: {event.cancelled} cancelled, {event.ended} ended before{left}"
@@ -119,7 +123,7 @@ def _words(event: ev.Event, replica: Replica) -> str | None:
             what = ", ".join(part for part in now if part)
             return f"changed {_known(event.client_order_id, event.account, replica)}: {what}"
         case ev.Rearmed():
-            return f"rearmed {event.account or 'the whole desk'} by {event.by}: {event.reason}"
+            return f"rearmed {scope_of(event.account, event.scope).called} by {event.by}: {event.reason}"
         case ev.KillRecorded():
             receipt = event.receipt
             names = ", ".join(f"{row.account} {row.outcome.value}" for row in receipt.accounts)

@@ -13,6 +13,7 @@ from tradedesk.domain.movements import Movement
 from tradedesk.domain.orders import Fill, Happening, Order, Request, RequestState
 from tradedesk.domain.outcomes import OrderReport
 from tradedesk.domain.positions import Balance, Position
+from tradedesk.domain.scopes import Scope
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OperatorId, RequestId, VenueOrderId
 from tradedesk.orders.kept import AccountState, account_state_decoder
 from tradedesk.orders.messages import Effect, Emit, Quarantine
@@ -241,7 +242,7 @@ class Books:
         row = self.replica.accounts.get(self.account)
         return row.worklist if row is not None else ()
 
-    def swept(self, *, cancelled: int, left: int, started_at: int) -> None:
+    def swept(self, *, cancelled: int, left: int, started_at: int, scope: Scope | None = None) -> None:
         """A halt's receipt."""
         took_ms = (self.now - started_at) // MS
         self._emit(
@@ -252,6 +253,7 @@ class Books:
                 cancelled=cancelled,
                 left=left,
                 took_ms=took_ms,
+                scope=scope,
             )
         )
 

@@ -21,6 +21,7 @@ from tradedesk.domain.outcomes import (
     Unproven,
     VenueInfo,
 )
+from tradedesk.domain.scopes import Scope
 from tradedesk.domain.words import ClientOrderId, OperatorId, RequestId
 from tradedesk.orders.amends import Amends, new_order
 from tradedesk.orders.books import Books
@@ -71,8 +72,7 @@ class OrderManager:
         self._amends = Amends(self._books, self._cancels, self._doubts, self._progress, account)
         self._reconciler = Reconciler(self._books, self._doubts, self._progress, info)
         self._clearings: list[Clearing] = []
-        self._sweep: Sweep | None = None
-        self._flatten_at: int | None = None  # monotonic ns; not during the look: the account is not Ready then
+        self._sweeps: dict[Scope | None, Sweep] = {}  # by what is halted; None: the whole account
 
     # -- the one door -----------------------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class OrderManager:
             case HaltNow():
                 self._halt(message)
             case HaltEnded():
-                self._sweep, self._flatten_at = None, None
+                self._sweeps.pop(message.scope, None)
             case Tick():
                 self._tick()
         self._amends.advance()
@@ -373,21 +373,22 @@ class OrderManager:
         self._reconciler.compare(message)
         shown = {report.client_order_id for report in message.state.open_orders}
         self._clearings = [one for one in self._clearings if not one.confirm(message.elapsed, shown)]
-        if self._sweep is not None and self._sweep.confirm(message.elapsed, shown):
-            self._flatten_at = self._books.elapsed if self._sweep.level is HaltLevel.Flatten else None
-            self._sweep = None
+        for sweep in self._sweeps.values():
+            if not sweep.is_over and sweep.confirm(message.elapsed, shown) and sweep.level is HaltLevel.Flatten:
+                sweep.flatten_at = self._books.elapsed  # not during the look: the account is not Ready then
 
     def _halt(self, message: HaltNow) -> None:
-        self._flatten_at = None
         if message.level not in SWEEPING:
-            self._sweep = None
+            self._sweeps.pop(message.scope, None)
             return
-        if self._sweep is None or self._sweep.level is not message.level:
+        sweep = self._sweeps.get(message.scope)
+        if sweep is None or sweep.is_over or sweep.level is not message.level:
             by = OperatorId(message.by)
-            self._sweep = Sweep(self._books, self._cancels, self._doubts, message.level, by)
-            for order in self._books.ours():
+            sweep = Sweep(self._books, self._cancels, self._doubts, message.level, by, message.scope)
+            self._sweeps[message.scope] = sweep
+            for order in sweep.orders():
                 self._amends.forget(order.client_order_id, f"trading was halted at level {message.level}")
-        self._sweep.advance()
+        sweep.advance()
 
     def _tick(self) -> None:
         self._doubts.tick()
@@ -396,17 +397,17 @@ class OrderManager:
         self._cancels.send_due()
         for clearing in self._clearings:
             clearing.advance()
-        if self._sweep is not None:
-            self._sweep.advance()
-        if self._flatten_at is not None and self._flatten_at <= self._books.elapsed:
-            self._flatten()
+        for sweep in list(self._sweeps.values()):
+            sweep.advance()
+            if sweep.flatten_at is not None and sweep.flatten_at <= self._books.elapsed:
+                self._flatten(sweep)
 
-    def _flatten(self) -> None:
+    def _flatten(self, sweep: Sweep) -> None:
         """Close what is still held, and look again later: a refusal now, of a stale book say, is not for ever."""
-        if self._books.ours():
+        if sweep.orders():
             return  # an order of the last try still works, or is in doubt
-        commands = flattening(self._books, self._new_id)
-        self._flatten_at = self._books.elapsed + FLATTEN_AGAIN_NS if commands else None
+        commands = flattening(self._books, self._new_id, sweep.scope)
+        sweep.flatten_at = self._books.elapsed + FLATTEN_AGAIN_NS if commands else None
         for command in commands:
             self._place(command)
 

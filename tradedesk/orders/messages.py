@@ -10,6 +10,7 @@ from tradedesk.domain.events import Event
 from tradedesk.domain.gate import Approved, CancelTicket, Denied
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.outcomes import Answer, BalanceReport, MovementsAnswer, OrderReport, QueryAnswer, VenueState
+from tradedesk.domain.scopes import Scope
 from tradedesk.domain.words import ClientOrderId, InstrumentId, RequestId
 
 # ---- messages ---------------------------------------------------------------------------------------------------------
@@ -43,10 +44,13 @@ class HaltNow(Struct, frozen=True, kw_only=True):
 
     level: HaltLevel
     by: str
+    scope: Scope | None = None  # of some of the account's orders; None: of all
 
 
 class HaltEnded(Struct, frozen=True, kw_only=True):
     """Re-armed: stop sweeping."""
+
+    scope: Scope | None = None
 
 
 class Tick(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from tradedesk.domain.gate import FLATTENER
 from tradedesk.domain.money import floor_to_lot
 from tradedesk.domain.orders import Order, OrdStatus
 from tradedesk.domain.positions import would_open
+from tradedesk.domain.scopes import Scope, part_scopes
 from tradedesk.domain.words import ClientOrderId, OperatorId, OrderType, Side
 from tradedesk.orders.books import MS, Books
 from tradedesk.orders.cancels import Cancels
@@ -66,8 +67,20 @@ class Clearing:
 class Sweep:
     """The cancelling of one halt, from its latch to its receipt."""
 
-    def __init__(self, books: Books, cancels: Cancels, doubts: Doubts, level: HaltLevel, by: OperatorId) -> None:
+    def __init__(
+        self,
+        books: Books,
+        cancels: Cancels,
+        doubts: Doubts,
+        level: HaltLevel,
+        by: OperatorId,
+        scope: Scope | None = None,
+    ) -> None:
+        """`scope` names which of the account's orders it is about; None: all of them."""
         self.level = level
+        self.scope = scope
+        self.flatten_at: int | None = None  # monotonic ns; once swept, and while something is held
+        self.is_over = False  # swept
         self._by = by
         self._started_at = books.now
         self._cancelled: set[ClientOrderId] = set()
@@ -78,7 +91,7 @@ class Sweep:
 
     def advance(self) -> None:
         """Cancel what is left; once nothing is, and nothing is unknown, ask the venue what it shows."""
-        if self._confirming_since is not None:
+        if self._confirming_since is not None or self.is_over:
             return
         left = self._left()
         for order in left:
@@ -96,15 +109,24 @@ class Sweep:
         self._confirming_since = None
         if self._left() or not self._doubts.are_cleared:
             return False  # something turned up meanwhile; the next tick goes on
-        left = sum(1 for order in self._books.ours() if order.venue_client_id in shown)
-        self._books.swept(cancelled=len(self._cancelled), left=left, started_at=self._started_at)
+        left = sum(1 for order in self.orders() if order.venue_client_id in shown)
+        self._books.swept(cancelled=len(self._cancelled), left=left, started_at=self._started_at, scope=self.scope)
+        self.is_over = True
         return True
 
+    def orders(self) -> list[Order]:
+        """Those of ours that live and that the halt is about, whether or not its level cancels them."""
+        return [order for order in self._books.ours() if is_about(self.scope, order)]
+
     def _left(self) -> list[Order]:
-        return [order for order in self._books.ours() if self._concerns(order)]
+        return [order for order in self.orders() if self._concerns(order)]
 
     def _concerns(self, order: Order) -> bool:
         return self.level in (HaltLevel.CancelAll, HaltLevel.Flatten) or is_opening(self._books, order)
+
+
+def is_about(scope: Scope | None, order: Order) -> bool:
+    return scope is None or scope in part_scopes(order.instrument, order.operator, order.block)
 
 
 def is_opening(books: Books, order: Order) -> bool:
@@ -116,12 +138,15 @@ def is_opening(books: Books, order: Order) -> bool:
     return would_open(order.side, working, qty)
 
 
-def flattening(books: Books, new_id: Callable[[], ClientOrderId]) -> list[PlaceOrder]:
-    """What closes at market all that the account still holds; the Gate judges these like any order and may refuse."""
+def flattening(books: Books, new_id: Callable[[], ClientOrderId], scope: Scope | None = None) -> list[PlaceOrder]:
+    """What closes at market all that the account still holds, or what it holds of the instrument that is halted.
+
+    The Gate judges these like any order and may refuse.
+    """
     commands = []
     for (_, instrument_id), position in books.replica.positions.items():
         instrument = books.replica.instruments.get(instrument_id)
-        if instrument is None:
+        if instrument is None or (scope is not None and scope.name != instrument_id):
             continue
         qty = floor_to_lot(abs(position.qty), instrument.lot)
         if qty < max(instrument.min_qty, instrument.lot):

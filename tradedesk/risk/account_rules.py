@@ -24,7 +24,9 @@ def halted(case: Case) -> Denial | None:
         return None
     if level is HaltLevel.Flatten and case.is_flattening:
         return None
-    return no("halt", f"halted at level {level}; a person with the risk role must rearm", value=level)
+    what = f"{case.given.halted}: " if case.given.halted else ""
+    text = f"{what}halted at level {level}; a person with the risk role must rearm"
+    return no("halt", text, limit=level, value=level, source=case.given.halted_by)
 
 
 def settled(case: Case) -> Denial | None:

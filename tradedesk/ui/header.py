@@ -10,6 +10,7 @@ from textual import events
 from textual.message import Message
 
 from tradedesk.domain.accounts import Mode
+from tradedesk.domain.scopes import ScopeKind
 from tradedesk.domain.words import InstrumentId, OperatorId
 from tradedesk.ui import drawing
 from tradedesk.ui.drawing import SECOND, Cell, Glyphs, Line, Palette, fit, line_width
@@ -62,7 +63,7 @@ def header_line(view: DeskView, standing: Standing, width: int, glyphs: Glyphs, 
         (3, (f"{len(replica.accounts)} accts", colours.text)),
         (2, ("-" if symbol is None else symbol.symbol, colours.total)),
         (1, (f"alerts {alerts}", colours.crit if _is_critical(replica) else colours.warn if alerts else colours.text)),
-        (0, (f"halt {len(replica.halts)}", colours.halt if replica.halts else colours.text)),
+        (0, (f"halt {len(replica.all_halts)}", colours.halt if replica.all_halts else colours.text)),
         (
             1,
             (f"link {links}/{len(replica.accounts)}", colours.text if links == len(replica.accounts) else colours.warn),
@@ -145,10 +146,10 @@ def band_lines(view: DeskView, now: int, width: int, glyphs: Glyphs, colours: Pa
         lines.append(((fit(text, width, glyphs), colours.banner),))
     elif not view.is_fed and not view.replica.accounts:
         lines.append(((fit(" Waiting for the desk to say what there is.", width, glyphs), colours.muted),))
-    halts = sorted(view.replica.halts.values(), key=lambda halt: (halt.account is not None, halt.at))
+    halts = sorted(view.replica.all_halts, key=lambda halt: (halt.of.kind is not ScopeKind.Desk, halt.at))
     if halts:
         first = halts[0]
-        name = "DESK" if first.account is None else first.account
+        name = "DESK" if first.of.kind is ScopeKind.Desk else first.of.called
         more = f" (+{len(halts) - 1} more)" if len(halts) > 1 else ""
         text = (
             f" {glyphs.halt} HALT {name}{more}: {first.level.value} by {first.by} {drawing.time_of_day(first.at)}Z: "

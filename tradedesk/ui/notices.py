@@ -14,6 +14,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.alerts import Severity
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Happening, Order, RequestKind, RequestState
+from tradedesk.domain.scopes import scope_of
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import OperatorId
 from tradedesk.ui.drawing import Glyphs, Line, Palette, fit
@@ -107,11 +108,12 @@ def notice_of(event: ev.Event, replica: Replica, operator: OperatorId) -> Notice
                 return None
             return Notice(text=f"NOT SENT {event.what}: {event.reason}", tone=Tone.Alarmed, is_sticky=True)
         case ev.HaltSet():
-            name = "the whole desk" if event.account is None else event.account
+            name = scope_of(event.account, event.scope).called
             return Notice(text=f"HALT {name} {event.level.value} by {event.by}: {event.reason}", tone=Tone.Alarmed)
         case ev.HaltSwept():
+            part = "" if event.scope is None else f" ({event.scope})"
             return Notice(
-                text=f"HALT of {event.account} done: {event.cancelled} cancelled, {event.left} left working",
+                text=f"HALT of {event.account}{part} done: {event.cancelled} cancelled, {event.left} left working",
                 tone=Tone.Warned,
             )
         case ev.CancelSwept():
@@ -127,7 +129,7 @@ def notice_of(event: ev.Event, replica: Replica, operator: OperatorId) -> Notice
                 text=f"AMENDED {described(order, replica)}: {plain(qty)} in all, it keeps its place", tone=Tone.Warned
             )
         case ev.Rearmed():
-            name = "the whole desk" if event.account is None else event.account
+            name = scope_of(event.account, event.scope).called
             return Notice(text=f"{name} rearmed by {event.by}: {event.reason}", tone=Tone.Warned)
         case ev.ExitSwitched():
             return Notice(

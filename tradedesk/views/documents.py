@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tradedesk.domain import orders
-from tradedesk.domain.accounts import Account, AccountState
+from tradedesk.domain.accounts import Account, AccountState, Halt
 from tradedesk.domain.keys import KeyRights
 from tradedesk.domain.limits import Limits, effective
 from tradedesk.domain.money import plain
@@ -41,7 +41,8 @@ def status_document(replica: Replica, now: int) -> Document:
             **_time("started_at", desk.at),
             **_time("heartbeat_at", replica.heartbeat_at),
         },
-        "halt": _halt(replica, None),
+        "halt": _halt_document(replica.halts.get(None)),
+        "halts": [_halt_document(halt) for halt in replica.all_halts],
         "accounts": [_account(replica, row, now) for row in replica.accounts.values()],
         "markets": [_market(replica, row, now) for row in replica.markets.values()],
         "alerts": {
@@ -142,7 +143,7 @@ def _account(replica: Replica, row: AccountRow, now: int) -> Document:
             "ack_ms": None if health is None else _number(health.ack_ms),
             "clock_offset_ms": None if health is None else health.clock_offset_ms,
         },
-        "halt": _halt(replica, account.id),
+        "halt": _halt_document(halt),
         "balances": [
             {
                 "asset": balance.asset,
@@ -204,13 +205,13 @@ def exit_document(replica: Replica, account: Account, now: int) -> Document:
     }
 
 
-def _halt(replica: Replica, account: AccountId | None) -> Document | None:
-    """The halt in force: of an account, the desk's own comes first."""
-    halt = replica.halts.get(None) if account is None else replica.halt_of(account)
+def _halt_document(halt: Halt | None) -> Document | None:
     if halt is None:
         return None
     return {
         "account": halt.account,
+        "scope": halt.of.kind.value,
+        "name": halt.of.name or None,
         "level": halt.level.value,
         "by": halt.by,
         "reason": halt.reason,

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from tradedesk.domain import events as ev
 from tradedesk.domain.alerts import Alert
+from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.words import OperatorId
 from tradedesk.views.replica import Replica, Snapshot
 
@@ -33,6 +34,8 @@ class Lens(Struct, frozen=True, kw_only=True):
         account = ev.account_of(event)
         if account is not None:
             return account in self.seen
+        if isinstance(event, ev.HaltSet | ev.Rearmed) and event.scope is not None:
+            return self._shows_scope(event.scope, replica)
         match event:
             case ev.AlertRaised():
                 return self._shows_alert(event.alert, replica)
@@ -66,15 +69,30 @@ class Lens(Struct, frozen=True, kw_only=True):
             positions=tuple(position for position in whole.positions if position.account in seen),
             ledgers={account: ledger for account, ledger in whole.ledgers.items() if account in seen},
             incomes={account: income for account, income in whole.incomes.items() if account in seen},
-            halts=tuple(halt for halt in whole.halts if halt.account is None or halt.account in seen),
+            halts=tuple(
+                halt
+                for halt in whole.halts
+                if (
+                    self._shows_scope(halt.scope, replica)
+                    if halt.scope is not None
+                    else halt.account is None or halt.account in seen
+                )
+            ),
             alerts=tuple(row for row in whole.alerts if self._shows_alert(row.alert, replica)),
             logs=tuple(log for log in whole.logs if self._shows_log(log, replica)),
             approvals=tuple(asked for asked in whole.approvals if asked.account is None or asked.account in seen),
             exits={account: row for account, row in whole.exits.items() if account in seen},
             limits_set=tuple(event for event in whole.limits_set if event.account is None or event.account in seen),
             live={account: key for account, key in whole.live.items() if account in seen},
+            days=tuple(mark for mark in whole.days if mark.account in seen),  # what others win is not theirs to see
             dead=tuple(key for key in whole.dead if key in theirs),
         )
+
+    def _shows_scope(self, scope: Scope, replica: Replica) -> bool:
+        """A halt of a group goes to who sees an account in it, one of a market, an operator or an algorithm to all."""
+        assert self.seen is not None
+        groups = (row.account.groups for row in replica.accounts.values() if row.account.id in self.seen)
+        return scope.kind is not ScopeKind.Group or any(scope.name in found for found in groups)
 
     def _shows_alert(self, alert: Alert, replica: Replica) -> bool:
         """One of the desk or a market goes to all who see every account that it names."""

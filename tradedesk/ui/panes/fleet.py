@@ -13,6 +13,7 @@ from tradedesk.domain.exits import ExitRow, short
 from tradedesk.domain.findings import Level
 from tradedesk.domain.limits import effective
 from tradedesk.domain.orders import Order
+from tradedesk.domain.scopes import ScopeKind
 from tradedesk.domain.text import iso_time
 from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.domain.worst_case import worst_case
@@ -73,7 +74,7 @@ class FleetPane(LiveTable[FleetRow]):
     def items(self, now: int) -> Mapping[str, FleetRow]:
         replica = self.view.replica
         states = tuple((row.state, row.worklist) for row in replica.accounts.values())
-        seen = (states, tuple(replica.halts.values()))
+        seen = (states, replica.all_halts)
         if self._items and seen == self._seen and 0 <= now - self._read_at < AGAIN_AFTER:
             return self._items
         self._seen, self._read_at = seen, now
@@ -134,7 +135,7 @@ class FleetPane(LiveTable[FleetRow]):
         row, health, halt = item.row, item.row.health, item.halt
         parts: list[Cell] = []
         if halt is not None:
-            scope = "desk" if halt.account is None else halt.account
+            scope = "desk" if halt.of.kind is ScopeKind.Desk else halt.of.called
             words = f"{halt.level.value} on {scope} by {halt.by} {drawing.time_of_day(halt.at)}: {halt.reason}"
             parts += [(f"{self.glyphs.halt} HALT", self.colours.halt), (f" {words}  ", self.colours.warn)]
         elif row.reason:

@@ -39,7 +39,7 @@ class LockDialog(Dialog[bool]):
         halt: Callable[[], None] | None,
     ) -> None:
         """`halt` asks what to halt; None where this screen may not."""
-        super().__init__(tools, f"locked: {operator}", tone="-halt" if tools.view.replica.halts else "")
+        super().__init__(tools, f"locked: {operator}", tone="-halt" if tools.view.replica.all_halts else "")
         self._why = why
         self._unlock = unlock
         self._halt = halt
@@ -60,8 +60,8 @@ class LockDialog(Dialog[bool]):
         if view.lost is not None:
             away = f"{glyphs.disconnected} the desk is away since {drawing.time_of_day(view.lost.since)}Z"
             found.append(text_line(away, width, colours.crit, glyphs))
-        if replica.halts:
-            halted = ", ".join(sorted(account or "the whole desk" for account in replica.halts))
+        if replica.all_halts:
+            halted = ", ".join(sorted(halt.of.called for halt in replica.all_halts))
             found.append(text_line(f"{glyphs.halt} HALT {halted}", width, colours.crit, glyphs))
         if waiting:
             found.append(text_line(f"{waiting} alerts wait for a person", width, colours.warn, glyphs))
