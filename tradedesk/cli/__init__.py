@@ -28,6 +28,7 @@ from tradedesk.cli.halt import halt, rearm
 from tradedesk.cli.kill import kill
 from tradedesk.cli.limits import limits_app
 from tradedesk.cli.look import fills, orders, positions, status
+from tradedesk.cli.mandate import mandate_app, profile
 from tradedesk.cli.offboard import offboard
 from tradedesk.cli.operators import operators_app
 from tradedesk.cli.order import order_app
@@ -81,9 +82,11 @@ accounts_app.command()(lock)
 accounts_app.command()(unlock)
 app.add_typer(order_app, name="order")
 accounts_app.command()(offboard)
+accounts_app.command()(profile)
 accounts_app.command("cancel-key")(cancel_key)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(limits_app, name="limits")
+app.add_typer(mandate_app, name="mandate")
 app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app, name="audit")
 app.add_typer(alerts_app, name="alerts")

@@ -35,6 +35,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "approvals.v1": ("id", "kind", "account", "by", "expires_at", "what"),
     "audit.operators.v1": ("at", "operator", "what", "account", "detail"),
     "audit.show.v1": ("at", "after_ms", "what", "client_order_id", "detail"),
+    "profile.v1": ("account", "setting", "of", "must_be", "at_venue", "verdict"),
     "accounts_test.v1": ("what", "level", "text", "remedy"),
     "accounts.v1": ("account", "venue", "owner", "mode", "exit", "proof", "groups", "key", "fit"),
 }  # fmt: skip
