@@ -359,6 +359,15 @@ def test_a_preview_is_asked_of_the_worker_and_one_that_cannot_be_asked_is_answer
     assert "takes the role trader" in answer.verdict.denials[0]
 
 
+def test_what_an_operator_may_confirm_the_desk_says_whatever_the_order_came_with(bureau: Bureau) -> None:
+    claims = msgspec.structs.replace(a_place(), confirm="because", is_risk=True)
+    assert isinstance(bureau.submit(TRADER, claims), Submitted)
+    assert isinstance(bureau.submit(ALONE, msgspec.structs.replace(claims, is_risk=False)), Submitted)
+    assert bureau.office.preview(RISK, claims, RequestId("p")) is None  # who watches may ask, and orders nothing
+    posted = [getattr(post, "command", post) for post in bureau.posts()]
+    assert [(post.operator, post.is_risk) for post in posted] == [("desk1", False), ("solo", True), ("risk1", True)]
+
+
 def test_an_alert_is_acknowledged_under_the_operators_name(bureau: Bureau) -> None:
     """5.15"""
     bureau.emit(an_alert())

@@ -1,5 +1,6 @@
 """Amends that cancel and replace: two legs, each with its own proof, one intent (F23)."""
 
+import msgspec
 import pytest
 from order_builders import (
     WINDOW_S,
@@ -280,3 +281,15 @@ def test_an_amended_order_can_be_amended_again_once_settled():
     assert rig.sent[-1].order.client_order_id == "c3"
     rig.tell(Tick())
     assert rig.state("c2") is OrderState.PendingReplace
+
+
+def test_a_reason_given_for_an_order_confirms_no_change_of_it():
+    rig = Rig()
+    rig.tell(msgspec.structs.replace(a_place(), confirm="second clip", is_risk=True))
+    rig.tell(an_ack())
+    rig.tell(an_amend(qty="2", price="59000"))
+    assert (rig.order("c1").confirm, rig.order("c2").confirm, rig.order("c2").is_risk) == ("second clip", None, False)
+    other = Rig()
+    other.place()
+    other.tell(msgspec.structs.replace(an_amend(qty="2", price="59000"), confirm="as agreed"))
+    assert other.order("c2").confirm == "as agreed"

@@ -114,6 +114,22 @@ def test_a_reason_passes_no_hard_limit_and_none_that_was_made_hard():
     assert rules_against(msgspec.structs.replace(an_order(), confirm="because"), hard) == ["repeat"]
 
 
+def test_beyond_a_figure_that_was_made_soft_only_the_role_risk_may_go():
+    """RTS 6 art. 15: over a limit only who is authorised to"""
+    given = under({"soft": ("price_collar", "max_order_qty")})
+    meant = msgspec.structs.replace(an_order(price="50000"), confirm="the auction ends there")
+    assert rules_against(meant, given) == ["price_collar"]
+    assert not denied(meant, given, "price_collar").is_soft
+    assert denied(meant, given, "price_collar").text.endswith("one with the role risk may pass it with a reason")
+    by_risk = msgspec.structs.replace(meant, is_risk=True)
+    approved = decide(by_risk, given)
+    assert isinstance(approved, Approved)
+    assert [denial.rule for denial in approved.waived] == ["price_collar"]
+    assert rules_against(msgspec.structs.replace(by_risk, confirm=None), given) == ["price_collar"]
+    too_much = msgspec.structs.replace(by_risk, order_qty=d(4), price=d(20_000))
+    assert "max_order_qty" in rules_against(too_much, given)  # hard, whatever a list says
+
+
 # ---- over instruments and accounts ----------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ class Role(StrEnum):
 class Verb(StrEnum):
     """What an operator can ask of a desk. Looking is no verb: who may look is decided at the read socket."""
 
+    Check = "check"
     Place = "place"
     Amend = "amend"
     Cancel = "cancel"
@@ -64,6 +65,7 @@ class Operator(Struct, frozen=True, kw_only=True):
 SYSTEM_RISK = Operator(name=OperatorId("system:risk"), roles=frozenset(), accounts=frozenset({EVERY_ACCOUNT}), uid=None)
 
 _ROLES: dict[Verb, tuple[Role, ...]] = {
+    Verb.Check: (Role.Trader, Role.Risk),  # what the Gate would say; it changes nothing
     Verb.Place: (Role.Trader,),
     Verb.Amend: (Role.Trader,),
     Verb.Cancel: (Role.Trader,),

@@ -1,10 +1,10 @@
-"""`tradedesk limits show|set`: the limits in force with who says so, and changing one while the desk runs."""
+"""`tradedesk limits show|check|set`: the limits in force with who says so, what they say to an order, and changing one."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradedesk.cli.endings import USAGE, end
+from tradedesk.cli.endings import REFUSED, USAGE, end
 from tradedesk.cli.reach import (
     ConfigOption,
     JsonOption,
@@ -13,6 +13,7 @@ from tradedesk.cli.reach import (
     account_of,
     controlled,
     home_of,
+    instrument_of,
     instruments_of,
     show,
     watching,
@@ -46,6 +47,43 @@ def show_limits(
     for row in rows:
         where = f"{row['account']} {row['instrument'] or ''}".rstrip()
         typer.echo(f"{where:<28} {row['figure']:<26} {row['value']:<20} {row['source']}")
+
+
+@limits_app.command("check")
+def check(
+    order: Annotated[str, typer.Argument(help='As one says it: "buy 3 BTC/USDT @ 60000"; without a price at market.')],
+    *,
+    account: Annotated[str, typer.Option(help="The account it would be for.")],
+    operator: OperatorOption = None,
+    operator_passphrase_file: OperatorPassphraseOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the account's Gate would say to an order now, rule by rule. Nothing is sent, reserved or recorded.
+
+    Exit 3 where it would be refused.
+
+    Example: tradedesk limits check --account acme "buy 3 BTC/USDT @ 60000"
+    """
+    from tradedesk.cli.limits_check import asked_of, command_in, document_of, print_answers
+
+    wanted = command_in(order)
+    if isinstance(wanted, str):
+        end(wanted, USAGE)
+    home = home_of(config)
+    control = controlled(home, operator, operator_passphrase_file)
+    with watching(home, control) as watch:
+        of = account_of(watch.replica, account)
+        instrument = instrument_of(watch.replica, of, wanted.instrument).id
+        command = wanted.command(of, instrument, watch.clock.now())
+        verdict = asked_of(watch, control, command)
+    document = document_of(command, verdict)
+    if as_json:
+        show(document)
+    else:
+        print_answers(document)
+    if not document["passes"]:
+        raise typer.Exit(REFUSED)
 
 
 @limits_app.command("set")

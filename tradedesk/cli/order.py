@@ -104,6 +104,9 @@ def amend(
     *,
     qty: Annotated[str | None, typer.Option(help="New total quantity, what is filled included.")] = None,
     price: Annotated[str | None, typer.Option(help="New price.")] = None,
+    confirm: Annotated[
+        str | None, typer.Option(help="Why a change that the Gate only asks about is meant; it is kept.")
+    ] = None,
     operator: OperatorOption = None,
     operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
@@ -139,6 +142,7 @@ def amend(
             new_client_order_id=replacement,
             order_qty=new_qty if new_qty is not None else order.order_qty,
             price=new_price if new_price is not None else order.price,
+            confirm=confirm,
             operator=OperatorId(""),
             deadline=watch.clock.now() + DEADLINE_NS,
         )

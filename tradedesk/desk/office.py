@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import TypeVar
 
 import msgspec
 
-from tradedesk.access.operators import SYSTEM_PREFIX, Operator, Verb, may, may_approve, may_rearm
+from tradedesk.access.operators import SYSTEM_PREFIX, Operator, Role, Verb, may, may_approve, may_rearm
 from tradedesk.accounts.mail import Post, Preview, ReconcileNow
 from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.clock import Clock
@@ -76,6 +77,7 @@ VERBS: dict[type, Verb] = {
 LONGEST_DEADLINE_NS = 24 * 3_600 * 10**9
 MAX_REASON = 256  # characters
 _ID = re.compile(r"[A-Za-z0-9._:/-]{1,36}", re.ASCII)  # what venues take as a client order id
+_Asked = TypeVar("_Asked", bound=Command)
 _DIGITS = 18  # on either side of the point: what a typed number may have (F84)
 
 
@@ -154,7 +156,7 @@ class Office:
             refusal = self.closing or self._not_live_yet(command.account)
         if refusal is not None:
             return NotSubmitted(reason=refusal)
-        command = msgspec.structs.replace(command, operator=operator.name)
+        command = _named(operator, command)
         match command:
             case HaltTrading():
                 return self._halting.stop(command)
@@ -245,13 +247,14 @@ class Office:
         if command.account not in self._workers:
             return NotSubmitted(reason=self._unknown(operator, command.account))
         refusal = (
-            may(operator, Verb.Place, command.account)
+            may(operator, Verb.Check, command.account)
             or self._unusable(operator, command)
             or self._not_live_yet(command.account)
         )
         if refusal is not None:
             return NotSubmitted(reason=refusal)
-        answer = self._post(command.account, Preview(command=command, request_id=request_id))
+        named = _named(operator, command)
+        answer = self._post(command.account, Preview(command=named, request_id=request_id))
         return answer if isinstance(answer, NotSubmitted) else None
 
     def _post(
@@ -475,6 +478,14 @@ def refused_preview(command: PlaceOrder, request_id: RequestId, reason: str, now
         denials=(reason,),
     )
     return ev.PreviewMade(at=now, source="desk", request_id=request_id, verdict=verdict)
+
+
+def _named(operator: Operator, command: _Asked) -> _Asked:
+    """Under the operator's own name, and what they may confirm, whatever it came with."""
+    named = msgspec.structs.replace(command, operator=operator.name)
+    if isinstance(named, PlaceOrder | AmendOrder):
+        return msgspec.structs.replace(named, is_risk=Role.Risk in operator.roles)
+    return named
 
 
 def _is_plain(value: Decimal) -> bool:

@@ -33,6 +33,7 @@ class PlaceOrder(Struct, frozen=True, kw_only=True, tag=True):
     reduce_only: bool = False
     block: str | None = None
     confirm: str | None = None  # why what the Gate only asks about (a repeated order, say) is meant
+    is_risk: bool = False  # its operator has the role risk; said by the desk, whatever came
     operator: OperatorId
     deadline: int  # ns since the epoch: not sent after this
 
@@ -48,6 +49,8 @@ class AmendOrder(Struct, frozen=True, kw_only=True, tag=True):
     new_client_order_id: ClientOrderId  # of the order that takes its place where the venue cannot amend in place
     order_qty: Decimal
     price: Decimal
+    confirm: str | None = None  # as of PlaceOrder: a reason given for the order itself is none for its change
+    is_risk: bool = False
     operator: OperatorId
     deadline: int
 

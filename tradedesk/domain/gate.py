@@ -81,7 +81,7 @@ class Denial(Struct, frozen=True, kw_only=True):
     limit: str = ""
     value: str = ""
     source: str = ""  # who set the limit
-    is_soft: bool = False  # a trader may pass it with a reason that is kept
+    is_soft: bool = False  # who ordered may pass it with a reason that is kept
 
 
 class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -93,7 +93,7 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit: str = ""  # empty: this rule has none, or none is set
     source: str = ""  # whose limit it is, and who set it
     text: str = ""  # of a no: why
-    is_soft: bool = False  # a no that may be passed with a reason that is kept
+    is_soft: bool = False  # a no that who ordered may pass with a reason that is kept
 
 
 class Denied(Struct, frozen=True, kw_only=True):

@@ -44,7 +44,7 @@ class Limits(InstrumentLimits, frozen=True, kw_only=True):
     order_types: tuple[str, ...] | None = None  # Limit, Market, ... as in domain.words; None: all
     times_in_force: tuple[str, ...] | None = None
     trading_hours: tuple[str, ...] | None = None  # e.g. "mon-fri 08:00-17:30", UTC; None: always
-    soft: tuple[str, ...] | None = None  # rules of the Gate that a trader may pass with a reason that is kept
+    soft: tuple[str, ...] | None = None  # rules of the Gate that may be passed with a reason that is kept
     instruments: dict[InstrumentId, InstrumentLimits] = msgspec.field(default_factory=dict)
     sources: dict[str, str] = msgspec.field(default_factory=dict)  # of what was stacked: figure -> who says so
 
@@ -71,7 +71,8 @@ DEFAULTS: Mapping[str, Any] = {
     "restricted": (),
     "soft": ("repeat", "client_cross"),
 }
-SOFT_RULES = ("repeat", "client_cross", "price_collar", "price_drift")  # all others are hard, whatever a file says
+SLIPS = ("repeat", "client_cross")  # soft ones that ask whether it is meant; beyond a figure only the role risk may go
+SOFT_RULES = (*SLIPS, "price_collar", "price_drift")  # all others are hard, whatever a file says
 BUILT_IN = "built in"
 
 

@@ -258,6 +258,7 @@ class Order(Struct, frozen=True, kw_only=True):
     operator: OperatorId
     block: str | None = None  # ties the orders of one ticket over several accounts
     confirm: str | None = None  # why its operator passes what the Gate only asks about
+    is_risk: bool = False  # its operator has the role risk
     egress: str  # the exit it leaves by
     key: str = ""  # fingerprint of the API key it is signed with
     placed_at: int  # our clock, ns

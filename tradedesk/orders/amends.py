@@ -111,6 +111,7 @@ class Amends:
             command.price,
             command.deadline,
             template=old,
+            asked=command,
             now=self._books.now,
             replaces=old.client_order_id,
         )
@@ -235,10 +236,11 @@ def new_order(
     deadline: int,
     *,
     template: PlaceOrder | Order,
+    asked: AmendOrder | None = None,
     now: int,
     replaces: ClientOrderId | None = None,
 ) -> Order:
-    """An intent with its birth pending; what is not named is as in `template`."""
+    """An intent with its birth pending; what is not named is as in `template`, what was confirmed as in `asked`."""
     birth = Request(request_id=RequestId(client_order_id), kind=RequestKind.New, operator=operator, made_at=now)
     return Order(
         account=account.id,
@@ -253,7 +255,8 @@ def new_order(
         reduce_only=template.reduce_only,
         operator=operator,
         block=template.block,
-        confirm=template.confirm,
+        confirm=template.confirm if asked is None else asked.confirm,
+        is_risk=template.is_risk if asked is None else asked.is_risk,
         egress=account.leaves_by or account.egress,
         key=account.key,
         placed_at=now,

@@ -12,11 +12,12 @@ from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.limits import Effective
 from tradedesk.domain.money import to_places
 from tradedesk.risk import account_rules as account
+from tradedesk.risk import day_rules as day
 from tradedesk.risk import exposure_rules as sums
 from tradedesk.risk import limit_rules as limit
 from tradedesk.risk import permission_rules as permission
 from tradedesk.risk.case import MS, Case, shown
-from tradedesk.risk.gate import INSTRUMENT_RULES, LIMIT_RULES, RULES, SHRINK_RULES
+from tradedesk.risk.gate import INSTRUMENT_RULES, LIMIT_RULES, RULES, SHRINK_RULES, softened
 from tradedesk.risk.mandate_rules import MANDATE_RULES
 
 Asked = Callable[..., Denial | None]
@@ -61,6 +62,14 @@ def answers(case: Case) -> tuple[Answer, ...]:
                 _said(case, rule, denial, (_money(value), most, scope.source))
                 for denial, (rule, value, most) in zip(said, values, strict=True)
             ]
+            today = (
+                ("total_daily_loss", scope.today.loss, scope.totals.max_daily_loss),
+                ("total_drawdown", scope.today.drawdown, scope.totals.max_drawdown),
+            )
+            found += [
+                _said(case, rule, denial, (_money(value), most, scope.source))
+                for denial, (rule, value, most) in zip(day.days_of_scope(case, scope), today, strict=True)
+            ]
     return tuple(found)
 
 
@@ -80,10 +89,10 @@ def _answer(case: Case, rule: Asked, denial: Denial | None) -> Answer:
 
 def _said(case: Case, rule: str, denial: Denial | None, figures: Figures) -> Answer:
     if denial is not None:
-        soft = case.given.limits.soft if case.given.limits is not None and not case.is_shrinking else ()
+        denial = denial if case.is_shrinking else softened(case, denial)
         return Answer(
             rule=denial.rule, passes=False, value=denial.value, limit=denial.limit, source=denial.source,
-            text=denial.text, is_soft=denial.rule in soft,
+            text=denial.text, is_soft=denial.is_soft,
         )  # fmt: skip
     value, most, source = figures
     return Answer(
@@ -205,4 +214,6 @@ _OF_LIMITS: dict[Asked, Callable[[Case, Instrument, Effective], Figures]] = {
         lambda case: _money(sums.net_with(case, case.given.others.net, case.given.others.unvalued)),
     ),
     sums.leverage: _of("max_leverage", _leverage),
+    day.daily_loss: _of("max_daily_loss", lambda case: _money(case.given.today.loss)),
+    day.drawdown: _of("max_drawdown", lambda case: _money(case.given.today.drawdown)),
 }  # fmt: skip

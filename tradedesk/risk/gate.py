@@ -6,7 +6,7 @@ import msgspec
 
 from tradedesk.domain.gate import Approved, Denial, Denied, GateInputs
 from tradedesk.domain.instruments import Instrument
-from tradedesk.domain.limits import Effective
+from tradedesk.domain.limits import SLIPS, SOFT_RULES, Effective
 from tradedesk.domain.orders import Order
 from tradedesk.domain.words import RequestId
 from tradedesk.risk.account_rules import (
@@ -100,9 +100,14 @@ def denials_of(case: Case) -> tuple[Denial, ...]:
         if given.limits is not None:
             found.extend(rule(case, given.instrument, given.limits) for rule in LIMIT_RULES)
             found.extend(together(case, given.instrument, given.limits))
-    soft = given.limits.soft if given.limits is not None else ()
-    return tuple(
-        msgspec.structs.replace(denial, is_soft=True) if denial.rule in soft else denial
-        for denial in found
-        if denial is not None
-    )
+    return tuple(softened(case, denial) for denial in found if denial is not None)
+
+
+def softened(case: Case, denial: Denial) -> Denial:
+    """As soft for whoever ordered: a slip they confirm themselves, beyond a figure it takes the role risk."""
+    limits = case.given.limits
+    if limits is None or denial.rule not in limits.soft or denial.rule not in SOFT_RULES:
+        return denial
+    if denial.rule in SLIPS or case.order.is_risk:
+        return msgspec.structs.replace(denial, is_soft=True)
+    return msgspec.structs.replace(denial, text=f"{denial.text}; one with the role risk may pass it with a reason")

@@ -111,6 +111,7 @@ def provisional(command: PlaceOrder, at: int) -> Order:
         operator=command.operator,
         block=command.block,
         confirm=command.confirm,
+        is_risk=command.is_risk,
         egress="",
         placed_at=at,
         deadline=command.deadline,
