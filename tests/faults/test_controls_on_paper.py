@@ -1,6 +1,7 @@
 """Each control of the Gate on a whole desk: what it stops never reaches the exchange, what it lets through does (5.4)."""
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from paper_process import has_loopback_range
 
 from tradedesk.config import GroupSettings, Settings
 from tradedesk.domain.accounts import Account
+from tradedesk.domain.commands import ApproveMandate, Submitted
+from tradedesk.domain.instruments import Product
 from tradedesk.domain.limits import Limits, Totals
+from tradedesk.domain.mandate import Mandate
 from tradedesk.domain.orders import OrderState
-from tradedesk.domain.words import AccountId, ClientOrderId, Side
+from tradedesk.domain.profile import Profile
+from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, Side
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
 
@@ -32,17 +37,24 @@ OWN: tuple[Limits, ...] = (
     Limits(max_net_exposure=Decimal(1)),
     Limits(max_leverage=Decimal("0.0001")),
 )
-COUNT = len(OWN) + 4  # two of a group with totals, two whose orders may meet
+FOR_CLIENTS: tuple[dict[str, object], ...] = (  # of accounts that have no limits of their own
+    {"mandate": Mandate(version=1, valid_from=date(2020, 1, 1), products=(Product.Spot,))},
+    {"profile": Profile(account_mode="spot", leverage="3", self_trade="expire-maker")},
+    {"profile": Profile(account_mode="spot", self_trade="none")},
+)
+SHARING = 4  # two of a group with totals, two whose orders may meet
+COUNT = len(OWN) + SHARING + len(FOR_CLIENTS)
 
 
 def limited(settings: Settings) -> Settings:
-    """One account under each control, the last four by what they share."""
+    """One account under each control: of its own, of what it shares, of its client."""
     names = list(settings.accounts)
     accounts: dict[AccountId, Account] = {}
     for number, name in enumerate(names):
         groups = ("pair",) if len(OWN) <= number < len(OWN) + 2 else ()
         limits = OWN[number] if number < len(OWN) else Limits()
-        accounts[name] = msgspec.structs.replace(settings.accounts[name], limits=limits, groups=groups)
+        own = FOR_CLIENTS[number - len(OWN) - SHARING] if number >= len(OWN) + SHARING else {}
+        accounts[name] = msgspec.structs.replace(settings.accounts[name], limits=limits, groups=groups, **own)
     pair = GroupSettings(totals=Totals(max_exposure=Decimal(10**9), max_position_notional=Decimal(10**9)))
     return msgspec.structs.replace(settings, accounts=accounts, limits=ROOMY, groups={"pair": pair})
 
@@ -65,6 +77,10 @@ def arrived(desk: FaultyDesk, account: AccountId) -> list[str]:
 
 def below(desk: FaultyDesk, share: str = "0.98") -> Decimal:
     return (desk.bid() * Decimal(share)).quantize(Decimal("0.01"))
+
+
+def above(desk: FaultyDesk) -> Decimal:
+    return (desk.ask() * Decimal("1.02")).quantize(Decimal("0.01"))
 
 
 Orders = Callable[[FaultyDesk, AccountId], list[ClientOrderId]]
@@ -159,3 +175,30 @@ def test_an_order_that_would_meet_another_clients_is_asked_about(desk: FaultyDes
     assert arrived(desk, buyer) == []
     meant = desk.place(Side.Buy, "0.001", offer, account=buyer, confirm="both clients know")
     desk.until_order(meant, OrderState.Filled)
+
+
+def test_a_mandate_lets_nothing_be_bought_before_somebody_approved_it(desk: FaultyDesk) -> None:
+    account = name_of(desk, len(OWN) + SHARING)
+    refused = desk.place(Side.Buy, "0.001", below(desk), account=account)
+    assert "mandate version 1 is not approved" in desk.denials(refused)
+    sold = desk.place(Side.Sell, "0.001", above(desk), account=account)
+    desk.until_order(sold, OrderState.New)
+    approval = ApproveMandate(account=account, version=1, reason="signed on paper", operator=OperatorId(""))
+    assert isinstance(desk.control.submit(approval), Submitted)
+    desk.until(lambda: desk.view.replica.accounts[account].mandate, "the mandate is approved")
+    bought = desk.place(Side.Buy, "0.001", below(desk), account=account)
+    desk.until_order(bought, OrderState.New)
+    assert sorted(arrived(desk, account)) == sorted((sold, bought))
+
+
+def test_an_account_set_otherwise_at_the_venue_only_reduces(desk: FaultyDesk) -> None:
+    """The exchange lets an order without a mode of its own trade with its own account, and spot has no leverage at all."""
+    wrong, right = name_of(desk, len(OWN) + SHARING + 1), name_of(desk, len(OWN) + SHARING + 2)
+    refused = desk.place(Side.Buy, "0.001", below(desk), account=wrong)
+    told = desk.denials(refused)
+    assert "leverage must be 3, and accounts of this venue have no such setting" in told
+    assert "self_trade of BTC/USDT, ETH/USDT, SOL/USDT is none at the venue and must be expire-maker" in told
+    sold = desk.place(Side.Sell, "0.001", above(desk), account=wrong)
+    desk.until_order(sold, OrderState.New)
+    assert arrived(desk, wrong) == [sold]
+    desk.until_order(desk.place(Side.Buy, "0.001", below(desk), account=right), OrderState.New)
