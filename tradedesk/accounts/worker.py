@@ -39,7 +39,7 @@ from tradedesk.domain.outcomes import (
     StreamState,
     VenueInfo,
 )
-from tradedesk.domain.scopes import Scope
+from tradedesk.domain.scopes import Scope, may_concern
 from tradedesk.domain.words import AccountId, ClientOrderId
 from tradedesk.journal.store import Durable, JournalError, Store
 from tradedesk.log import Log, where
@@ -668,7 +668,8 @@ class Worker:
 
     def _heed_halt(self, core: Core, now: int) -> None:
         """Act on what is latched, whether or not anybody came to say so: a full queue must not keep a halt away (5.5)."""
-        halt, parts = self._halt(), {halt.of: halt for halt in self._parts.parts()}
+        halt, its = self._halt(), self.account
+        parts = {part.of: part for part in self._parts.parts() if may_concern(part.of, its.id, its.groups, its.venue)}
         if halt == self._heeded and parts == self._heeded_parts:
             return
         was, were = self._heeded, self._heeded_parts

@@ -15,7 +15,7 @@ from tradedesk.domain.accounts import Account, Halt, HaltLevel
 from tradedesk.domain.commands import HaltTrading, NotSubmitted, Rearm, Submitted
 from tradedesk.domain.instruments import instrument_id
 from tradedesk.domain.orders import Order
-from tradedesk.domain.scopes import DESK, Scope, ScopeKind, algorithm_of, carried, scope_of, whole_scopes
+from tradedesk.domain.scopes import DESK, Scope, ScopeKind, algorithm_of, carried, may_concern, scope_of, whole_scopes
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.log import Log
@@ -52,16 +52,8 @@ def accounts_in(
     Of an algorithm those with orders of it: who runs it elsewhere is not known before it sends.
     """
     match scope.kind:
-        case ScopeKind.Desk:
-            return {account.id for account in accounts}
         case ScopeKind.Account:
             return {AccountId(scope.name)}
-        case ScopeKind.Group:
-            return {account.id for account in accounts if scope.name in account.groups}
-        case ScopeKind.Venue:
-            return {account.id for account in accounts if account.venue == scope.name}
-        case ScopeKind.Instrument:
-            return {account.id for account in accounts if scope.name.startswith(f"{account.venue}:")}
         case ScopeKind.Operator:
             return set(theirs)
         case ScopeKind.Algorithm:
@@ -70,6 +62,8 @@ def accounts_in(
                 for order in orders
                 if order.block and scope.name in (order.block, algorithm_of(order.block))
             }
+        case _:
+            return {found.id for found in accounts if may_concern(scope, found.id, found.groups, found.venue)}
 
 
 class Halting:

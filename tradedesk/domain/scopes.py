@@ -104,3 +104,10 @@ def part_scopes(instrument: InstrumentId, operator: OperatorId, block: str | Non
             Scope(kind=ScopeKind.Algorithm, name=name) for name in dict.fromkeys((algorithm_of(block), block)) if name
         ]
     return tuple(found)
+
+
+def may_concern(scope: Scope, account: AccountId, groups: Iterable[str], venue: VenueId) -> bool:
+    """Whether a halt of this scope can stand over anything that the account does."""
+    if scope.kind is ScopeKind.Instrument:
+        return scope.name.startswith(f"{venue}:")
+    return not scope.kind.is_whole or scope in whole_scopes(account, groups, venue)

@@ -18,7 +18,7 @@ from tradedesk.domain.mandate import ApprovedMandate
 from tradedesk.domain.movements import CAPITAL
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.positions import Balance, Position
-from tradedesk.domain.scopes import Scope, ScopeKind, carried, whole_scopes
+from tradedesk.domain.scopes import Scope, carried, may_concern, whole_scopes
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId
 from tradedesk.views.alert_rows import AlertRow
 from tradedesk.views.alert_rows import fold as fold_alert
@@ -37,7 +37,7 @@ MAX_LIMITS_SET = 5_000  # figures changed live; the desk takes no more than thes
 LimitKey = tuple[AccountId | None, str | None, InstrumentId | None, str]
 
 
-def limit_key(event: ev.LimitsSet) -> LimitKey:
+def limit_key(event: ev.LimitsSet | ev.LimitExceptionEnded) -> LimitKey:
     """Which figure of whose limits it changes."""
     return event.account, event.group, event.instrument, event.figure
 
@@ -117,8 +117,9 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     attached: dict[OperatorId, int] = {}
     exits: dict[AccountId, ExitRow] = {}
     kills: tuple[str, ...] = ()  # ids of the receipts that were recorded, the newest
-    limits_set: tuple[ev.LimitsSet, ...] = ()  # the newest of each figure, unless desk.toml says
+    limits_set: tuple[ev.LimitsSet, ...] = ()  # the newest of each figure, unless desk.toml says; and exceptions
     deliveries: tuple[Delivery, ...] = ()  # how long alerts take to whom
+    days: tuple[ev.DayMarked, ...] = ()  # the newest of each account, group and the desk
     dead: tuple[ClientOrderId, ...] = ()  # the dead orders in the order of their deaths: the oldest is dropped first
 
 
@@ -155,6 +156,8 @@ class Replica:
         self.exits: dict[AccountId, ExitRow] = {}
         self.kills: deque[str] = deque(maxlen=MAX_KILLS)
         self.limits_set: dict[LimitKey, ev.LimitsSet] = {}  # what was changed live and not given back to desk.toml
+        self.limit_exceptions: dict[LimitKey, ev.LimitsSet] = {}  # those that have not ended, over what was set or written
+        self.days: dict[tuple[AccountId | None, str | None], ev.DayMarked] = {}  # by account and group
         self._dead: deque[ClientOrderId] = deque()
         self._opened: set[AccountId] = set()
 
@@ -236,6 +239,8 @@ class Replica:
                 self._account(event.account, mandate=event.approved)
             case ev.ProfileChecked():
                 self._account(event.account, profile=event)
+            case ev.DayMarked():
+                self.days[event.account, event.group] = event
             case ev.AccountOpened():
                 self._open(event)
             case ev.MovementSeen():
@@ -309,9 +314,16 @@ class Replica:
             case ev.LiveApproved():
                 self.live[event.account] = event.key
             case ev.LimitsSet():
-                self.limits_set.pop(limit_key(event), None)
-                if event.value is not None and len(self.limits_set) < MAX_LIMITS_SET:
-                    self.limits_set[limit_key(event)] = event
+                self.limit_exceptions.pop(limit_key(event), None)
+                if event.until is not None:
+                    if len(self.limit_exceptions) < MAX_LIMITS_SET:
+                        self.limit_exceptions[limit_key(event)] = event
+                else:
+                    self.limits_set.pop(limit_key(event), None)
+                    if event.value is not None and len(self.limits_set) < MAX_LIMITS_SET:
+                        self.limits_set[limit_key(event)] = event
+            case ev.LimitExceptionEnded():
+                self.limit_exceptions.pop(limit_key(event), None)
             case ev.LoginRefused() | ev.CommandRefused():
                 pass  # for the audit
             case ev.Heartbeat():
@@ -356,7 +368,8 @@ class Replica:
             attached=dict(self.attached),
             exits=dict(self.exits),
             kills=tuple(self.kills),
-            limits_set=tuple(self.limits_set.values()),
+            limits_set=(*self.limits_set.values(), *self.limit_exceptions.values()),
+            days=tuple(self.days.values()),
             dead=tuple(self._dead),
         )
 
@@ -394,7 +407,9 @@ class Replica:
         self.attached = dict(snapshot.attached)
         self.logs.extend(snapshot.logs)
         self.exits = dict(snapshot.exits)
-        self.limits_set = {limit_key(event): event for event in snapshot.limits_set}
+        self.limits_set = {limit_key(event): event for event in snapshot.limits_set if event.until is None}
+        self.limit_exceptions = {limit_key(event): event for event in snapshot.limits_set if event.until is not None}
+        self.days = {(mark.account, mark.group): mark for mark in snapshot.days}
 
     def halt_of(self, account: AccountId) -> Halt | None:
         """The halt in force for all of an account: the strictest, and of two alike the wider one."""
@@ -408,12 +423,12 @@ class Replica:
             found = [self.halts.get(None), self.halts.get(account)]
             return tuple(halt for halt in found if halt is not None)
         venue = row.account.venue
-        whole = [self.halt_on(scope) for scope in whole_scopes(account, row.account.groups, venue)]
+        groups = row.account.groups
+        whole = [self.halt_on(scope) for scope in whole_scopes(account, groups, venue)]
         parts = [
             halt
             for scope, halt in self.scoped_halts.items()
-            if scope.kind in (ScopeKind.Operator, ScopeKind.Algorithm)
-            or (scope.kind is ScopeKind.Instrument and scope.name.startswith(f"{venue}:"))
+            if not scope.kind.is_whole and may_concern(scope, account, groups, venue)
         ]
         return tuple(halt for halt in (*whole, *parts) if halt is not None)
 
