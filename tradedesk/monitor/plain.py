@@ -144,6 +144,12 @@ def _words(event: ev.Event, replica: Replica) -> str | None:
             return f"alert ended: {event.key}"
         case ev.AlertAcknowledged():
             return f"alert acknowledged by {event.by}: {event.key}"
+        case ev.AlertSnoozed():
+            return f"alert put off until {_time(event.until)} by {event.by}: {event.key}"
+        case ev.AlertSnoozeEnded():
+            return f"alert no longer put off: {event.key}"
+        case ev.AlertEscalated():
+            return f"alert NOT ACKNOWLEDGED for {event.waited_ms // 60_000} min: {event.key}"
         case ev.AccountChanged():
             return f"account {event.account} {event.state.value}{_because((event.reason,) if event.reason else ())}"
         case ev.FeedChanged():

@@ -67,7 +67,7 @@ TRADE_KEYS: tuple[Key, ...] = (
     Key(id="order.flatten", key="f", action="flatten", label="flatten", says="A reduce-only ticket for the position",
         command="ACCOUNT INSTRUMENT flatten"),
     Key(id="alert.acknowledge", key="a", action="acknowledge", label="ack", says="Acknowledge the selected alert",
-        command="ack"),
+        command="ack NOTE, snooze 30m NOTE"),
     Key(id="approval.approve", key="A", action="approve", label="approve", says="Approve, as the second person; F2",
         command="approve ID NOTE"),
     Key(id="account.settle", key="W", action="settle", label="settle", says="Settle a difference: account, note, F2",

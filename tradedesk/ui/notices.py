@@ -142,9 +142,26 @@ def notice_of(event: ev.Event, replica: Replica, operator: OperatorId) -> Notice
             return Notice(
                 text=f"{event.by} approved {event.kind} of {name}, asked by {event.asked_by}", tone=Tone.Warned
             )
-        case ev.AlertRaised() if event.alert.severity is Severity.Critical:
+        case ev.AlertRaised() if event.alert.severity is Severity.Critical and _asks(event.alert.key, replica):
             return Notice(text=f"ALERT {event.alert.text}", tone=Tone.Alarmed)
+        case ev.AlertEscalated() if (overdue := replica.alerts.get(event.key)) is not None:
+            return Notice(
+                text=f"NOT ACKNOWLEDGED for {event.waited_ms // 60_000} min: {overdue.alert.text}", tone=Tone.Alarmed
+            )
     return None
+
+
+def _asks(key: str, replica: Replica) -> bool:
+    """Whether the alert waits for a person, or is one that nobody keeps any more."""
+    row = replica.alerts.get(key)
+    return row is None or row.is_waiting
+
+
+def rings(event: ev.Event, replica: Replica) -> bool:
+    """Whether the bell is rung: for what is critical and waits for a person, and for what waited too long."""
+    if isinstance(event, ev.AlertRaised):
+        return event.alert.severity is Severity.Critical and _asks(event.alert.key, replica)
+    return isinstance(event, ev.AlertEscalated)
 
 
 def _of_request(event: ev.RequestDecided, replica: Replica, operator: OperatorId) -> Notice | None:

@@ -5,6 +5,7 @@
     halt acme reason...                      opens the dialog; y stays
     settle acme balance:BTC why...           fills the dialog; the typed account and F2 stay
     approve 7kq2x why...                     likewise
+    ack why... · snooze 30m why...           the alert under the cursor
     go orders · worklist acme · theme mono · layout reset · filter acm · quit
 
 The monitor's words are a list of their own, so that no order verb can be reached from it (5.12).
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.text import span_ns
 from tradedesk.domain.words import AccountId, InstrumentId, OrderType, Side, TimeInForce
 from tradedesk.ui.names import accounts_named, group_names, hint, instrument_named
 from tradedesk.ui.ticket_model import Fields
@@ -33,6 +35,7 @@ TRADE_VERBS = (
     "golive",
     "acceptkey",
     "ack",
+    "snooze",
     "undo",
 )  # `undo`: cancel the last order or batch of mine
 ORDER_VERBS = ("buy", "sell", "cancel", "flatten")
@@ -92,6 +95,19 @@ class AskAcceptKey(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Acknowledge(Struct, frozen=True, kw_only=True):
+    """The alert under the cursor."""
+
+    note: str = ""
+
+
+class Snooze(Struct, frozen=True, kw_only=True):
+    """The alert under the cursor, for so long."""
+
+    span_ns: int
+    note: str = ""
+
+
 class Go(Struct, frozen=True, kw_only=True):
     pane: str
 
@@ -112,7 +128,7 @@ class Plain(Struct, frozen=True, kw_only=True):
 
 Asked = (
     FillTicket | FlattenPosition | CancelScope | AskHalt | AskRearm | AskSettle | AskApprove | AskGoLive | AskAcceptKey
-    | ShowWorklist | Go | ShowTheme | FilterRows | Plain
+    | Acknowledge | Snooze | ShowWorklist | Go | ShowTheme | FilterRows | Plain
 )  # fmt: skip
 
 
@@ -186,6 +202,10 @@ def _parsed(line: Line, replica: Replica, themes: Sequence[str], *, may_trade: b
         account = _one_account(line.words[1], replica)
         reason = line.text[line.words[1].end :].strip()
         return (AskGoLive if verb == "golive" else AskAcceptKey)(account=account, reason=reason)
+    if verb == "ack":
+        return Acknowledge(note=line.text[first.end :].strip())
+    if verb == "snooze":
+        return _snooze(line)
     if verb in TRADE_VERBS:
         _nothing_more(line.words[1:], verb)
         return Plain(verb=verb)
@@ -265,6 +285,16 @@ def _approve(line: Line, replica: Replica) -> AskApprove:
     if id is None:
         raise _Wrong(rest[0], f"{rest[0].text!r} does not wait for approval; {hint(rest[0].text, replica.approvals)}")
     return AskApprove(id=id, note=line.text[rest[0].end :].strip())
+
+
+def _snooze(line: Line) -> Snooze:
+    rest = line.words[1:]
+    if not rest:
+        raise _Wrong(line.after, "snooze for how long? 90s, 30m or 2h, and why")
+    span = span_ns(rest[0].text)
+    if span is None:
+        raise _Wrong(rest[0], f"{rest[0].text!r} is no length of time; write 90s, 30m or 2h")
+    return Snooze(span_ns=span, note=line.text[rest[0].end :].strip())
 
 
 def _one_account(word: Word, replica: Replica) -> AccountId:

@@ -25,6 +25,7 @@ from tradedesk.domain.commands import (
     PlaceOrder,
     Rearm,
     Settle,
+    SnoozeAlert,
 )
 from tradedesk.domain.control import DeskControl
 from tradedesk.domain.events import HaltSet
@@ -37,7 +38,7 @@ from tradedesk.ui.dialogs.cancel_all import CancelAllDialog, Scope
 from tradedesk.ui.dialogs.halt import HaltAsked, HaltDialog, RearmDialog
 from tradedesk.ui.dialogs.review import AmendReview, Review, request_of
 from tradedesk.ui.dialogs.worklist import SettleDialog, WorklistDialog
-from tradedesk.ui.drawing import SECOND, Glyphs
+from tradedesk.ui.drawing import SECOND, Glyphs, time_of_day
 from tradedesk.ui.header import Standing
 from tradedesk.ui.keys import READ_KEYS, TRADE_KEYS, Key, bindings
 from tradedesk.ui.names import instrument_named
@@ -64,9 +65,11 @@ from tradedesk.ui.ticket_model import (
     terms,
     with_accounts,
 )
+from tradedesk.views.alert_rows import AlertGroup, grouped
 from tradedesk.views.feed import DeskView, Lost, Numbered, Update
 from tradedesk.views.replica import Snapshot
 
+_TO_ALERTS = "go to the alerts first (5): a acknowledges the one under the cursor, :snooze puts it off"
 IDLE_NS = 600 * SECOND  # armed ends after this without a key or a click
 
 
@@ -405,19 +408,32 @@ class TradeScreen(WatchScreen):
 
     # -- alerts, halts ------------------------------------------------------------------------------------------------------
 
-    def action_acknowledge(self) -> None:
-        if not self.is_shown("alerts"):
-            self.say("go to the alerts first (5): a acknowledges the one under the cursor")
+    def action_acknowledge(self, note: str = "") -> None:
+        group = self._alert_here()
+        if group is None or all(row.acknowledged_by is not None for row in group.rows):
+            self.say("no alert is waiting here" if self.is_shown("alerts") else _TO_ALERTS)
             return
-        pane = self.panes["alerts"]
+        command = AcknowledgeAlert(key=group.key, note=note, operator=self.operator)
+        self._about_alert(command, "acknowledging", group)
+
+    def _snooze(self, span_ns: int, note: str) -> None:
+        group = self._alert_here()
+        if group is None:
+            self.say("no alert is here to be put off" if self.is_shown("alerts") else _TO_ALERTS)
+            return
+        until = self.clock.now() + span_ns
+        command = SnoozeAlert(key=group.key, until=until, note=note, operator=self.operator)
+        self._about_alert(command, f"putting off until {time_of_day(until)}", group)
+
+    def _alert_here(self) -> AlertGroup | None:
+        """What the alerts pane's cursor is on, if it is on the screen: alerts of one cause."""
+        key = self.panes["alerts"].selected().alert if self.is_shown("alerts") else None
+        return None if key is None else grouped(self.view.replica.alerts.values()).get(key)
+
+    def _about_alert(self, command: AcknowledgeAlert | SnoozeAlert, doing: str, group: AlertGroup) -> None:
+        alert, pane = group.face.alert, self.panes["alerts"]
         assert isinstance(pane, AlertsPane)
-        key = pane.selected().alert
-        row = None if key is None else self.view.replica.alerts.get(key)
-        if row is None or row.acknowledged_by is not None:
-            self.say("no alert is waiting here")
-            return
-        command = AcknowledgeAlert(key=row.alert.key, operator=self.operator)
-        if self._submit(command, f"acknowledging {row.alert.account or 'desk'}: {row.alert.text}"):
+        if self._submit(command, f"{doing} {alert.account or 'desk'}: {alert.text}"):
             pane.go_on()
 
     def action_halt(self) -> None:
@@ -564,8 +580,10 @@ class TradeScreen(WatchScreen):
                 self._rearm(asked.account, asked.reason)
             case verbs.Plain(verb="arm" | "disarm" as verb):
                 self.arm(verb == "arm")
-            case verbs.Plain(verb="ack"):
-                self.action_acknowledge()
+            case verbs.Acknowledge():
+                self.action_acknowledge(asked.note)
+            case verbs.Snooze():
+                self._snooze(asked.span_ns, asked.note)
             case verbs.Plain(verb="undo"):
                 self.action_cancel_last()
             case _:

@@ -12,8 +12,6 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tradedesk.clock import Clock
-from tradedesk.domain.alerts import Severity
-from tradedesk.domain.events import AlertRaised
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.ui import verbs
@@ -37,7 +35,7 @@ from tradedesk.ui.header import (
 )
 from tradedesk.ui.keys import READ_KEYS, Key, bindings
 from tradedesk.ui.layout import MIN_HEIGHT, MIN_WIDTH, TABLES, Body, Shown, width_class
-from tradedesk.ui.notices import BELL_EVERY_NS, Notice, NoticeBox, Tone, added, notice_of, still
+from tradedesk.ui.notices import BELL_EVERY_NS, Notice, NoticeBox, Tone, added, notice_of, rings, still
 from tradedesk.ui.panes.alerts import AlertsPane
 from tradedesk.ui.panes.chart import ChartPane
 from tradedesk.ui.panes.fleet import FleetPane
@@ -253,7 +251,7 @@ class WatchScreen(Screen[None]):
                 notice = notice_of(update.event, self.view.replica, self.operator)
                 if notice is not None:
                     self.tell(notice)
-                if isinstance(update.event, AlertRaised) and update.event.alert.severity is Severity.Critical:
+                if rings(update.event, self.view.replica):
                     self._ring()
             elif isinstance(update, Snapshot):
                 self._lag_ns, self._newest_at = None, update.heartbeat_at
