@@ -211,6 +211,24 @@ def test_cancelling_an_account_takes_only_what_was_named(desk: Demo) -> None:
 # ---- halts -------------------------------------------------------------------------------------------------------------
 
 
+def test_what_may_be_done_for_clients_and_how_their_accounts_are_set_is_told_by_commands(desk: Demo) -> None:
+    told = desk.ask("mandate", "show", "--json").json["mandates"]
+    assert {mandate["version"] for mandate in told} == {None}
+    account = told[0]["account"]
+    assert "no mandate: whatever its limits let pass" in desk.ask("mandate", "show", "--account", account).out
+    refused = desk.ask("mandate", "approve", account, "--version", "1", "--reason", "signed")
+    assert refused.status == 1
+    assert "it has no mandate; write one in desk.toml" in refused.err
+    (profile,) = desk.ask("accounts", "profile", account, "--json").json["profiles"]
+    settings = {(row["setting"], row["of"]): row for row in profile["settings"]}
+    assert settings["account_mode", ""]["is"] == "spot"
+    assert settings["self_trade", "BTC/USDT"]["is"] == "none"
+    missing = {name for (name, _), row in settings.items() if not row["exists"]}
+    assert missing == {"position_mode", "margin_mode", "leverage"}
+    table = desk.ask("accounts", "profile", account).out
+    assert "this venue has none" in table
+
+
 def test_a_halt_ends_in_a_receipt_and_holds_until_somebody_rearms(desk: Demo) -> None:
     """5.5"""
     key = one(desk.place("--price", desk.below(1), account="cedar"))["client_order_id"]

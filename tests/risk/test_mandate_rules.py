@@ -69,10 +69,10 @@ def test_only_the_products_of_the_mandate_are_opened():
 
 
 def test_nothing_is_sold_short_not_even_if_every_other_sale_is_filled():
-    assert rules_against(a_sale(), under()) == ["mandate_short"]
+    assert rules_against(a_sale(), under()) == ["mandate_no_short"]
     assert rules_against(a_sale(), under(saying(may_short=True))) == []
     assert rules_against(a_sale(qty="1"), under(position="2", low="1")) == []
-    assert rules_against(a_sale(qty="1.001"), under(position="2", low="1")) == ["mandate_short"]
+    assert rules_against(a_sale(qty="1.001"), under(position="2", low="1")) == ["mandate_no_short"]
 
 
 def test_a_restricted_asset_may_be_sold_and_not_bought():

@@ -13,8 +13,10 @@ from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import FeedState, Product
 from tradedesk.domain.mandate import ApprovedMandate, Mandate, day_of
 from tradedesk.domain.positions import Balance
+from tradedesk.domain.profile import SeenProfile
 from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.risk.mandate_watch import Breach, breaches
+from tradedesk.risk.rules import Finding, Memory, findings
 from tradedesk.views.mandates import approval_line, mandate_document
 from tradedesk.views.replica import Replica
 
@@ -130,3 +132,29 @@ def test_a_mandate_is_shown_with_its_terms_and_who_approved_it():
     assert approval_line(document).startswith("in force, approved by rosa at ")
     unapproved = mandate_document(Watched(is_approved=False).replica.accounts[ACME], NOW)
     assert approval_line(unapproved) == ("NOT IN FORCE: mandate version 1 is not approved; only what reduces may go")
+
+
+def alerts(watched: Watched, now: int = NOW) -> list[Finding]:
+    return [
+        finding
+        for finding in findings(watched.replica, Memory(), "USDT", now)
+        if finding.rule in ("mandate", "profile")
+    ]
+
+
+def test_a_breach_is_an_alert_and_a_critical_one_once_its_day_is_past():
+    watched = Watched(cash_floor=Decimal(100_001))
+    (finding,) = alerts(watched)
+    assert (finding.key, finding.severity) == ("mandate-cash:acme", Severity.Warning)
+    watched.alerted(finding.key, NOW)
+    (finding,) = alerts(watched, NOW + 4 * DAY_NS)
+    assert finding.severity is Severity.Critical
+
+
+def test_an_account_that_is_set_otherwise_than_it_must_be_is_an_alert_until_it_is_put_right():
+    watched = Watched()
+    for differences, expected in ((("leverage is 5 at the venue and must be 3",), ["profile:acme"]), ((), [])):
+        watched.apply(
+            ev.ProfileChecked(at=NOW, source="test", account=ACME, seen=SeenProfile(), differences=differences)
+        )
+        assert [finding.key for finding in alerts(watched)] == expected

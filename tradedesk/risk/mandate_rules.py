@@ -24,7 +24,7 @@ def profile(case: Case) -> Denial | None:
 def in_force(case: Case, instrument: Instrument, standing: Standing) -> Denial | None:
     if not standing.lapse or case.is_reducing:
         return None
-    return no("mandate", f"{standing.lapse}; only what reduces may go", source=_source(case, standing.mandate))
+    return no("mandate_in_force", f"{standing.lapse}; only what reduces may go", source=_source(case, standing.mandate))
 
 
 def close_only(case: Case, instrument: Instrument, standing: Standing) -> Denial | None:
@@ -51,10 +51,10 @@ def no_short(case: Case, instrument: Instrument, standing: Standing) -> Denial |
     if low >= 0:
         return None
     text = f"it could leave {plain(low)} {instrument.base}, and the mandate lets nothing be sold short"
-    return no("mandate_short", text, ZERO, low, _source(case, standing.mandate))
+    return no("mandate_no_short", text, ZERO, low, _source(case, standing.mandate))
 
 
-def restricted_asset(case: Case, instrument: Instrument, standing: Standing) -> Denial | None:
+def restricted(case: Case, instrument: Instrument, standing: Standing) -> Denial | None:
     asset = brought_in(case, instrument, standing)
     if asset is None or asset not in standing.mandate.restricted:
         return None
@@ -117,7 +117,7 @@ MANDATE_RULES = (
     close_only,
     products,
     no_short,
-    restricted_asset,
+    restricted,
     concentration,
     cash_floor,
 )

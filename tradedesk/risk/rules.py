@@ -14,6 +14,7 @@ from tradedesk.domain.keys import expiry_stage
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.money import plain
 from tradedesk.domain.words import AccountId
+from tradedesk.risk.mandate_watch import breaches
 from tradedesk.views.figures import account_figures
 from tradedesk.views.replica import AccountRow, Replica
 
@@ -70,6 +71,8 @@ def findings(replica: Replica, memory: Memory, currency: str, now: int) -> list[
         found.extend(_stream(replica, memory, account, now))
         found.extend(_key(row, now))
         found.extend(_exit(replica, row))
+        found.extend(_mandate(replica, row, currency, now))
+        found.extend(_profile(row))
     found.extend(_feeds(replica, now))
     return found
 
@@ -131,6 +134,42 @@ def _exit(replica: Replica, row: AccountRow) -> list[Finding]:
     account = row.account.id
     return [
         Finding(key=f"exit:{account}", rule="exit", severity=Severity.Critical, account=account, text=proof.problem)
+    ]
+
+
+def _mandate(replica: Replica, row: AccountRow, currency: str, now: int) -> list[Finding]:
+    """Beyond what may be done for the client, without an order of ours; critical once the day to cure it is past."""
+    account = row.account.id
+    return [
+        Finding(
+            key=breach.key,
+            rule="mandate",
+            severity=Severity.Critical if breach.is_overdue else Severity.Warning,
+            account=account,
+            text=breach.text,
+            value=breach.value,
+            limit=breach.limit,
+            cause=f"mandate:{account}",
+        )
+        for breach in breaches(replica, row, currency, now)
+    ]
+
+
+def _profile(row: AccountRow) -> list[Finding]:
+    """Settings at the venue that are not as they must be."""
+    account, checked = row.account.id, row.profile
+    if checked is None or not checked.differences:
+        return []
+    text = f"not set at the venue as it must be, so only what reduces may go: {'; '.join(checked.differences)}"
+    return [
+        Finding(
+            key=f"profile:{account}",
+            rule="profile",
+            severity=Severity.Critical,
+            account=account,
+            text=text,
+            cause=f"profile:{account}",
+        )
     ]
 
 
