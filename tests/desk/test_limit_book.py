@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from test_office import ACME, BIRCH, DESK_FILE, NOBODY, TRADER, Bureau, an_operator
 
@@ -14,6 +15,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.commands import Approve, SetLimits, Submitted
 from tradedesk.domain.words import AccountId, InstrumentId
 
+MINUTE = 60 * 10**9
 BTC = InstrumentId("binance:BTCUSDT")
 BOOK = LimitBook(config.parse(DESK_FILE))
 RISK, SECOND = an_operator("risk1", "risk", "*"), an_operator("risk2", "risk", "*")
@@ -31,8 +33,14 @@ def an_event(
     )  # fmt: skip
 
 
-def a_setting(value: str | None, figure: str = "max_order_notional", account: AccountId | None = ACME) -> SetLimits:
-    return SetLimits(account=account, figure=figure, value=value, reason="r", operator=NOBODY)
+def a_setting(
+    value: str | None, figure: str = "max_order_notional", account: AccountId | None = ACME, until: int | None = None
+) -> SetLimits:
+    return SetLimits(account=account, figure=figure, value=value, until=until, reason="r", operator=NOBODY)
+
+
+def an_exception(value: str, until: int = 1_764_000_000_000_000_000 + MINUTE) -> ev.LimitsSet:
+    return msgspec.structs.replace(an_event(value), until=until)
 
 
 @pytest.fixture
@@ -109,3 +117,100 @@ def test_a_raise_waits_for_the_second_person_and_is_made_when_they_approve(burea
     assert post.limits.max_order_notional == Decimal(2000)
     (event,) = [event for event in bureau.events if isinstance(event, ev.LimitsSet)]
     assert (event.by, event.before) == ("risk1", "1000")
+
+
+# ---- exceptions that end by themselves ----------------------------------------------------------------------------------
+
+
+def excepted(bureau: Bureau, value: str = "2000", minutes: int = 30) -> int:
+    """An exception that two persons let pass; when it ends."""
+    until = bureau.clock.now() + minutes * MINUTE
+    asked = bureau.submit(RISK, a_setting(value, until=until))
+    assert isinstance(asked, Submitted)
+    assert asked.approval is not None
+    assert bureau.submit(SECOND, Approve(id=asked.approval, operator=NOBODY)) == Submitted()
+    return until
+
+
+def told(bureau: Bureau) -> list[Decimal | None]:
+    """What acme's worker was told of its largest order, in turn."""
+    return [post.limits.max_order_notional for post in bureau.posts(ACME) if isinstance(post, NewLimits)]
+
+
+@pytest.mark.parametrize("takes_two", [("raise-limits",), ()])
+def test_an_exception_always_takes_two_and_ends_by_itself(tmp_path: Path, takes_two: tuple[str, ...]) -> None:
+    """RTS 6 art. 15: over a limit only by an authorised, recorded, temporary exception"""
+    bureau = Bureau(tmp_path, operators={each.name: each for each in (RISK, SECOND)}, takes_two=takes_two)
+    limits = bureau.office._limits
+    until = excepted(bureau)
+    assert told(bureau) == [2000]
+    source = limits.book.of(BOOK.file.accounts[ACME]).sources["max_order_notional"]
+    assert source == "accounts.acme, exception until 2025-11-24 16:30Z set by risk1 2025-11-24 16:00Z"
+    bureau.clock.advance(until - bureau.clock.now() - 1)
+    limits.expire()
+    assert told(bureau) == [2000]
+    bureau.clock.advance(1)
+    limits.expire()
+    limits.expire()
+    assert told(bureau) == [2000, 1000]
+    ended = [event for event in bureau.events if isinstance(event, ev.LimitExceptionEnded)]
+    assert [(event.value, event.by, event.at) for event in ended] == [("2000", "risk1", until)]
+    assert bureau.replica.limit_exceptions == {}
+    bureau.latch.close()
+
+
+def test_after_an_exception_what_was_set_before_it_holds_again(bureau: Bureau) -> None:
+    bureau.submit(RISK, a_setting("400"))
+    until = excepted(bureau)
+    bureau.clock.advance(until - bureau.clock.now())
+    bureau.office._limits.expire()
+    assert told(bureau) == [400, 2000, 400]
+
+
+def test_setting_the_figure_without_an_end_ends_the_exception(bureau: Bureau) -> None:
+    excepted(bureau)
+    assert bureau.submit(RISK, a_setting("900")) == Submitted()
+    assert told(bureau) == [2000, 900]
+    assert bureau.office._limits.book.exceptions == bureau.replica.limit_exceptions == {}
+
+
+def test_nobody_alone_makes_an_exception_longer_or_makes_less_of_it_stay() -> None:
+    book = BOOK.changed(an_exception("2000"))
+    assert book.raised_by(an_exception("2000", 1_764_000_000_000_000_000 + 9 * MINUTE)) == [ACME]
+    assert book.raised_by(an_event("1500")) == [ACME]  # less than now, more than before
+    assert book.raised_by(an_event("1000")) == []
+    tight = BOOK.changed(an_exception("300"))
+    assert tight.raised_by(an_event("900")) == [ACME]  # more than now, though less than the file
+
+
+def test_a_tighter_exception_needs_no_second_person_and_gives_back_what_was(bureau: Bureau) -> None:
+    until = bureau.clock.now() + MINUTE
+    assert bureau.submit(RISK, a_setting("100", until=until)) == Submitted()
+    bureau.clock.advance(MINUTE)
+    bureau.office._limits.expire()
+    assert told(bureau) == [100, 1000]
+
+
+def test_a_restart_keeps_an_exception_until_its_end_and_not_longer() -> None:
+    end = 1_764_000_000_000_000_000 + MINUTE
+    book, said = at_start(BOOK.file, [], [an_exception("2000", end)])
+    assert said == []
+    assert book.of(BOOK.file.accounts[ACME]).max_order_notional == 2000
+    assert book.over(end - 1) == []
+    assert book.without(book.over(end)).of(BOOK.file.accounts[ACME]).max_order_notional == 1000
+    gone = msgspec.structs.replace(an_exception("2000"), account=AccountId("left"))
+    assert at_start(BOOK.file, [], [gone])[0].exceptions == {}
+
+
+@pytest.mark.parametrize("ahead", [-1, 0, 7 * 24 * 60 * MINUTE + 1])
+def test_an_exception_without_a_usable_end_is_refused(bureau: Bureau, ahead: int) -> None:
+    assert "ends within seven days" in bureau.refusal(RISK, a_setting("5", until=bureau.clock.now() + ahead))
+
+
+def test_an_exception_that_was_approved_too_late_is_none(bureau: Bureau) -> None:
+    asked = bureau.submit(RISK, a_setting("2000", until=bureau.clock.now() + MINUTE))
+    assert isinstance(asked, Submitted)
+    assert asked.approval is not None
+    bureau.clock.advance(MINUTE)
+    assert "asked anew" in bureau.refusal(SECOND, Approve(id=asked.approval, operator=NOBODY))
+    assert told(bureau) == []

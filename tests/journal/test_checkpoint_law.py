@@ -157,8 +157,18 @@ others = st.one_of(
         figure=st.sampled_from(("max_open_orders", "max_order_qty")),
         value=st.none() | st.just("9"),
         before=st.none(),
+        until=st.none() | st.just(NOW + 1),
         by=st.just(DESK1),
         reason=st.just("r"),
+    ),
+    of_type(
+        ev.LimitExceptionEnded,
+        account=st.none() | whose,
+        group=st.none(),
+        instrument=st.none(),
+        figure=st.sampled_from(("max_open_orders", "max_order_qty")),
+        value=st.just("9"),
+        by=st.just(DESK1),
     ),
     of_type(ev.AlertRaised, alert=alerts),
     of_type(
@@ -229,6 +239,15 @@ others = st.one_of(
         note=st.just("n"),
         until=st.integers(NOW, NOW + 10**9),
     ),
+    of_type(
+        ev.DayMarked,
+        account=st.none() | whose,
+        group=st.none() | st.just("growth"),
+        day=st.integers(1, 2),
+        start=amounts,
+        peak=amounts,
+        net=amounts,
+    ),
     of_type(ev.AlertSnoozeEnded, key=st.sampled_from(("a", "b"))),
     of_type(ev.AlertEscalated, key=st.sampled_from(("a", "b")), times=st.integers(1, 3), waited_ms=st.just(1)),
 )
@@ -263,7 +282,7 @@ TRIED = {
     ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
     ev.InstrumentListed, ev.KillRecorded, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
     ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LiveApproved, ev.OperatorAttached, ev.OperatorLeft,
-    ev.KeyChecked, ev.KeyRiskAccepted, ev.MandateApproved, ev.ProfileChecked, ev.LimitsSet, ev.AlertSnoozed, ev.AlertSnoozeEnded, ev.AlertEscalated,
+    ev.KeyChecked, ev.KeyRiskAccepted, ev.MandateApproved, ev.ProfileChecked, ev.DayMarked, ev.LimitsSet, ev.LimitExceptionEnded, ev.AlertSnoozed, ev.AlertSnoozeEnded, ev.AlertEscalated,
 }  # fmt: skip
 ANSWERS = {
     ev.HaltSwept,

@@ -180,8 +180,18 @@ events = st.one_of(
         figure=st.just("max_open_orders"),
         value=st.none() | st.just("9"),
         before=st.none(),
+        until=st.none() | st.just(9),
         by=st.just(DESK1),
         reason=st.just("r"),
+    ),
+    event_of(
+        ev.LimitExceptionEnded,
+        account=st.none() | accounts,
+        group=st.none(),
+        instrument=st.none(),
+        figure=st.just("max_open_orders"),
+        value=st.just("9"),
+        by=st.just(DESK1),
     ),
     event_of(ev.ExitSwitched, account=accounts, exit=st.just("127.0.0.3"), by=st.just(DESK1), reason=st.just("dead")),
     event_of(

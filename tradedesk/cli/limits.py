@@ -95,6 +95,9 @@ def set_limit(
     account: Annotated[str | None, typer.Option(help="Of this account.")] = None,
     group: Annotated[str | None, typer.Option(help="Of this group; without account and group: of the desk.")] = None,
     instrument: Annotated[str | None, typer.Option(help="Only for this instrument, e.g. BTC/USDT.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="An exception that ends by itself: after 90s, 30m, 2h; at most seven days.")
+    ] = None,
     operator: OperatorOption = None,
     operator_passphrase_file: OperatorPassphraseOption = None,
     config: ConfigOption = None,
@@ -102,18 +105,26 @@ def set_limit(
 ) -> None:
     """Change a limit from the next order on. It is kept over restarts, where the tighter of it and desk.toml holds.
 
+    With --until it is an exception: what it lets pass always takes a second person, restarts keep it until its end, and
+    then what held before holds again. Setting the figure without --until ends it before.
+
     Example: tradedesk limits set --account acme --instrument BTC/USDT max_order_qty 0.5 --reason "thin market"
     """
     from tradedesk.domain.commands import NotSubmitted, SetLimits
     from tradedesk.domain.events import LimitsSet, SubmissionRefused
+    from tradedesk.domain.text import iso_time, span_ns
     from tradedesk.domain.words import OperatorId
     from tradedesk.views.feed import Numbered
 
     if account is not None and group is not None:
         end("limits set: name an account or a group, not both", USAGE)
+    lasts = None if until is None else span_ns(until)
+    if until is not None and lasts is None:
+        end(f"--until: {until!r} is no length of time; write 90s, 30m or 2h", USAGE)
     home = home_of(config)
     control = controlled(home, operator, operator_passphrase_file)
     with watching(home, control) as watch:
+        ends_at = None if lasts is None else watch.clock.now() + lasts
         scope = None if account is None else account_of(watch.replica, account)
         of = instruments_of(watch.replica, scope, instrument)
         if len(of) != 1:
@@ -124,6 +135,7 @@ def set_limit(
             instrument=of[0],
             figure=figure,
             value=None if value == "file" else value,
+            until=ends_at,
             reason=reason,
             operator=OperatorId(""),
         )
@@ -149,11 +161,20 @@ def set_limit(
     if refused:
         end(refused[0])
     if as_json:
-        show({"schema": "limit-set.v1", "figure": figure, "value": command.value, "approval": reply.approval})
+        show(
+            {
+                "schema": "limit-set.v1",
+                "figure": figure,
+                "value": command.value,
+                "until": None if ends_at is None else iso_time(ends_at),
+                "approval": reply.approval,
+            }
+        )
     elif reply.approval is not None:
         typer.echo(f"it raises a limit, so a second person must approve: tradedesk approve {reply.approval}")
     else:
-        typer.echo(f"{figure} is {value if command.value else 'as desk.toml says'} from the next order on")
+        end_said = "" if ends_at is None else f", until {iso_time(ends_at)}"
+        typer.echo(f"{figure} is {value if command.value else 'as desk.toml says'} from the next order on{end_said}")
 
 
 def _rows(account: str, limits: "Limits") -> list[dict[str, Any]]:

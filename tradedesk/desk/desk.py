@@ -123,8 +123,8 @@ class Desk:
             for name, found in settings.operators.items()
         }
         replica = self._read_journal()
-        book, differences = at_start(settings, replica.limits_set.values())
-        self.settings = settings = book.settings()
+        book, differences = at_start(settings, replica.limits_set.values(), replica.limit_exceptions.values())
+        self.settings = settings = book.without(book.over(clock.now())).settings()
         self._hub = Hub(replica, self._wake, self._overflowed)
         told = replica.alerts.get("limits")
         self.alarms = Alarms(self.emit, self._hub.publish, clock, self._log)
@@ -176,6 +176,7 @@ class Desk:
         self._limits = LimitSetting(
             book=book, workers=self._workers, emit=self.emit, soon=self._soon, clock=clock, log=self._log
         )
+        self._limits.expire()  # those whose time ended while no desk ran
 
         def now_made(account: AccountId) -> Worker:
             """Of a worker that starts again, the limits are those of now."""
@@ -547,6 +548,7 @@ class Desk:
                 if self._budgets is not None:
                     self.alarms.bans(self._budgets.bans())
                 self._approvals.expire()
+                self._limits.expire()
                 self._outside.beat()
                 self._hub.drain()  # what this desk latched itself is known then
                 self._outside.look()

@@ -67,18 +67,39 @@ def scope_name(account: AccountId | None, group: str | None) -> str:
 class LimitBook:
     """What desk.toml says and what was set live since. Immutable: `changed` makes the next one."""
 
-    def __init__(self, settings: Settings, live: Iterable[ev.LimitsSet] = ()) -> None:
+    def __init__(
+        self, settings: Settings, live: Iterable[ev.LimitsSet] = (), exceptions: Iterable[ev.LimitsSet] = ()
+    ) -> None:
+        """`exceptions` are those of `LimitsSet` that have an end: each stands over the same figure of the same scope."""
         self.file = settings
         self.live: dict[LimitKey, ev.LimitsSet] = {limit_key(event): event for event in live}
+        self.exceptions: dict[LimitKey, ev.LimitsSet] = {limit_key(event): event for event in exceptions}
 
     def changed(self, event: ev.LimitsSet) -> "LimitBook":
-        """With this newest one: of a figure the last holds, and one without a value gives it back to the file."""
+        """With this newest one: of a figure the last holds, and one without a value gives it back to the file.
+
+        An exception leaves what was set under it; what is set without an end ends the exception.
+        """
+        book = self.without([event])
+        if event.until is not None:
+            return LimitBook(self.file, self.live.values(), [*book.exceptions.values(), event])
         kept = [known for key, known in self.live.items() if key != limit_key(event)]
-        return LimitBook(self.file, kept if event.value is None else [*kept, event])
+        return LimitBook(self.file, kept if event.value is None else [*kept, event], book.exceptions.values())
+
+    def over(self, now: int) -> list[ev.LimitsSet]:
+        """The exceptions whose time is over at `now` (ns)."""
+        return [event for event in self.exceptions.values() if event.until is not None and event.until <= now]
+
+    def without(self, ended: Iterable[ev.LimitsSet]) -> "LimitBook":
+        """Without the exceptions of these figures."""
+        keys = {limit_key(event) for event in ended}
+        return LimitBook(
+            self.file, self.live.values(), [event for key, event in self.exceptions.items() if key not in keys]
+        )
 
     @property
     def is_full(self) -> bool:
-        return len(self.live) >= MAX_LIMITS_SET
+        return len(self.live) + len(self.exceptions) >= MAX_LIMITS_SET
 
     def settings(self) -> Settings:
         accounts = {
@@ -99,17 +120,20 @@ class LimitBook:
     def _scope(self, account: AccountId | None, group: str | None, written: Limits) -> list[tuple[str, Limits]]:
         name = scope_name(account, group)
         found = []
-        for event in self.live.values():
+        for event in (*self.exceptions.values(), *self.live.values()):
             if (event.account, event.group) == (account, group):
-                when = datetime.fromtimestamp(event.at // 10**9, UTC).strftime("%Y-%m-%d %H:%MZ")
-                found.append((f"{name}, set by {event.by} {when}", _limits_of(event)))
+                when = f"set by {event.by} {_minute(event.at)}"
+                if event.until is not None:
+                    when = f"exception until {_minute(event.until)} {when}"
+                found.append((f"{name}, {when}", _limits_of(event)))
         return [*found, (f"{name} in {FILE}", written)]
 
     def said(
         self, account: AccountId | None, group: str | None, instrument: InstrumentId | None, figure: str
     ) -> str | None:
         """What this very scope says of the figure now."""
-        event = self.live.get((account, group, instrument, figure))
+        key = (account, group, instrument, figure)
+        event = self.exceptions.get(key) or self.live.get(key)
         if event is not None:
             return event.value
         if account is not None:
@@ -130,24 +154,34 @@ class LimitBook:
         ]
 
     def raised_by(self, event: ev.LimitsSet) -> list[AccountId]:
-        """The accounts for which something would pass after it that does not now."""
-        after = self.changed(event)
+        """The accounts for which something would pass after it that does not now, or would not once exceptions have ended.
+
+        So nobody alone makes an exception longer, or makes it stay by setting less than it.
+        """
+        lasting = LimitBook(self.file, self.live.values())
         return [
             account.id
             for account in self.concerned(event)
-            if _lets_more_pass(event.figure, self.of(account), after.of(account))
+            if any(
+                _lets_more_pass(event.figure, book.of(account), book.changed(event).of(account))
+                for book in (self, lasting)
+            )
         ]
 
 
-def at_start(settings: Settings, recorded: Iterable[ev.LimitsSet]) -> tuple[LimitBook, list[str]]:
-    """The tighter of file and journal, and where they differ, in words. What raises any account is not taken over."""
+def at_start(
+    settings: Settings, recorded: Iterable[ev.LimitsSet], exceptions: Iterable[ev.LimitsSet] = ()
+) -> tuple[LimitBook, list[str]]:
+    """The tighter of file and journal, and where they differ, in words. What raises any account is not taken over.
+
+    Exceptions are: two persons let them, and they end.
+    """
     file = LimitBook(settings)
     kept: list[ev.LimitsSet] = []
     told = []
     for event in recorded:
         where = f"{scope_name(event.account, event.group)} {event.instrument or ''}".strip() + f" {event.figure}"
-        is_there = event.account is None or event.account in settings.accounts
-        if not is_there or isinstance(number_of(event.figure, event.instrument, event.value or ""), str):
+        if not _is_usable(event, settings):
             continue
         written = file.said(event.account, event.group, event.instrument, event.figure)
         if written == event.value:
@@ -156,7 +190,17 @@ def at_start(settings: Settings, recorded: Iterable[ev.LimitsSet]) -> tuple[Limi
         if holds != FILE:
             kept.append(event)
         told.append(f"{where}: {event.value} as {event.by} set it, {written or 'nothing'} in {FILE}: {holds} holds")
-    return LimitBook(settings, kept), told
+    return LimitBook(settings, kept, [event for event in exceptions if _is_usable(event, settings)]), told
+
+
+def _is_usable(event: ev.LimitsSet, settings: Settings) -> bool:
+    """Whether its account and its figure are still there."""
+    is_there = event.account is None or event.account in settings.accounts
+    return is_there and not isinstance(number_of(event.figure, event.instrument, event.value or ""), str)
+
+
+def _minute(at: int) -> str:
+    return datetime.fromtimestamp(at // 10**9, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def totals_of(settings: Settings) -> dict[str, tuple[Totals, str]]:

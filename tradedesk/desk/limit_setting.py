@@ -10,11 +10,12 @@ from tradedesk.desk.limit_book import LimitBook, number_of, scope_name
 from tradedesk.domain import events as ev
 from tradedesk.domain.commands import SetLimits, Submitted
 from tradedesk.domain.instruments import instrument_id
-from tradedesk.domain.text import clean
+from tradedesk.domain.text import clean, iso_time
 from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
 
 MAX_REASON = 256  # characters
+LONGEST_NS = 7 * 24 * 3_600 * 10**9  # of an exception
 
 
 class LimitSetting:
@@ -56,6 +57,11 @@ class LimitSetting:
         found = number_of(command.figure, command.instrument, "1" if command.value is None else command.value)
         if isinstance(found, str):
             return clean(found, 2 * MAX_REASON)
+        if command.until is not None:
+            if command.value is None:
+                return "an exception needs a value; what desk.toml says needs no end"
+            if not self._clock.now() < command.until <= self._clock.now() + LONGEST_NS:
+                return "an exception ends within seven days, and not before it began"
         key = (command.account, command.group, command.instrument, command.figure)
         if command.value is not None and self.book.is_full and key not in self.book.live:
             return "too many limits were set live; write some of them into desk.toml, and give them back with no value"
@@ -70,6 +76,8 @@ class LimitSetting:
             part for part in (scope_name(event.account, event.group), event.instrument, event.figure) if part
         )
         change = f"from {event.before or 'nothing'} to {event.value or 'what desk.toml says'}"
+        if event.until is not None:
+            change += f" until {iso_time(event.until)}"
         return Question(
             kind="raise-limits",
             account=command.account,
@@ -91,6 +99,7 @@ class LimitSetting:
             figure=command.figure,
             value=command.value,
             before=self.book.said(command.account, command.group, command.instrument, command.figure),
+            until=command.until,
             by=command.operator,
             reason=clean(command.reason, MAX_REASON),
         )
@@ -106,11 +115,30 @@ class LimitSetting:
             return
         self._emit(event)
         self.book = self.book.changed(event)
-        for account in self.book.concerned(event):
-            worker = self._workers.get(account.id)
-            if worker is not None and not worker.post(NewLimits(limits=self.book.of(account))):
-                self._log.error("limits_not_told", account=account.id, figure=event.figure)
+        self._tell(event)
         self._log.warning(
             "limits_set", account=event.account or event.group or "desk", figure=event.figure,
             value=event.value or "as desk.toml says", by=event.by,
         )  # fmt: skip
+
+    def expire(self) -> None:
+        """End the exceptions whose time is over. For the desk thread."""
+        for event in self.book.over(self._clock.now()):
+            self._emit(
+                ev.LimitExceptionEnded(
+                    at=self._clock.now(), source="desk", account=event.account, group=event.group,
+                    instrument=event.instrument, figure=event.figure, value=event.value, by=event.by,
+                )
+            )  # fmt: skip
+            self.book = self.book.without([event])
+            self._tell(event)
+            self._log.warning(
+                "limit_exception_ended", account=event.account or event.group or "desk", figure=event.figure
+            )
+
+    def _tell(self, event: ev.LimitsSet) -> None:
+        """The workers of the accounts concerned."""
+        for account in self.book.concerned(event):
+            worker = self._workers.get(account.id)
+            if worker is not None and not worker.post(NewLimits(limits=self.book.of(account))):
+                self._log.error("limits_not_told", account=account.id, figure=event.figure)

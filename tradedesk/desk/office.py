@@ -170,7 +170,7 @@ class Office:
                 wrong = self._limits.wrong(command)
                 if wrong is not None:
                     return NotSubmitted(reason=wrong)
-                may_raise = "raise-limits" not in self._takes_two
+                may_raise = "raise-limits" not in self._takes_two and command.until is None
                 return self._asked(operator, command) or self._limits.change(command, may_raise=may_raise)
             case LockVault():
                 refusal = "this desk has no vault" if self.vault is None else self.vault.lock(operator)
@@ -321,8 +321,10 @@ class Office:
                 if key and self._not_live_yet(command.account) is not None:
                     what = f"let account {command.account} trade LIVE with the key {key}: {command.reason}"
                     return Question(kind="live", account=command.account, what=what, about=key)
-            case SetLimits() if "raise-limits" in self._takes_two and self._limits.wrong(command) is None:
-                return self._limits.question(command)
+            case SetLimits():
+                takes_two = "raise-limits" in self._takes_two or command.until is not None
+                if takes_two and self._limits.wrong(command) is None:
+                    return self._limits.question(command)
         return None
 
     def _approve(self, operator: Operator, command: Approve) -> Submitted | NotSubmitted:

@@ -177,6 +177,7 @@ class SetLimits(Struct, frozen=True, kw_only=True, tag=True):
     instrument: InstrumentId | None = None
     figure: str  # as in desk.toml
     value: str | None = None  # None: as desk.toml says
+    until: int | None = None  # ns since the epoch: an exception that ends by itself then; None: it stays
     reason: str
     operator: OperatorId
 

@@ -326,8 +326,20 @@ class LimitsSet(EventBase, frozen=True, kw_only=True):
     figure: str
     value: str | None  # None: as desk.toml says
     before: str | None  # in this very scope
+    until: int | None = None  # ns: an exception, over before then where the figure is set anew; None: it stays
     by: OperatorId
     reason: str
+
+
+class LimitExceptionEnded(EventBase, frozen=True, kw_only=True):
+    """The time of an exception (a LimitsSet with an end) was over: what held before it holds again."""
+
+    account: AccountId | None
+    group: str | None
+    instrument: InstrumentId | None
+    figure: str
+    value: str | None  # the exception's
+    by: OperatorId  # who had set it
 
 
 class ExitSwitched(EventBase, frozen=True, kw_only=True):
@@ -386,6 +398,20 @@ class ProfileChecked(EventBase, frozen=True, kw_only=True):
     account: AccountId
     seen: SeenProfile
     differences: tuple[str, ...] = ()
+
+
+class DayMarked(EventBase, frozen=True, kw_only=True):
+    """The day's P&L so far, so that a restart forgets neither its begin nor its peak. Reporting currency (domain.day).
+
+    Of an account, a group, or the desk (neither).
+    """
+
+    account: AccountId | None
+    group: str | None
+    day: int  # days since the epoch, UTC
+    start: Decimal
+    peak: Decimal
+    net: Decimal
 
 
 class KeyRotated(EventBase, frozen=True, kw_only=True):
@@ -558,9 +584,11 @@ DurableEvent = (
     | KeyRiskAccepted
     | MandateApproved
     | ProfileChecked
+    | DayMarked
     | KeyRotated
     | KeyKept
     | LimitsSet
+    | LimitExceptionEnded
 )
 LiveEvent = (
     DeskStarted
@@ -590,9 +618,9 @@ DURABLE: tuple[type, ...] = (
     OperatorAttached, OperatorLeft, LoginRefused, CommandRefused, ApprovalAsked, ApprovalGiven, ApprovalEnded,
     LiveApproved,
     ExitSwitched, ExitProved, ExitRefused,
-    KeyChecked, KeyRiskAccepted, MandateApproved, ProfileChecked,
+    KeyChecked, KeyRiskAccepted, MandateApproved, ProfileChecked, DayMarked,
     KeyRotated, KeyKept,
-    LimitsSet,
+    LimitsSet, LimitExceptionEnded,
 )  # fmt: skip
 
 

@@ -69,7 +69,11 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             return event.approved.by, "command", f"Mandate {event.approved.mandate.version}: {event.approved.reason}"
         case ev.LimitsSet():
             what = " ".join(part for part in (event.group, event.instrument, event.figure) if part)
-            return event.by, "command", f"SetLimits {what} {event.value or 'as desk.toml says'}: {event.reason}"
+            end = "" if event.until is None else f" until {iso_time(event.until)}"
+            return event.by, "command", f"SetLimits {what} {event.value or 'as desk.toml says'}{end}: {event.reason}"
+        case ev.LimitExceptionEnded():
+            what = " ".join(part for part in (event.group, event.instrument, event.figure) if part)
+            return event.by, "ended", f"SetLimits {what} {event.value}: its time is over"
         case ev.KeyRotated():
             return event.by, "command", f"RotateKey {event.old_fingerprint} to {event.new_fingerprint}"
         case ev.KeyKept():

@@ -17,6 +17,7 @@ FOR_ALL = (
 )  # fmt: skip
 OF_THE_DESK = (
     ev.HaltSet, ev.Rearmed, ev.CommandRefused, ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LimitsSet,
+    ev.LimitExceptionEnded,
 )  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)  # what account names are made of
 
