@@ -6,13 +6,22 @@ from desk_app import a_desk, press_at_once
 from desk_builders import ACME, ANN, BIRCH, BTC, CEDAR, NOW, SECOND, a_request, an_order, moved, working
 
 from tradedesk.domain.accounts import HaltLevel
-from tradedesk.domain.commands import AcknowledgeAlert, CancelAll, CancelOrder, HaltTrading, Rearm
-from tradedesk.domain.events import HaltSet, RequestMade, SubmissionRefused
+from tradedesk.domain.alerts import Severity
+from tradedesk.domain.commands import AcknowledgeAlert, CancelAll, CancelOrder, HaltTrading, Rearm, SnoozeAlert
+from tradedesk.domain.events import (
+    AlertEscalated,
+    AlertRaised,
+    AlertSnoozed,
+    HaltSet,
+    RequestMade,
+    SubmissionRefused,
+)
 from tradedesk.domain.orders import Happening, RequestKind
 from tradedesk.domain.words import ClientOrderId, OperatorId
 from tradedesk.ui.dialogs.ask import Ask
 from tradedesk.ui.dialogs.cancel_all import CancelAllDialog
 from tradedesk.ui.dialogs.halt import HaltDialog, RearmDialog
+from tradedesk.ui.notices import rings
 
 EMPTY = {"is_empty": True}
 
@@ -170,6 +179,35 @@ async def test_an_alert_is_acknowledged_where_it_stands() -> None:
         (command,) = desk.commands
         assert isinstance(command, AcknowledgeAlert)
         assert command.key in desk.app.view.replica.alerts
+
+
+async def test_an_alert_is_acknowledged_with_a_note_and_put_off_by_the_command_line() -> None:
+    async with a_desk() as desk:
+        await desk.press("5")
+        await desk.command("snooze 30m venue maintenance")
+        await desk.command("ack client called")
+        snoozed, acknowledged = desk.commands
+        assert isinstance(snoozed, SnoozeAlert)
+        assert (snoozed.until - desk.desk.clock.now(), snoozed.note) == (1_800 * 10**9, "venue maintenance")
+        assert isinstance(acknowledged, AcknowledgeAlert)
+        assert acknowledged.note == "client called"
+
+
+async def test_the_bell_rings_for_what_nobody_acknowledged_and_not_for_what_was_put_off() -> None:
+    async with a_desk() as desk:
+        rung: list[int] = []
+        desk.desk.app.bell = lambda: rung.append(1)  # type: ignore[method-assign]
+        rows = desk.app.view.replica.alerts
+        key = next(key for key, row in rows.items() if row.is_waiting and row.alert.severity is Severity.Critical)
+        escalated = AlertEscalated(at=NOW, source="system:risk", key=key, times=1, waited_ms=300_000)
+        await desk.publish(escalated)
+        assert rung == [1]
+        assert any("NOT ACKNOWLEDGED for 5 min" in text for text in desk.notices())
+        again = AlertRaised(at=NOW, source="s", alert=rows[key].alert)
+        assert rings(again, desk.app.view.replica)
+        await desk.publish(AlertSnoozed(at=NOW, source="desk", key=key, by=ANN, until=NOW + SECOND, note=""), again)
+        assert not rings(again, desk.app.view.replica)
+        assert rung == [1]
 
 
 async def test_the_desk_going_away_disarms_and_coming_back_does_not_arm() -> None:

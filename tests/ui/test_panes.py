@@ -32,6 +32,7 @@ from tradedesk.domain.accounts import Mode
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Candle, FeedState
 from tradedesk.domain.limits import Limits
+from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.ui.candles import with_holes
 from tradedesk.ui.drawing import ASCII, MINUTE
 from tradedesk.ui.panes.alerts import AlertsPane
@@ -537,6 +538,55 @@ async def test_the_same_cause_again_counts_up_in_its_row():
         )
         assert len([line for line in app.shown() if line.strip()]) == rows
         assert any("x13" in line for line in app.shown())
+
+
+def raised(key: str, text: str, *, cause: str = "", at: int = NOW, action: str = "") -> ev.AlertRaised:
+    alert = Alert(
+        key=key, rule=key.partition(":")[0], severity=Severity.Critical, account=AccountId("acme"), text=text, at=at,
+        owner="risk", cause=cause, action=action,
+    )  # fmt: skip
+    return ev.AlertRaised(at=at, source="system:risk", alert=alert)
+
+
+async def test_alerts_of_one_cause_are_one_row_that_says_whose_it_is_and_what_is_done():
+    app = PaneApp(AlertsPane(a_view()))
+    async with app.run_test(size=(160, 14)) as pilot:
+        await app.drawn(pilot)
+        app.frame(
+            raised("loss:acme", "loss 1200 is 120% of 1000", cause="crash:acme", at=NOW + 1),
+            raised("drawdown:acme2", "drawdown 1300 of 1000", cause="crash:acme", action="reduce-only", at=NOW + 2),
+        )
+        await pilot.press("home")
+        (row,) = [line for line in app.shown() if "(+1)" in line]
+        assert "drawdown 1300 of 1000 (+1)" in row
+        assert not any("loss 1200" in line and "CRITICAL" in line for line in app.shown())
+        assert app.pane.selected().alert == "crash:acme"
+        detail = next(line for line in app.shown() if "halts at" in line)
+        assert "of risk" in detail
+        assert "halts at reduce-only" in detail
+
+
+async def test_what_is_put_off_sinks_and_what_nobody_came_for_is_overdue():
+    app = PaneApp(AlertsPane(a_view()))
+    async with app.run_test(size=(120, 16)) as pilot:
+        await app.drawn(pilot)
+        app.frame(
+            raised("loss:acme", "loss 1200"),
+            ev.AlertEscalated(at=NOW, source="system:risk", key="loss:acme", times=1, waited_ms=300_000),
+            ev.AlertDelivered(at=NOW, source="system:risk", to="stream", late_ms=340),
+            ev.AlertDelivered(at=NOW, source="desk", to="night", late_ms=7_000),
+        )
+        assert any("loss 1200" in line and "overdue" in line for line in app.shown())
+        assert "told in 0.3 s" in str(app.pane.border_title)
+        assert "1 LATE" in str(app.pane.border_title)
+        snoozed = ev.AlertSnoozed(
+            at=NOW, source="desk", key="loss:acme", by=OperatorId("ann"), until=NOW + 30 * MINUTE, note="known"
+        )
+        app.frame(snoozed)
+        rows = [line for line in app.shown() if line.strip()]
+        put_off = next(number for number, line in enumerate(rows) if "loss 1200" in line)
+        assert "off 30m" in rows[put_off]
+        assert put_off > 3
 
 
 async def test_logs_follow_the_newest_until_someone_reads_further_up():

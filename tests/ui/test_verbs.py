@@ -10,6 +10,7 @@ from tradedesk.domain.words import OrderType, Side, TimeInForce
 from tradedesk.ui import verbs
 from tradedesk.ui.ticket_model import Fields
 from tradedesk.ui.verbs import (
+    Acknowledge,
     AskHalt,
     AskRearm,
     CancelScope,
@@ -20,6 +21,7 @@ from tradedesk.ui.verbs import (
     Mistake,
     Plain,
     ShowTheme,
+    Snooze,
 )
 
 REPLICA = a_view().replica
@@ -73,6 +75,9 @@ def parsed(line: str, *, may_trade: bool = True) -> object:
         ("filter", FilterRows(text="")),
         ("quit", Plain(verb="quit")),
         ("  arm ", Plain(verb="arm")),
+        ("ack  client called", Acknowledge(note="client called")),
+        ("ack", Acknowledge()),
+        ("snooze 30m  maintenance", Snooze(span_ns=1_800 * 10**9, note="maintenance")),
     ],
 )  # fmt: skip
 def test_a_line_asks_for_one_thing(line: str, asked: object) -> None:
@@ -94,6 +99,8 @@ def test_a_line_asks_for_one_thing(line: str, asked: object) -> None:
         ("halt acmee x", "acmee", "did you mean acme?"),
         ("go order", "order", "did you mean orders?"),
         ("theme mno", "mno", "did you mean mono?"),
+        ("snooze 30", "30", "no length of time; write 90s, 30m or 2h"),
+        ("snooze forever", "forever", "no length of time"),
         ("quit now", "now", "too many after quit"),
         ("@all flatten BTC", "@all", "one account at a time"),
         ("acme,birch cancel BTC ETH", "ETH", "one word too many"),
@@ -114,7 +121,8 @@ def test_a_line_that_stops_too_early_points_at_its_end(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["halt acme x", "acme BTC buy 0.1 @64000", "@all cancel BTC", "arm", "rearm acme", "ack", "undo"]
+    "line",
+    ["halt acme x", "acme BTC buy 0.1 @64000", "@all cancel BTC", "arm", "rearm acme", "ack", "snooze 5m", "undo"],
 )
 def test_the_monitor_knows_no_order_verb(line: str) -> None:
     """5.12: absent, not disabled."""
