@@ -143,6 +143,18 @@ def test_a_key_for_any_address_is_warned_about(site: Site) -> None:
     assert levels(ran.json)["addresses"] == "warn"
 
 
+def test_an_account_that_is_set_otherwise_than_it_must_be_fails_with_what_to_do(site: Site) -> None:
+    written = site.home.config.read_text()
+    site.home.config.write_text(written + '[accounts.cedar.profile]\naccount_mode = "spot"\n')
+    assert levels(site.ask("accounts", "test", "cedar", "--json").json)["profile"] == "ok"
+    site.home.config.write_text(written + "[accounts.cedar.profile]\nleverage = 3\n")
+    ran = site.ask("accounts", "test", "cedar", "--json")
+    assert ran.status == 1
+    row = rows(ran.json)["profile"]
+    assert "accounts of this venue have no such setting" in row["text"]
+    assert row["remedy"] == "set it so at the venue, or correct accounts.cedar.profile in desk.toml"
+
+
 def test_the_same_key_under_two_names_starts_no_desk(site: Site) -> None:
     taken = described_account(site.paper, "acme")
     vault = open_vault(site.home.vault, site.home.passphrase)

@@ -10,6 +10,7 @@ from tradedesk.domain.exits import ExitRow, expected_address
 from tradedesk.domain.findings import Finding, Level, fail, ok, warn
 from tradedesk.domain.keys import AcceptedRisk
 from tradedesk.domain.outcomes import StreamState, VenueInfo
+from tradedesk.domain.profile import SeenProfile, differences
 from tradedesk.venues.adapter import Adapter, PrivateNews, VenueFailed
 from tradedesk.venues.hygiene import judge
 
@@ -41,7 +42,7 @@ async def looked_at(
     can_move_money = report.rights is not None and (report.rights.can_withdraw or report.rights.can_transfer)
     risk = accepted() if can_move_money else None
     findings = judge(report, account, twin=None, exit_seen=seen, accepted=risk, now=now)
-    return [*found, *findings, stream, *exits, _dead_man(info)]
+    return [*found, *findings, stream, *exits, *await _profile(adapter, account), _dead_man(info)]
 
 
 def is_fit(findings: list[Finding]) -> bool:
@@ -65,6 +66,19 @@ def _dead_man(info: VenueInfo) -> Finding:
             "dead-man", "the venue has none: orders stay when the desk is gone", "run a watchdog beside the desk"
         )
     return ok("dead-man", info.dead_man)
+
+
+async def _profile(adapter: Adapter, account: Account) -> list[Finding]:
+    """How the account is set at the venue, where desk.toml wants something of it: the desk lets it only reduce else."""
+    if account.profile is None:
+        return []
+    try:
+        state = await adapter.venue_state(None)
+    except VenueFailed as error:
+        return [fail("profile", error.cause, "try again; until it is told, only what reduces may go")]
+    remedy = f"set it so at the venue, or correct accounts.{account.id}.profile in desk.toml"
+    found = [fail("profile", text, remedy) for text in differences(account.profile, state.profile or SeenProfile())]
+    return found or [ok("profile", "set at the venue as it must be")]
 
 
 async def _stream(adapter: Adapter, account: Account, exit_: str) -> tuple[Finding, list[Finding], str | None]:
