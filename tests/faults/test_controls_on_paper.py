@@ -11,7 +11,8 @@ from faulty_desk import BTC, ETH, FaultyDesk, faulty_desk
 from paper_process import has_loopback_range
 
 from tradedesk.config import GroupSettings, Settings
-from tradedesk.domain.accounts import Account
+from tradedesk.domain.accounts import Account, HaltLevel
+from tradedesk.domain.alerts import Severity
 from tradedesk.domain.commands import ApproveMandate, Submitted
 from tradedesk.domain.instruments import Product
 from tradedesk.domain.limits import Limits, Totals
@@ -41,6 +42,7 @@ FOR_CLIENTS: tuple[dict[str, object], ...] = (  # of accounts that have no limit
     {"mandate": Mandate(version=1, valid_from=date(2020, 1, 1), products=(Product.Spot,))},
     {"profile": Profile(account_mode="spot", leverage="3", self_trade="expire-maker")},
     {"profile": Profile(account_mode="spot", self_trade="none")},
+    {"limits": Limits(max_drawdown=Decimal("0.01"))},  # what the spread and the fee of one fill cost is more
 )
 SHARING = 4  # two of a group with totals, two whose orders may meet
 COUNT = len(OWN) + SHARING + len(FOR_CLIENTS)
@@ -53,8 +55,9 @@ def limited(settings: Settings) -> Settings:
     for number, name in enumerate(names):
         groups = ("pair",) if len(OWN) <= number < len(OWN) + 2 else ()
         limits = OWN[number] if number < len(OWN) else Limits()
-        own = FOR_CLIENTS[number - len(OWN) - SHARING] if number >= len(OWN) + SHARING else {}
-        accounts[name] = msgspec.structs.replace(settings.accounts[name], limits=limits, groups=groups, **own)
+        own: dict[str, object] = {"limits": limits}
+        own |= FOR_CLIENTS[number - len(OWN) - SHARING] if number >= len(OWN) + SHARING else {}
+        accounts[name] = msgspec.structs.replace(settings.accounts[name], groups=groups, **own)
     pair = GroupSettings(totals=Totals(max_exposure=Decimal(10**9), max_position_notional=Decimal(10**9)))
     return msgspec.structs.replace(settings, accounts=accounts, limits=ROOMY, groups={"pair": pair})
 
@@ -202,3 +205,22 @@ def test_an_account_set_otherwise_at_the_venue_only_reduces(desk: FaultyDesk) ->
     desk.until_order(sold, OrderState.New)
     assert arrived(desk, wrong) == [sold]
     desk.until_order(desk.place(Side.Buy, "0.001", below(desk), account=right), OrderState.New)
+
+
+def test_a_drawdown_beyond_its_limit_is_an_alert_and_halts_the_account_by_itself(desk: FaultyDesk) -> None:
+    account = name_of(desk, COUNT - 1)
+    desk.place(Side.Buy, "0.01", account=account)
+    rows = desk.view.replica
+    desk.until(lambda: account in rows.halts, "the account is halted by its drawdown")
+    halt = rows.halts[account]
+    assert (halt.level, halt.by) == (HaltLevel.ReduceOnly, "system:risk")
+    assert halt.reason.startswith(f"drawdown:{account}: drawdown")
+    desk.until(lambda: f"drawdown:{account}" in rows.alerts and "stream" in rows.deliveries, "the alert has come")
+    alert = rows.alerts[f"drawdown:{account}"].alert
+    assert (alert.severity, alert.owner, alert.action) == (Severity.Critical, "risk", "reduce-only")
+    refused = desk.place(Side.Buy, "0.001", below(desk), account=account)
+    assert "halted at level reduce-only" in desk.denials(refused)
+    sold = desk.place(Side.Sell, "0.001", above(desk), account=account)
+    desk.until_order(sold, OrderState.New)
+    assert refused not in arrived(desk, account)
+    assert sold in arrived(desk, account)
