@@ -288,6 +288,72 @@ def test_a_receiver_without_a_url_in_the_vault_is_an_alert(hook: Webhook) -> Non
         assert hook.next()["key"] == "drawdown:acme"
 
 
+def told_of(desk: Sending, **fields: Any) -> None:
+    """An event about drawdown:acme, by the name of its kind."""
+    kind = fields.pop("kind")
+    desk.tell(kind(at=SystemClock().now(), source="test", key="drawdown:acme", **fields))
+
+
+def test_alerts_of_one_cause_are_one_message_that_counts_the_rest(hook: Webhook) -> None:
+    with sending((a_receiver(), hook.url)) as desk:
+        desk.tell(*(msgspec.structs.replace(an_alert(f"k{number}"), cause="stream:acme") for number in range(4)))
+        first = hook.next()
+        desk.tell(an_alert("other"))
+        second = hook.next()
+        assert [first["cause"], second["key"]] == ["stream:acme", "other"]
+        assert first["more"] + second["more"] == 3
+        worse = msgspec.structs.replace(an_alert("k3", CRITICAL), cause="stream:acme")
+        desk.tell(worse)
+        assert hook.next()["severity"] == "critical"
+        for number in range(4):
+            desk.tell(ev.AlertEnded(at=1, source="test", key=f"k{number}"))
+        desk.tell(worse)  # all of them were over: it is a new one
+        assert hook.next()["key"] == "k3"
+
+
+def test_what_nobody_acknowledges_is_told_to_everybody_whatever_they_ask_for(hook: Webhook) -> None:
+    with webhook() as other, sending((a_receiver(), hook.url), (a_receiver("few", least=CRITICAL), other.url)) as desk:
+        desk.tell(an_alert())
+        assert hook.next()["text"] == "lost much"
+        told_of(desk, kind=ev.AlertEscalated, times=1, waited_ms=300_000)
+        said = "NOT ACKNOWLEDGED for 5 min: lost much"
+        assert [hook.next()["text"], other.next()["text"]] == [said, said]
+        assert hook.is_empty
+
+
+def test_what_was_put_off_is_sent_when_it_is_worse_or_when_its_time_has_come(hook: Webhook) -> None:
+    later = SystemClock().now() + 3_600 * 10**9
+    with sending((a_receiver(), hook.url)) as desk:
+        desk.tell(an_alert())
+        assert hook.next()["text"] == "lost much"
+        told_of(desk, kind=ev.AlertSnoozed, by=OperatorId("ann"), until=later, note="")
+        told_of(desk, kind=ev.AlertEnded)
+        desk.tell(an_alert(text="back, no worse"))
+        desk.tell(an_alert(severity=CRITICAL, text="worse"))
+        assert hook.next()["text"] == "worse"
+        told_of(desk, kind=ev.AlertSnoozed, by=OperatorId("ann"), until=later, note="")
+        told_of(desk, kind=ev.AlertSnoozeEnded)
+        assert hook.next()["text"] == "back after it was put off: worse"
+        assert hook.is_empty
+
+
+def test_each_delivery_is_measured_from_the_cause_and_a_late_one_is_an_alert(hook: Webhook) -> None:
+    now = SystemClock().now()
+    with sending((a_receiver(), hook.url)) as desk:
+        late = msgspec.structs.replace(an_alert("late", at=now), seen_at=now - 6 * 10**9)
+        desk.tell(late)
+        hook.next()
+        raised = desk.raised()[0]
+        assert isinstance(raised, ev.AlertRaised)
+        assert raised.alert.key == "alert-latency:night"
+        assert "s to night; more than 5 s is too long" in raised.alert.text
+        desk.tell(an_alert("soon"))
+        hook.next()
+        assert isinstance(desk.raised(2)[1], ev.AlertEnded)
+    measured = [event.late_ms for event in desk.delivered if isinstance(event, ev.AlertDelivered)]
+    assert [late_ms >= 6_000 for late_ms in measured] == [True, False]
+
+
 # ---- on a whole desk ----------------------------------------------------------------------------------------------------
 
 

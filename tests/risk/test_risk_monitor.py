@@ -19,12 +19,14 @@ from order_builders import (
 
 from tradedesk.clock import ManualClock
 from tradedesk.domain import events as ev
+from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.alerts import Severity
 from tradedesk.domain.instruments import FeedState
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.orders import Request, RequestKind, RequestState
 from tradedesk.domain.words import RequestId, Side
 from tradedesk.log import Log
+from tradedesk.risk.alert_life import Act
 from tradedesk.risk.monitor import RiskMonitor
 from tradedesk.risk.rules import DAY_NS, Memory, findings, note_reject
 from tradedesk.views.feed import Numbered, Update
@@ -239,3 +241,95 @@ def test_the_monitor_runs_on_a_thread_of_its_own_and_stops():
     monitor.start()
     monitor.stop()
     assert "risk-monitor" not in [thread.name for thread in threading.enumerate()]
+
+
+# ---- what it does about it, and how long that takes -------------------------------------------------------------------
+
+
+class _Round:
+    """What the monitor emits comes back to it, as the hub sees to it."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.updates: list[Update] = [replica.snapshot(1)]
+        self.emitted: list[ev.Event] = []
+
+    def take(self) -> list[Update]:
+        updates, self.updates = self.updates, []
+        return updates
+
+    def close(self) -> None:
+        self.updates = []
+
+    def emit(self, event: ev.Event) -> None:
+        self.emitted.append(event)
+        self.updates.append(Numbered(len(self.emitted) + 1, event))
+
+    def mark(self, price: str) -> None:
+        level = ((d(price), d(1)),)
+        self.emit(
+            ev.BookFrame(
+                at=NOW, source="test", instrument=BTC, bids=level, asks=level, received_at=NOW, state=FeedState.Live
+            )
+        )
+
+    def told(self, kind: type[ev.Event]) -> list[ev.Event]:
+        return [event for event in self.emitted if isinstance(event, kind)]
+
+
+def a_round(price: str = "60000") -> tuple[_Round, RiskMonitor, ManualClock, list[Act]]:
+    """A monitor that has looked once, with the market at `price` from then on."""
+    replica, acts, clock = a_replica(), list[Act](), ManualClock(NOW)
+    bench = _Round(replica)
+    monitor = RiskMonitor(bench, bench.emit, clock, "USDT", Log(), act=acts.append)
+    monitor.look()
+    bench.mark(price)
+    return bench, monitor, clock, acts
+
+
+def test_a_drawdown_at_its_limit_is_acted_on_before_it_is_told():
+    bench, monitor, clock, acts = a_round("58000")
+    monitor.look()
+    assert acts == []  # one look is not enough
+    clock.advance(SECOND // 4)
+    monitor.look()
+    assert [(act.account, act.level) for act in acts] == [(ACME, HaltLevel.ReduceOnly)]
+    (raised,) = bench.told(ev.AlertRaised)
+    assert (raised.alert.action, raised.alert.owner) == ("reduce-only", "risk")
+    for _ in range(20):
+        clock.advance(SECOND)
+        monitor.look()
+    assert (len(acts), len(bench.told(ev.AlertRaised))) == (1, 1)
+
+
+def test_an_alert_is_measured_from_its_cause_until_everybody_is_fed():
+    bench, monitor, clock, _ = a_round("58000")
+    monitor.look()
+    for _ in range(2):
+        clock.advance(SECOND // 4)
+        monitor.look()
+    (delivered,) = bench.told(ev.AlertDelivered)
+    assert (delivered.to, delivered.late_ms) == ("stream", 500)
+
+
+def test_an_alert_that_came_too_late_is_an_alert_and_that_one_is_not_measured():
+    bench, monitor, clock, _ = a_round("58000")
+    monitor.look()
+    clock.advance(SECOND)
+    monitor.look()
+    clock.advance(6 * SECOND)  # the desk stood still
+    monitor.look()
+    clock.advance(SECOND)
+    monitor.look()
+    assert [event.alert.key for event in bench.told(ev.AlertRaised)] == ["drawdown:acme", "alert-latency:stream"]
+    assert [event.late_ms for event in bench.told(ev.AlertDelivered)] == [7_000]
+
+
+def test_what_nobody_acknowledges_is_told_on_every_five_minutes():
+    bench, monitor, clock, _ = a_round("58000")
+    for _ in range(3):
+        clock.advance(SECOND // 4)
+        monitor.look()
+    for _ in range(11):
+        clock.advance(60 * SECOND)
+        monitor.look()
+    assert [event.times for event in bench.told(ev.AlertEscalated)] == [1, 2]
