@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from tradedesk.clock import ManualClock
 from tradedesk.domain.commands import Command, NotSubmitted, PlaceOrder, Submitted, Verdict
 from tradedesk.domain.events import Event, PreviewMade
+from tradedesk.domain.gate import Answer
 from tradedesk.domain.words import AccountId, ClientOrderId, RequestId
 from tradedesk.ui.app import TradedeskApp
 from tradedesk.ui.command_line import CommandInput
@@ -139,8 +140,9 @@ class Bench:
         await self.press("enter")
         await self.wait()
 
-    async def verdicts(self, *, denied: str = "", why: str = "") -> None:
-        """The Gate answers every preview that was asked."""
+    async def verdicts(self, *, denied: str = "", why: str = "", is_soft: bool = False) -> None:
+        """The Gate answers every preview that was asked: no to the account `denied`, which a reason may pass if soft."""
+        against = (Answer(rule="repeat" if is_soft else "max_order_qty", passes=False, text=why, is_soft=is_soft),)
         await self.publish(
             *(
                 PreviewMade(
@@ -155,6 +157,7 @@ class Bench:
                         price=command.price,
                         notional=None if command.price is None else command.price * command.order_qty,
                         denials=(why,) if command.account == denied else (),
+                        answers=against if command.account == denied else (),
                     ),
                 )
                 for command, request_id in self.control.previews

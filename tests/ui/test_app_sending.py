@@ -393,3 +393,33 @@ async def test_a_review_of_which_all_is_denied_asks_for_no_words() -> None:
         assert "the Gate denies all of it" in desk.shown()
         await desk.press("f2")
         assert desk.commands == []
+
+
+async def test_what_the_gate_only_asks_about_goes_once_it_is_said_why_and_the_reason_goes_along() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9")
+        await desk.review(accounts="@all", qty="0.1")
+        await desk.verdicts(denied="acme", why="it was ordered within the last second already", is_soft=True)
+        await desk.wait()
+        assert "ASKS WHY" in desk.shown()
+        assert "say why it is meant" in desk.shown()
+        await desk.type("3")
+        await desk.press("f2")
+        assert desk.commands == []
+        assert "type why it is meant" in desk.shown()
+        await desk.press("tab")
+        await desk.type("as agreed")
+        await desk.press("f2")
+        said = {command.account: command.confirm for command in desk.commands if isinstance(command, PlaceOrder)}
+        assert said == {ACME: "as agreed", BIRCH: None, CEDAR: None}
+
+
+async def test_no_reason_passes_a_hard_limit() -> None:
+    async with a_desk() as desk:
+        await desk.press("f9")
+        await desk.review()
+        await desk.verdicts(denied="acme", why="above the limit")
+        await desk.wait()
+        assert "say why" not in desk.shown()
+        await desk.press("f2")
+        assert desk.commands == []

@@ -1,12 +1,15 @@
 """The reviews before an order leaves: of a ticket, account by account, and of an amend, before and after."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from enum import Enum
 from typing import ClassVar
 
+import msgspec
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Input
+from textual.content import Content
+from textual.widgets import Input, Static
 
 from tradedesk.domain.commands import AmendOrder, PlaceOrder
 from tradedesk.domain.events import PreviewMade
@@ -14,6 +17,7 @@ from tradedesk.domain.exits import short
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import AmendBy, Order, how_to_amend
+from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, RequestId
 from tradedesk.ui import drawing
 from tradedesk.ui.dialogs.dialog import Tools, text_line, wrapped
@@ -22,10 +26,30 @@ from tradedesk.ui.drawing import Cell, Glyphs, Line, Palette, fit
 from tradedesk.ui.ticket_model import Draft
 from tradedesk.views.replica import Replica
 
+MAX_WHY = 256  # characters of a reason: as many as the desk takes
+
 
 def request_of(command: PlaceOrder) -> RequestId:
     """The id a review's preview is asked and answered under."""
     return RequestId(f"preview-{command.client_order_id}")
+
+
+class Said(Enum):
+    """What the Gate says to one account's order."""
+
+    Nothing = "not yet"
+    Yes = "ok"
+    Asks = "asks why"
+    No = "denied"
+
+
+def said_in(made: PreviewMade | None) -> Said:
+    if made is None:
+        return Said.Nothing
+    against = [answer for answer in made.verdict.answers if not answer.passes]
+    if not made.verdict.denials:
+        return Said.Yes
+    return Said.Asks if against and all(answer.is_soft for answer in against) else Said.No
 
 
 class Review(Sends):
@@ -60,8 +84,25 @@ class Review(Sends):
         self._cautions = cautions
         self._is_armed = is_armed
         self._arm = arm
+        self._why = ""  # typed, of what the Gate only asks about
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("f9", "arm", "Arm", show=False, priority=True)]
+
+    def fields(self) -> Iterable[Horizontal]:
+        yield from super().fields()
+        entry = Input(id="why", compact=True, max_length=MAX_WHY)
+        entry.cursor_blink = False
+        row = Horizontal(Static(Content("say why it is meant: ")), entry, id="why-row", classes="row")
+        row.display = False
+        yield row
+
+    def confirmed(self) -> list[PlaceOrder]:
+        """The commands as they are to be sent: with the reason where the Gate asked for one."""
+        asked = self._with(Said.Asks)
+        return [
+            msgspec.structs.replace(command, confirm=self._why) if command.account in asked else command
+            for command in self._commands
+        ]
 
     def lines(self, width: int, glyphs: Glyphs, colours: Palette) -> Sequence[Line]:
         return review_lines(
@@ -78,6 +119,8 @@ class Review(Sends):
     def hint(self) -> str:
         if len(self._denied()) == len(self._commands):
             return "the Gate denies all of it: nothing to send   Esc back to the ticket"
+        if self._with(Said.Asks) and not self._why:
+            return "the Gate asks: type why it is meant, it is kept; then F2   Esc back to the ticket"
         return (
             "F2 sends   Esc back to the ticket" if self._is_armed() else "DISARMED   F9 arms, then F2 sends   Esc back"
         )
@@ -89,14 +132,25 @@ class Review(Sends):
             is_asked = len(self._denied()) < len(self._commands)
             if isinstance(row, Horizontal) and row.display is not is_asked:
                 row.display = is_asked
+        if self.is_mounted:
+            row = self.query_one("#why-row", Horizontal)
+            is_asked = bool(self._with(Said.Asks)) and not self._denied()
+            if row.display is not is_asked:
+                row.display = is_asked
+                if is_asked and not self._need:
+                    self.query_one("#why", Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "why":
+            self._why = clean(event.value).strip()
+        super().on_input_changed(event)
 
     def _denied(self) -> list[AccountId]:
+        return self._with(Said.No)
+
+    def _with(self, said: Said) -> list[AccountId]:
         previews = self._tools.view.previews
-        return [
-            command.account
-            for command in self._commands
-            if (made := previews.get(request_of(command))) is not None and made.verdict.denials
-        ]
+        return [command.account for command in self._commands if said_in(previews.get(request_of(command))) is said]
 
     def against(self) -> str | None:
         if not self._is_armed():
@@ -106,6 +160,8 @@ class Review(Sends):
         denied = self._denied()
         if denied:
             return f"the Gate denies {', '.join(denied)}: Esc, then change the order or take them out"
+        if self._with(Said.Asks) and not self._why:
+            return "type why it is meant: it is kept with the order; then F2"
         return None
 
     def action_arm(self) -> None:
@@ -166,6 +222,8 @@ def review_lines(
         verdict: Cell
         if made is None:
             verdict = (f"checking{glyphs.pending}", colours.pending)
+        elif said_in(made) is Said.Asks:
+            verdict = ("ASKS WHY", colours.warn)
         elif made.verdict.denials:
             verdict = (f"{glyphs.refused} DENIED", colours.crit)
         else:

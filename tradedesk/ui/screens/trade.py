@@ -239,17 +239,15 @@ class TradeScreen(WatchScreen):
         commands = place_commands(draft, operator=self.operator, now=now, ids=self._ids)
         for command in commands:  # asked with what was typed, so that the answer can say what rounding takes away
             self._control.preview(msgspec.structs.replace(command, order_qty=draft.typed_qty), request_of(command))
-        self.ask(
-            Review(
-                self.tools,
-                draft,
-                commands,
-                cautions=cautions(draft, self.view.replica, self._sent, now),
-                is_armed=lambda: self.is_armed,
-                arm=lambda: self.arm(True),
-            ),
-            lambda _: self._send(draft, commands),
+        review = Review(
+            self.tools,
+            draft,
+            commands,
+            cautions=cautions(draft, self.view.replica, self._sent, now),
+            is_armed=lambda: self.is_armed,
+            arm=lambda: self.arm(True),
         )
+        self.ask(review, lambda _: self._send(draft, review.confirmed()))
 
     def _send(self, draft: Draft, commands: Sequence[PlaceOrder]) -> None:
         """Hand the reviewed commands over, each once. What the desk did not take stays in the ticket, with its reason."""
