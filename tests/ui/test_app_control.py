@@ -17,6 +17,7 @@ from tradedesk.domain.events import (
     SubmissionRefused,
 )
 from tradedesk.domain.orders import Happening, RequestKind
+from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.words import ClientOrderId, OperatorId
 from tradedesk.ui.dialogs.ask import Ask
 from tradedesk.ui.dialogs.cancel_all import CancelAllDialog
@@ -118,6 +119,55 @@ async def test_a_halt_needs_its_scope_named_and_works_disarmed() -> None:
         assert halt == HaltTrading(
             account=None, level=HaltLevel.CancelOpening, reason="halted from the screen", operator=ANN
         )
+
+
+async def test_a_halt_may_be_of_what_the_cursor_is_on() -> None:
+    async with a_desk(**EMPTY) as desk:
+        await desk.publish(*working(an_order("child", block="twap:7", operator=OperatorId("bob"))))
+        await desk.press("2", "f12")
+        await desk.wait()
+        wanted = {
+            "g": ("group", "all"),
+            "v": ("venue", "binance"),
+            "i": ("instrument", BTC),
+            "o": ("operator", "bob"),
+            "b": ("algorithm", "twap"),
+        }
+        for key, (kind, name) in wanted.items():
+            await desk.press(key)
+            assert f"y halts {kind} {name}" in desk.shown()
+        await desk.press("l", "l", "y")
+        assert "has no positions to flatten" in desk.shown()
+        await desk.press("l", "y")
+        (halt,) = desk.commands
+        assert halt == HaltTrading(
+            account=None,
+            scope=Scope(kind=ScopeKind.Algorithm, name="twap"),
+            level=HaltLevel.BlockNew,
+            reason="halted from the screen",
+            operator=ANN,
+        )
+
+
+async def test_a_rearm_of_another_scope_shows_what_it_was_for_and_wants_its_name() -> None:
+    scope = Scope(kind=ScopeKind.Group, name="growth")
+    async with a_desk(**EMPTY) as desk:
+        await desk.publish(
+            HaltSet(
+                at=NOW, source="desk", account=None, scope=scope, level=HaltLevel.CancelAll, by=OperatorId("bob"),
+                reason="prices look wrong",
+            )
+        )  # fmt: skip
+        assert "HALT group growth" in desk.shown()
+        await desk.command("rearm @growth they are right")
+        await desk.wait()
+        assert "cancel-all by bob" in desk.shown()
+        assert "prices look wrong" in desk.shown()
+        await desk.press("f2")
+        assert desk.commands == []
+        await desk.type("growth")
+        await desk.press("f2")
+        assert desk.commands == [Rearm(account=None, scope=scope, reason="they are right", operator=ANN)]
 
 
 async def test_a_halt_takes_level_and_reason_and_a_y_in_the_reason_is_a_letter() -> None:

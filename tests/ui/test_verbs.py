@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.words import OrderType, Side, TimeInForce
 from tradedesk.ui import verbs
 from tradedesk.ui.ticket_model import Fields
@@ -26,6 +27,10 @@ from tradedesk.ui.verbs import (
 
 REPLICA = a_view().replica
 THEMES = ("desk-dark", "desk-light", "mono")
+
+
+def a_scope(kind: str, name: str) -> Scope:
+    return Scope(kind=ScopeKind(kind), name=name)
 
 
 def parsed(line: str, *, may_trade: bool = True) -> object:
@@ -67,6 +72,15 @@ def parsed(line: str, *, may_trade: bool = True) -> object:
         ("halt acme fat finger", AskHalt(account=ACME, reason="fat finger")),
         ("halt acme cancel-all wrong client", AskHalt(account=ACME, level=HaltLevel.CancelAll, reason="wrong client")),
         ("halt desk", AskHalt(account=None)),
+        ("halt @growth on fire", AskHalt(account=None, scope=a_scope("group", "growth"), reason="on fire")),
+        ("halt instrument:btc block-new delisted", AskHalt(
+            account=None, scope=a_scope("instrument", BTC), level=HaltLevel.BlockNew, reason="delisted"
+        )),
+        ("halt venue:BINANCE", AskHalt(account=None, scope=a_scope("venue", "binance"))),
+        ("halt algorithm:twap:7 runs away", AskHalt(
+            account=None, scope=a_scope("algorithm", "twap:7"), reason="runs away"
+        )),
+        ("rearm operator:ann back", AskRearm(account=None, scope=a_scope("operator", "ann"), reason="back")),
         ("rearm acme  checked with  the client", AskRearm(account=ACME, reason="checked with  the client")),
         ("go orders", Go(pane="orders")),
         ("theme MONO", ShowTheme(name="mono")),
@@ -97,6 +111,9 @@ def test_a_line_asks_for_one_thing(line: str, asked: object) -> None:
         ("@groth cancel", "@groth", "did you mean @growth?"),
         ("hlat acme", "hlat", "did you mean halt?"),
         ("halt acmee x", "acmee", "did you mean acme?"),
+        ("halt @grwth x", "@grwth", "did you mean growth?"),
+        ("halt instrument:XYZ x", "instrument:XYZ", "no instrument 'XYZ'"),
+        ("halt @all x", "@all", "one account at a time"),
         ("go order", "order", "did you mean orders?"),
         ("theme mno", "mno", "did you mean mono?"),
         ("snooze 30", "30", "no length of time; write 90s, 30m or 2h"),

@@ -4,8 +4,13 @@ import difflib
 from collections.abc import Iterable
 
 from tradedesk.domain.instruments import Instrument
+from tradedesk.domain.scopes import DESK, Scope, ScopeKind
 from tradedesk.domain.words import AccountId, VenueId
 from tradedesk.views.replica import Replica
+
+_NAMED_KINDS = (
+    ScopeKind.Group, ScopeKind.Venue, ScopeKind.Instrument, ScopeKind.Operator, ScopeKind.Algorithm,
+)  # fmt: skip
 
 
 def hint(word: str, known: Iterable[str]) -> str:
@@ -45,6 +50,55 @@ def _members(name: str, replica: Replica) -> list[AccountId]:
         if account.casefold() == name.casefold():
             return [account]
     raise ValueError(f"no account {name!r}; {hint(name, replica.accounts)}")
+
+
+def scope_named(text: str, replica: Replica) -> Scope:
+    """What a halt is of: `desk`, `acme`, `@growth`, or `venue:binance`, `instrument:BTC/USDT`, `operator:ann`, `algorithm:twap`.
+
+    Raises ValueError with the remedy. Operators and algorithms are taken as they are: the desk knows them.
+    """
+    kind, colon, name = text.partition(":")
+    if text.casefold() == ScopeKind.Desk:
+        return DESK
+    if text.startswith("@") and text.casefold() != "@all":
+        kind, colon, name = ScopeKind.Group, ":", text[1:]
+    if not colon or kind.casefold() not in _NAMED_KINDS:
+        account, *others = accounts_named(text, replica)
+        if others:
+            raise ValueError("one account at a time.")
+        return Scope(kind=ScopeKind.Account, name=account)
+    found = ScopeKind(kind.casefold())
+    if found is ScopeKind.Instrument:
+        return Scope(kind=found, name=instrument_named(name, replica).id)
+    if not name:
+        raise ValueError(f"which {found}?")
+    if found in (ScopeKind.Operator, ScopeKind.Algorithm):
+        return Scope(kind=found, name=name)
+    accounts = [row.account for row in replica.accounts.values()]
+    known = {str(account.venue) for account in accounts}
+    if found is ScopeKind.Group:
+        known = {group for account in accounts for group in account.groups}
+    for one in known:
+        if one.casefold() == name.casefold():
+            return Scope(kind=found, name=one)
+    raise ValueError(f"no {found} {name!r}; {hint(name, sorted(known))}.")
+
+
+def word_of(scope: Scope) -> str:
+    """What names this scope on the command line."""
+    if scope.kind in (ScopeKind.Desk, ScopeKind.Account):
+        return scope.typed
+    return f"@{scope.name}" if scope.kind is ScopeKind.Group else f"{scope.kind.value}:{scope.name}"
+
+
+def scope_words(replica: Replica) -> list[str]:
+    """What may be halted besides an account and the desk, as far as it is known here."""
+    venues = sorted({row.account.venue for row in replica.accounts.values()})
+    return [
+        *group_names(replica)[1:],
+        *(f"venue:{venue}" for venue in venues),
+        *(f"instrument:{instrument.symbol}" for instrument in replica.instruments.values()),
+    ]
 
 
 def group_names(replica: Replica) -> list[str]:

@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.scopes import Scope, carried
 from tradedesk.domain.text import span_ns
 from tradedesk.domain.words import AccountId, InstrumentId, OrderType, Side, TimeInForce
-from tradedesk.ui.names import accounts_named, group_names, hint, instrument_named
+from tradedesk.ui.names import accounts_named, group_names, hint, instrument_named, scope_named, scope_words, word_of
 from tradedesk.ui.ticket_model import Fields
 from tradedesk.views.replica import Replica
 
@@ -60,13 +61,15 @@ class CancelScope(Struct, frozen=True, kw_only=True):
 
 
 class AskHalt(Struct, frozen=True, kw_only=True):
-    account: AccountId | None  # None: the whole desk
+    account: AccountId | None  # None: the whole desk, or another scope
+    scope: Scope | None = None
     level: HaltLevel = HaltLevel.CancelOpening
     reason: str = ""
 
 
 class AskRearm(Struct, frozen=True, kw_only=True):
     account: AccountId | None
+    scope: Scope | None = None
     reason: str = ""
 
 
@@ -236,21 +239,17 @@ def _halt_or_rearm(verb: str, line: Line, replica: Replica) -> Asked:
     rest = line.words[1:]
     if not rest:
         raise _Wrong(line.after, f"{verb} what? an account, or {DESK} for all of them")
-    account: AccountId | None = None
-    if rest[0].text.casefold() != DESK:
-        try:
-            account, *others = accounts_named(rest[0].text, replica)
-        except ValueError as problem:
-            raise _Wrong(rest[0], f"{problem} {DESK} is all of them") from problem
-        if others:
-            raise _Wrong(rest[0], f"one account at a time, or {DESK} for all of them")
+    try:
+        account, scope = carried(scope_named(rest[0].text, replica))
+    except ValueError as problem:
+        raise _Wrong(rest[0], f"{problem} {DESK} is all of them") from problem
     if verb == "rearm":
-        return AskRearm(account=account, reason=line.text[rest[0].end :].strip())
+        return AskRearm(account=account, scope=scope, reason=line.text[rest[0].end :].strip())
     levels = {level.value: level for level in HaltLevel}
     if len(rest) > 1 and rest[1].text.casefold() in levels:
         level = levels[rest[1].text.casefold()]
-        return AskHalt(account=account, level=level, reason=line.text[rest[1].end :].strip())
-    return AskHalt(account=account, reason=line.text[rest[0].end :].strip())
+        return AskHalt(account=account, scope=scope, level=level, reason=line.text[rest[1].end :].strip())
+    return AskHalt(account=account, scope=scope, reason=line.text[rest[0].end :].strip())
 
 
 def _worklist(line: Line, replica: Replica) -> ShowWorklist:
@@ -450,7 +449,8 @@ def candidates(line: str, cursor: int, replica: Replica, themes: Sequence[str], 
         return []
     if texts[0] in ("halt", "rearm"):
         if len(texts) == 1:
-            return [DESK, *replica.accounts]
+            halted = [word_of(halt.of) for halt in replica.all_halts]
+            return halted if texts[0] == "rearm" and halted else [DESK, *replica.accounts, *scope_words(replica)]
         return [level.value for level in HaltLevel] if texts[0] == "halt" and len(texts) == 2 else []
     if texts[0] == "settle":
         waiting = {

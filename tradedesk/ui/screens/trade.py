@@ -30,12 +30,14 @@ from tradedesk.domain.commands import (
 from tradedesk.domain.control import DeskControl
 from tradedesk.domain.events import HaltSet
 from tradedesk.domain.orders import Order, OrderState, state
+from tradedesk.domain.scopes import DESK, carried, scope_of
+from tradedesk.domain.scopes import Scope as HaltScope
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
 from tradedesk.ui import verbs
 from tradedesk.ui.dialogs.approval import AcceptKeyDialog, ApproveDialog, GoLiveDialog
 from tradedesk.ui.dialogs.ask import Ask
 from tradedesk.ui.dialogs.cancel_all import CancelAllDialog, Scope
-from tradedesk.ui.dialogs.halt import HaltAsked, HaltDialog, RearmDialog
+from tradedesk.ui.dialogs.halt import HaltAsked, HaltDialog, RearmDialog, scopes_at
 from tradedesk.ui.dialogs.review import AmendReview, Review, request_of
 from tradedesk.ui.dialogs.worklist import SettleDialog, WorklistDialog
 from tradedesk.ui.drawing import SECOND, Glyphs, time_of_day
@@ -153,7 +155,7 @@ class TradeScreen(WatchScreen):
             elif isinstance(update, Snapshot):
                 self.arm(False, ": the stream was taken up anew")
             elif isinstance(update, Numbered) and isinstance(update.event, HaltSet):
-                self.arm(False, f": {update.event.account or 'the whole desk'} was halted")
+                self.arm(False, f": {scope_of(update.event.account, update.event.scope).called} was halted")
 
     def draw(self, updates: Sequence[Update]) -> None:
         super().draw(updates)
@@ -435,23 +437,26 @@ class TradeScreen(WatchScreen):
             pane.go_on()
 
     def action_halt(self) -> None:
-        self.ask(HaltDialog(self.tools, account=self.selected().account), self._halt)
+        scopes = scopes_at(self.selected(), self.view.replica, self.operator)
+        self.ask(HaltDialog(self.tools, scopes=scopes), self._halt)
 
     def _halt(self, asked: HaltAsked) -> None:
         self.arm(False, ": a halt was asked for")
+        account, scope = carried(asked.scope)
         self._submit(
-            HaltTrading(account=asked.account, level=asked.level, reason=asked.reason, operator=self.operator),
-            f"halt of {asked.account or 'the whole desk'}",
+            HaltTrading(account=account, scope=scope, level=asked.level, reason=asked.reason, operator=self.operator),
+            f"halt of {asked.scope.called}",
         )
 
-    def _rearm(self, account: AccountId | None, reason: str) -> None:
-        if account not in self.view.replica.halts:
-            self.say(f"{account or 'the whole desk'} is not halted")
+    def _rearm(self, scope: HaltScope, reason: str) -> None:
+        if self.view.replica.halt_on(scope) is None:
+            self.say(f"{scope.called} is not halted")
             return
+        account, other = carried(scope)
         self.ask(
-            RearmDialog(self.tools, account=account, reason=reason),
+            RearmDialog(self.tools, scope=scope, reason=reason),
             lambda told: self._submit(
-                Rearm(account=account, reason=told, operator=self.operator), f"rearm of {account or 'the whole desk'}"
+                Rearm(account=account, scope=other, reason=told, operator=self.operator), f"rearm of {scope.called}"
             ),
         )
 
@@ -562,8 +567,9 @@ class TradeScreen(WatchScreen):
                 )
                 self._ask_cancel_all([scope])
             case verbs.AskHalt():
+                chosen = scope_of(asked.account, asked.scope)
                 dialog = HaltDialog(
-                    self.tools, account=asked.account, is_chosen=True, level=asked.level, reason=asked.reason
+                    self.tools, scopes=(DESK, chosen), chosen=chosen, level=asked.level, reason=asked.reason
                 )
                 self.ask(dialog, self._halt)
             case verbs.AskSettle():
@@ -575,7 +581,7 @@ class TradeScreen(WatchScreen):
             case verbs.AskAcceptKey():
                 self._accept_key(asked.account, asked.reason)
             case verbs.AskRearm():
-                self._rearm(asked.account, asked.reason)
+                self._rearm(scope_of(asked.account, asked.scope), asked.reason)
             case verbs.Plain(verb="arm" | "disarm" as verb):
                 self.arm(verb == "arm")
             case verbs.Acknowledge():
