@@ -217,9 +217,12 @@ def _make_room(home: "Home") -> None:
 
 def make_desk(home: "Home", paper: dict[str, Any], vault: "Vault") -> None:
     """Write desk.toml, and the keys into the vault, for the accounts of this paper exchange."""
+    import msgspec
+
     from tradedesk.access.vault import Secret
     from tradedesk.config import DeskSettings, OperatorSettings, Settings, VenueSettings, render
     from tradedesk.domain.accounts import Account, Mode
+    from tradedesk.domain.alert_rules import RULES
     from tradedesk.domain.instruments import instrument_id
     from tradedesk.domain.limits import InstrumentLimits, Limits
     from tradedesk.domain.words import AccountId, OperatorId, VenueId
@@ -257,6 +260,9 @@ def make_desk(home: "Home", paper: dict[str, Any], vault: "Vault") -> None:
             )
         },
         accounts=accounts,
+        rules={  # who is here trades, and alone: nobody could rearm what a rule halted
+            name: msgspec.structs.replace(RULES[name], action=None) for name in ("drawdown", "daily-loss")
+        },
         operators={
             OperatorId("demo"): OperatorSettings(
                 name=OperatorId("demo"), roles=("trader", "risk"), accounts=("*",), uid=os.getuid()

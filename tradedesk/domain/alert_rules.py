@@ -36,6 +36,8 @@ RULES: Mapping[str, AlertRule] = {
     "reject-burst": _TRADERS,
     "staleness": _TRADERS,
     "exit": AlertRule(),
+    "mandate": AlertRule(),
+    "profile": AlertRule(),
     "key": AlertRule(),
     "key-expiry": AlertRule(),
 }
