@@ -1,11 +1,14 @@
 """The audit of access: everything an operator did or was refused is told, each under their name."""
 
+from datetime import date
+
 import msgspec
 import pytest
 from builders import NOW, a_request, an_order
 
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.mandate import ApprovedMandate, Mandate
 from tradedesk.domain.orders import RequestKind
 from tradedesk.domain.receipts import KillReceipt
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId
@@ -54,6 +57,17 @@ HAPPENED: dict[str, tuple[ev.DurableEvent, str, str]] = {  # event -> what is to
         ev.ApprovalGiven(**AT, id="7kq2x", kind="live", account=ACME, asked_by=OperatorId("ben"), by=ANN, note="n"),
         "command",
         "asked by ben",
+    ),
+    "mandate": (
+        ev.MandateApproved(
+            **AT,
+            account=ACME,
+            approved=ApprovedMandate(
+                mandate=Mandate(version=3, valid_from=date(2026, 1, 1), products=()), by=ANN, reason="signed", at=NOW
+            ),
+        ),
+        "command",
+        "ApproveMandate 3: signed",
     ),
     "exit": (ev.ExitSwitched(**AT, account=ACME, exit="10.0.0.4", by=ANN, reason="r"), "command", "10.0.0.4"),
     "limits": (

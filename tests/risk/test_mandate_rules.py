@@ -1,9 +1,13 @@
 """What may be done for a client: each rule of the mandate at its boundary, and when a mandate is in force at all."""
 
 from datetime import date
+from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis import strategies as st
 from order_builders import NOW, an_instrument, an_order, d
 from test_gate import around, decide, rules_against
 
@@ -165,3 +169,41 @@ def test_what_was_approved_is_changed_only_under_a_higher_version():
     assert "raise the version" in str(why_not_approved(changed, 2, approval()))
     assert "raise the version" in str(why_not_approved(saying(version=1), 1, approval()))
     assert why_not_approved(saying(version=3), 3, approval()) is None
+
+
+# ---- as a law -------------------------------------------------------------------------------------------------------
+
+amounts = st.integers(0, 3_000).map(lambda thousandths: Decimal(thousandths) / 1000)
+
+
+@settings(max_examples=200)
+@given_(
+    side=st.sampled_from(Side),
+    qty=amounts.filter(bool),
+    held=amounts,
+    selling=amounts,
+    cash=st.integers(0, 200_000),
+    is_limit=st.booleans(),
+    why=st.sampled_from(("", "mandate version 2 is not approved")),
+    closing=st.booleans(),
+)
+def test_whatever_is_approved_is_within_the_mandate_or_only_reduces(
+    side, qty, held, selling, cash, is_limit, why, closing
+):
+    """By the figures themselves: what would be held and free if everything that may trade did, the order included."""
+    terms = saying(max_concentration=d("0.5"), cash_floor=d(50_000), close_only=closing)
+    equity = held * 60_000 + cash
+    order = an_order(side=side, qty=str(qty), price="60000" if is_limit else None)
+    low = held - min(selling, held)
+    given = under(
+        terms, lapse=why, held=str(held * 60_000), equity=equity, position=str(held), low=str(low), available=d(cash)
+    )
+    if isinstance(decide(order, given), Denied):
+        return
+    if side is Side.Sell:
+        assert low - qty >= 0
+        return
+    assert not why
+    assert not closing
+    assert (held + qty) * 60_000 <= equity * Decimal("0.5")
+    assert cash - qty * (60_000 if is_limit else 60_001) >= 50_000

@@ -9,7 +9,7 @@ from msgspec import Struct
 from tradedesk.domain.mandate import Mandate, day_of, lapse
 from tradedesk.domain.money import plain
 from tradedesk.domain.positions import Balance
-from tradedesk.views.figures import account_figures
+from tradedesk.views.figures import equity_of
 from tradedesk.views.replica import AccountRow, Replica
 
 NOTHING = Balance(asset="", free=Decimal(0), locked=Decimal(0))
@@ -58,9 +58,9 @@ def _figures(
 ) -> Iterator[tuple[str, str, Decimal | None, Decimal | None]]:
     """(what, in words, the figure, what it may be), of each breach."""
     account = row.account.id
-    for (owner, instrument_id), position in replica.positions.items():
-        instrument = replica.instruments.get(instrument_id)
-        if owner != account or instrument is None or not position.qty:
+    for instrument in replica.instruments.values():
+        position = replica.positions.get((account, instrument.id))
+        if position is None or not position.qty:
             continue
         if position.qty < 0 and not mandate.may_short:
             text = f"{plain(position.qty)} {instrument.base} is short, and the mandate lets nothing be sold short"
@@ -83,7 +83,7 @@ def _figures(
 def _concentration(
     replica: Replica, row: AccountRow, most: Decimal, currency: str
 ) -> Iterator[tuple[str, str, Decimal | None, Decimal | None]]:
-    equity = account_figures(replica, row.account.id, currency).equity
+    equity, _ = equity_of(replica, row.account.id, currency)
     if equity is None or equity <= 0:
         return
     marks = {

@@ -64,7 +64,7 @@ def account_figures(replica: Replica, account: AccountId, currency: str) -> Acco
         else:
             unrealized += figures.unrealized
     income = replica.incomes.get(account, {}).get(currency, ZERO)  # in a base asset it stands in the position's value
-    equity, unvalued = _equity(replica, account, currency)
+    equity, unvalued = equity_of(replica, account, currency)
     return AccountFigures(
         account=account,
         equity=equity,
@@ -79,7 +79,8 @@ def account_figures(replica: Replica, account: AccountId, currency: str) -> Acco
     )
 
 
-def _equity(replica: Replica, account: AccountId, currency: str) -> tuple[Decimal | None, tuple[str, ...]]:
+def equity_of(replica: Replica, account: AccountId, currency: str) -> tuple[Decimal | None, tuple[str, ...]]:
+    """What the account is worth at the marks; and the assets that have none, which are not counted."""
     row = replica.accounts.get(account)
     if row is None or not row.balances:
         return None, ()
