@@ -58,6 +58,27 @@ def test_the_homes_files_are_the_owners_alone(desk: Demo) -> None:
     assert stat.S_IMODE(home.state.stat().st_mode) == 0o700
 
 
+def test_limits_check_explains_an_order_rule_by_rule_and_makes_none(desk: Demo) -> None:
+    orders = [row["client_order_id"] for row in desk.ask("orders", "--json").json["orders"]]
+    ran = desk.ask("limits", "check", "--account", "acme", "buy 3000 BTC/USDT @ 60000", "--json")
+    assert ran.status == 3, ran.err
+    document = ran.json
+    assert (document["schema"], document["account"], document["notional"]) == ("limits-check.v1", "acme", "180000000")
+    assert (document["passes"], document["needs_reason"]) == (False, False)
+    rows = {row["rule"]: row for row in document["answers"]}
+    too_much = rows["max_order_notional"]
+    assert (too_much["passes"], too_much["value"]) == (False, "180000000")
+    assert too_much["limit"] in too_much["text"]
+    assert too_much["source"] in too_much["text"]
+    assert rows["tick"]["passes"]
+    words = desk.ask("limits", "check", "--account", "acme", f"buy 0.01 BTC/USDT @ {desk.below(1)}")
+    assert words.status == 0, words.out + words.err
+    assert "would pass; nothing was sent" in words.out
+    odd = desk.ask("limits", "check", "--account", "acme", "buy some BTC/USDT")
+    assert (odd.status, "write it as" in odd.err) == (2, True)
+    assert [row["client_order_id"] for row in desk.ask("orders", "--json").json["orders"]] == orders
+
+
 # ---- orders ------------------------------------------------------------------------------------------------------------
 
 

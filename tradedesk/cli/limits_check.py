@@ -78,16 +78,18 @@ def asked_of(watch: "Watch", control: "RemoteControl", command: "PlaceOrder") ->
 
 def document_of(command: "PlaceOrder", verdict: "Verdict") -> dict[str, Any]:
     """`limits-check.v1`."""
+    from tradedesk.domain.money import plain
+
     refusing = [answer for answer in verdict.answers if not answer.passes]
     return {
         "schema": "limits-check.v1",
         "account": verdict.account,
         "instrument": verdict.instrument,
         "side": command.side.value,
-        "order_qty": f"{verdict.order_qty:f}",
-        "remainder": f"{verdict.remainder:f}",
-        "price": None if verdict.price is None else f"{verdict.price:f}",
-        "notional": None if verdict.notional is None else f"{verdict.notional:f}",
+        "order_qty": plain(verdict.order_qty),
+        "remainder": plain(verdict.remainder),
+        "price": None if verdict.price is None else plain(verdict.price),
+        "notional": None if verdict.notional is None else plain(verdict.notional),
         "passes": not refusing,
         "needs_reason": bool(refusing) and all(answer.is_soft for answer in refusing),
         "answers": [
