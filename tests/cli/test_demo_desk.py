@@ -291,11 +291,26 @@ def test_a_halt_of_the_desk_halts_every_account(desk: Demo) -> None:
 def test_so_many_denials_raise_an_alert(desk: Demo) -> None:
     for _ in range(5):
         one(desk.place("--price", "1"), 3)
-    assert desk.until(lambda watch: any(row.alert.rule == "reject-burst" for row in watch.replica.alerts.values()))
+    assert desk.until(
+        lambda watch: (
+            any(row.alert.rule == "reject-burst" for row in watch.replica.alerts.values())
+            and "stream" in watch.replica.deliveries
+        )
+    )
     document = desk.ask("alerts", "--json").json
     assert document["schema"] == "alerts.v1"
     alert = next(row for row in document["alerts"] if row["rule"] == "reject-burst")
     assert (alert["account"], alert["severity"], alert["acknowledged_by"]) == ("acme", "warning", None)
+    assert alert["owner"] == "trader"
+    assert "stream" in {row["to"] for row in document["deliveries"]}  # what panes and monitors are fed by
+    put_off = desk.ask("alerts", "snooze", alert["key"], "--for", "30m", "--note", "a drill", "--json")
+    assert put_off.json["keys"] == [alert["key"]], put_off.err
+    assert "acknowledged by" in desk.ask("alerts", "ack", alert["key"], "--note", "my own fault").out
+    row = next(row for row in desk.ask("alerts", "--json").json["alerts"] if row["key"] == alert["key"])
+    assert (row["note"], row["snoozed_until"]) == ("my own fault", put_off.json["until"])
+    assert desk.ask("alerts", "ack", "nothing:acme").err.strip() == (
+        "there is no alert 'nothing:acme'; `tradedesk alerts` lists them"
+    )
 
 
 # ---- for people --------------------------------------------------------------------------------------------------------
