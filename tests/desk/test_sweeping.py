@@ -254,3 +254,30 @@ async def test_dust_is_flat(tmp_path: Path) -> None:
     lease.overtake(1)
     row, _ = await swept(venue, level=HaltLevel.Flatten, lease=lease)
     assert (venue.placed, row.is_flat) == ([], True)
+
+
+def with_standby() -> Account:
+    return msgspec.structs.replace(limited(), standby_egress="10.0.0.9")
+
+
+async def test_the_standby_exit_is_tried_when_the_one_in_use_fails_and_the_receipt_says_so() -> None:
+    venue, account = Venue(resting()), with_standby()
+    venue.unreachable_by = {account.egress}
+    row, why = await swept(venue, account=account)
+    assert (row.outcome, row.cancelled, row.exit, why) == (Outcome.Clear, 1, "10.0.0.9", "")
+    assert row.exits_failed == (f"{account.egress}: no way there",)
+    assert venue.exits == [account.egress, "10.0.0.9"]
+
+
+async def test_the_first_exit_is_gone_back_to_where_a_person_switched_to_one_that_is_dead() -> None:
+    venue, account = Venue(resting()), with_standby()
+    venue.unreachable_by = {"10.0.0.9"}
+    row, _ = await swept(venue, account=account, exit_in_use=lambda: "10.0.0.9")
+    assert (row.outcome, row.exit) == (Outcome.Clear, account.egress)
+
+
+async def test_where_both_exits_are_dead_both_are_tried_until_the_time_is_up() -> None:
+    venue, account = Venue(resting()), with_standby()
+    venue.unreachable_by = {account.egress, "10.0.0.9"}
+    row, why = await swept(venue, account=account, within_s=0.1)
+    assert (row.outcome, why, len(row.exits_failed)) == (Outcome.Unreachable, "no way there", 2)

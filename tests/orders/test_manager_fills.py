@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from order_builders import (
     BTC,
     ETH,
+    MS,
     NOW,
     SECOND,
     Rig,
@@ -27,6 +28,7 @@ from order_builders import (
 )
 
 from tradedesk.domain import events as ev
+from tradedesk.domain.gate import FLATTENER
 from tradedesk.domain.money import Money
 from tradedesk.domain.orders import Fill, OrderState, OrdStatus, RequestState
 from tradedesk.domain.words import ClientOrderId, Side
@@ -342,3 +344,27 @@ def test_F47_a_stop_that_became_another_order_while_we_were_away_is_linked_and_c
     assert worst_case(d(0), rig.manager.live.values()).high == d(2)
     linked = [event for event in rig.events if isinstance(event, ev.OrderChanged)]
     assert len(linked) == 1
+
+
+KILLS = ClientOrderId("kill-dhtxr4g000-1a")
+
+
+def test_a_position_that_a_kill_closed_is_closed_by_an_order_of_ours():
+    rig = Rig()
+    rig.tell(a_report(KILLS, OrdStatus.Filled, fill=a_fill(KILLS, side=Side.Sell), cum="1", qty="1", side=Side.Sell))
+    order = rig.order(KILLS)
+    assert (order.is_external, order.operator, order.ord_status) == (False, FLATTENER, OrdStatus.Filled)
+    assert (rig.position(), rig.alerts(), rig.quarantined) == (1, [], [])
+
+
+def test_a_kills_order_that_is_known_by_its_fills_alone_is_asked_about_and_shown_as_ours():
+    rig = Rig()
+    fills = [a_fill(KILLS, trade_id=f"t{n}", qty="0.5", side=Side.Sell) for n in (1, 2)]
+    rig.tell(Reconciliation(state=a_venue_state(fills=fills, BTC="1", USDT="560000", taken_at=rig.now + MS), marks={}))
+    assert (rig.alerts(), rig.position()) == ([], 1)
+    assert set(rig.asked) == {KILLS}
+    rig.tell(answered(a_report(KILLS, OrdStatus.Filled, cum="1", qty="1", side=Side.Sell)))
+    order = rig.order(KILLS)
+    assert (order.is_external, order.ord_status, order.cum_qty) == (False, OrdStatus.Filled, 1)
+    assert rig.alerts() == []
+    assert rig.restarted().order(KILLS) == order

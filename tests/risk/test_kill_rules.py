@@ -154,3 +154,16 @@ def test_only_a_flattening_has_to_end_flat() -> None:
     assert a_receipt(HaltLevel.CancelAll, last=seen, is_quiet=True, held=held).is_complete
     assert not a_receipt(HaltLevel.Flatten, last=seen, is_quiet=True, held=held).is_complete
     assert a_receipt(HaltLevel.Flatten, last=seen, is_quiet=True, held=held).accounts[0].held == ("1 BTC",)
+
+
+def test_a_kill_of_an_instrument_neither_cancels_nor_lists_any_other() -> None:
+    task = Task(account=ACME, venue=VenueId("binance"), level=HaltLevel.CancelAll, bases={BTC: "BTC"}, instrument=BTC)
+    other = a_report(SECOND, OrdStatus.New, qty="1", side=Side.Buy, instrument=InstrumentId("binance:ETHUSDT"))
+    found = kill.sort(a_look(resting(OURS), other, resting(FOREIGN)), task, Known())
+    assert (ids(found.to_cancel), ids(found.left), ids(found.external)) == ([OURS], [], [FOREIGN])
+
+
+def test_what_a_kill_placed_to_close_a_position_is_ours() -> None:
+    mine = ClientOrderId(OURS.replace("td-", "kill-"))
+    assert kill.is_ours(resting(mine), Known())
+    assert not kill.is_ours(resting("kill-me"), Known())

@@ -10,6 +10,7 @@ import typer
 from tradedesk.cli.endings import FAILED, USAGE, end
 from tradedesk.cli.reach import ConfigOption, JsonOption, home_of, show
 from tradedesk.cli.run import PassphraseOption
+from tradedesk.cli.scopes import GroupOption, InstrumentOption, VenueOption
 from tradedesk.cli.unlocking import unlocked
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tradedesk.config import Home, Settings
     from tradedesk.desk.kill import Order
     from tradedesk.domain.receipts import KillReceipt
+    from tradedesk.domain.scopes import Scope
     from tradedesk.domain.words import AccountId, OperatorId
 
 LEVELS = ("cancel-opening", "cancel-all")
@@ -27,6 +29,9 @@ LEVELS = ("cancel-opening", "cancel-all")
 def kill(
     *,
     account: Annotated[list[str] | None, typer.Option("--account", help="This account; may be repeated.")] = None,
+    group: GroupOption = None,
+    venue: VenueOption = None,
+    instrument: InstrumentOption = None,
     every: Annotated[bool, typer.Option("--all", help="Every account, and the desk itself.")] = False,
     level: Annotated[str, typer.Option(help="cancel-opening leaves protective orders; cancel-all does not.")] = LEVELS[
         0
@@ -43,7 +48,8 @@ def kill(
     """Stop accounts at their venues, also when the desk hangs, is dead or cannot write. It halts them first, durably.
 
     A process of its own: it takes the keys from the vault, cancels order by order until each venue shows none left, and
-    keeps a receipt in the state folder. `tradedesk rearm` lifts the halt.
+    keeps a receipt in the state folder. An account whose exit fails is tried by its standby exit. Of an instrument it
+    cancels those orders alone, and with --flatten sells what is held of what it trades. `tradedesk rearm` lifts the halt.
 
     Example: tradedesk kill --all --reason "the market has gone mad"
     """
@@ -55,13 +61,18 @@ def kill(
         end(f"--level: {level!r} is not known; use {' or '.join(LEVELS)}, or --flatten", USAGE)
     if not reason.strip():
         end("--reason: must not be empty", USAGE)
-    if bool(account) == every:
-        end("name the accounts with --account NAME, or say --all", USAGE)
+    named = {"--account": account, "--group": group, "--venue": venue, "--instrument": instrument, "--all": every}
+    given = [option for option, value in named.items() if value]
+    if len(given) != 1:
+        what = f"{' and '.join(given)}: name one of them" if given else "name what is to be killed"
+        end(f"{what}: --account NAME (several if need be), --group, --venue, --instrument, or --all", USAGE)
     home = home_of(config)
     settings = _settings(home, reason_of(reason), is_desk_wide=every)
-    wanted = _accounts(settings, account)
+    scope = _scope(settings, group=group, venue=venue, instrument=instrument)
+    wanted = _accounts(settings, account) if scope is None else _accounts_in(settings, scope)
     order = Order(
         accounts=wanted,
+        scope=scope,
         is_desk_wide=every,
         level=HaltLevel.Flatten if flatten else HaltLevel(level),
         by=who(settings),
@@ -140,6 +151,8 @@ def killed(
     from tradedesk.desk import ways
     from tradedesk.desk.kill import Killing, latches_in, read_journal
     from tradedesk.domain.accounts import HaltLevel
+    from tradedesk.domain.scopes import ScopeKind
+    from tradedesk.domain.words import InstrumentId
 
     clock = SystemClock()
     accounts = {name: settings.accounts[name] for name in order.accounts}
@@ -148,7 +161,15 @@ def killed(
         order,
         desk=settings.desk.name,
         accounts=accounts,
-        tasks=ways.tasks(settings, accounts, order.level, with_external=order.with_external),
+        tasks=ways.tasks(
+            settings,
+            accounts,
+            order.level,
+            with_external=order.with_external,
+            instrument=InstrumentId(order.scope.name)
+            if order.scope is not None and order.scope.kind is ScopeKind.Instrument
+            else None,
+        ),
         ways=ways.ways(settings, accounts, vault, clock, home, places_orders=places_orders),
         latch=latches_in(home.state),
         read_journal=lambda: read_journal(home.journal, accounts),
@@ -189,6 +210,45 @@ def print_receipt(home: "Home", receipt: "KillReceipt", *, as_json: bool) -> "Pa
         print(f"{state}, in {receipt.took_ms / 1000:.1f} s", file=sys.stderr)
     print(f"receipt: {kept}" if isinstance(kept, Path) else kept, file=sys.stderr)
     return kept if isinstance(kept, Path) else None
+
+
+def _scope(settings: "Settings", *, group: str | None, venue: str | None, instrument: str | None) -> "Scope | None":
+    """The group, venue or instrument that was named, of desk.toml: a kill asks no desk."""
+    from difflib import get_close_matches
+
+    from tradedesk.domain.instruments import instrument_id
+    from tradedesk.domain.scopes import Scope, ScopeKind
+
+    if instrument is not None:
+        kind, name = ScopeKind.Instrument, instrument
+        ids: dict[str, str] = {
+            instrument_id(key, symbol): symbol for key, found in settings.venues.items() for symbol in found.instruments
+        }
+        meant = [key for key, symbol in ids.items() if instrument.upper() in (symbol, symbol.replace("/", ""))]
+        if len(meant) > 1:
+            end(f"--instrument: {instrument} is traded at several venues; say {' or '.join(meant)}", USAGE)
+        name, known = meant[0] if meant else instrument, [*ids]
+    elif group is not None:
+        kind, name = ScopeKind.Group, group
+        known = sorted({one for account in settings.accounts.values() for one in account.groups})
+    elif venue is not None:
+        kind, name = ScopeKind.Venue, venue
+        known = [*settings.venues]
+    else:
+        return None
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
+        end(f"--{kind}: {name!r} is not known to this desk; {hint}", USAGE)
+    return Scope(kind=kind, name=name)
+
+
+def _accounts_in(settings: "Settings", scope: "Scope") -> "tuple[AccountId, ...]":
+    from tradedesk.domain.scopes import may_concern
+
+    return tuple(
+        name for name, found in settings.accounts.items() if may_concern(scope, name, found.groups, found.venue)
+    )
 
 
 def _accounts(settings: "Settings", named: "Iterable[str] | None") -> "tuple[AccountId, ...]":

@@ -21,6 +21,7 @@ from tradedesk.desk.keeper import Keeper
 from tradedesk.desk.sweeping import Closer, Sweeper, SweepFailed
 from tradedesk.domain.accounts import Account, Halt, HaltLevel
 from tradedesk.domain.receipts import AccountReceipt, KillReceipt, Outcome
+from tradedesk.domain.scopes import DESK, Scope, carried, scope_of
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.journal import checkpoint
@@ -58,6 +59,14 @@ class Order(Struct, frozen=True, kw_only=True):
     reason: str
     with_external: bool = False
     beat: str | None = None
+    scope: Scope | None = None  # a group, a venue or an instrument, which is halted as such; None: as named above
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """What is halted."""
+        if self.scope is not None:
+            return (self.scope,)
+        return (DESK,) if self.is_desk_wide else tuple(scope_of(account) for account in self.accounts)
 
 
 class Latches(Protocol):
@@ -126,6 +135,7 @@ class Killing:
             accounts=tuple(rows),
             journal=told.failed,
             latch="; ".join(sorted(set(self._unlatched.values()))),
+            scope=self._order.scope,
             beat=self._order.beat,
         )
 
@@ -223,6 +233,7 @@ def in_words(row: AccountReceipt) -> str:
     """How an account came out of it, in one line."""
     parts = [f"{row.cancelled} cancelled"]
     parts += [f"{count} {what}" for count, what in ((row.still_open, "still open"), (row.left, "left")) if count]
+    parts += [f"by {row.exit} as another exit failed"] if row.exits_failed else []
     return f"{row.account}: {row.outcome}, {', '.join(parts)}" + (f"; {row.why}" if row.why else "")
 
 
@@ -262,25 +273,26 @@ def latches_in(folder: Path) -> Latches:
     """Latching in a state folder. A stricter halt that is in force stays; one account's trouble is no other's."""
 
     def latch(order: Order, level: HaltLevel, now: int) -> dict[AccountId, str]:
-        scopes: tuple[AccountId | None, ...] = (None,) if order.is_desk_wide else order.accounts
         failed: dict[AccountId, str] = {}
-        for scope in scopes:
-            why = _latched(folder, scope, Halt(account=scope, level=level, by=order.by, reason=order.reason, at=now))
+        for scope in order.scopes:
+            account, other = carried(scope)
+            halt = Halt(account=account, level=level, by=order.by, reason=order.reason, at=now, scope=other)
+            why = _latched(folder, halt)
             if why is not None:
-                failed |= dict.fromkeys(order.accounts if scope is None else (scope,), why)
+                failed |= dict.fromkeys(order.accounts if account is None else (account,), why)
         return failed
 
     return latch
 
 
-def _latched(folder: Path, scope: AccountId | None, halt: Halt) -> str | None:
+def _latched(folder: Path, halt: Halt) -> str | None:
     """None, or why it may not be on disk."""
     try:
-        found = HaltLatch(folder, () if scope is None else (scope,))
+        found = HaltLatch(folder, (), others=(halt.of,))
     except OSError as error:
         return f"{folder}: {error.strerror}"
     try:
-        known = found.own(scope)
+        known = found.own(halt.account, halt.scope)
         if known is None or not is_weaker(halt.level, known.level):
             found.latch(halt)
         return None

@@ -10,6 +10,7 @@ from typing import Protocol
 from tradedesk.access.lease import Lease
 from tradedesk.clock import Clock
 from tradedesk.domain.accounts import Account, AccountState, HaltLevel
+from tradedesk.domain.exits import exits_of
 from tradedesk.domain.gate import FLATTENER, Approved, CancelTicket, Denied, GateInputs
 from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.limits import effective
@@ -27,6 +28,7 @@ from tradedesk.domain.outcomes import (
 )
 from tradedesk.domain.receipts import AccountReceipt
 from tradedesk.domain.words import (
+    KILLS,
     AccountId,
     ClientOrderId,
     InstrumentId,
@@ -46,6 +48,7 @@ from tradedesk.venues.adapter import LastCheck, VenueFailed
 
 TOGETHER = 10  # cancels of one account on their way at a time
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 3.0)  # between two looks, and between two tries to reach a venue
+GIVEN_UP_AFTER = 2  # failures in a row, an exit is left for the account's other one
 MS = 10**6
 SENT_WITHIN_NS = 10 * 10**9  # an order that closes a position
 ZERO = Decimal(0)
@@ -104,6 +107,9 @@ class Sweeper:
         self._adapter: Closer | None = None
         self._info: VenueInfo | None = None
         self._exit = account.egress
+        self._is_elsewhere = False  # by the exit that is not in use, as the one that is fails
+        self._failures = 0  # in a row by this exit
+        self._exits_failed: dict[str, str] = {}
         self._last: Shown | None = None
         self._held: dict[InstrumentId, Decimal] | None = None
         self._is_quiet = False
@@ -135,6 +141,7 @@ class Sweeper:
             held_qty=self._held,
             why=why,
             exit_=self._exit,
+            exits_failed=tuple(f"{exit_}: {why}" for exit_, why in self._exits_failed.items()),
             entry=entry,
             took_ms=took_ms,
         )
@@ -156,9 +163,17 @@ class Sweeper:
                 self._why = error.cause
                 if error.is_auth:
                     raise SweepFailed(f"the venue refuses the key: {error.cause}", is_auth=True) from None
+                self._failed(error.cause)
                 tries += 1
             if not self._is_quiet:
                 await asyncio.sleep(PAUSES_S[min(tries, len(PAUSES_S) - 1)])
+
+    def _failed(self, cause: str) -> None:
+        """The venue was not reached. A person's choice of exit stands while it works; then the account's other one is tried."""
+        self._failures += 1
+        if self._failures >= GIVEN_UP_AFTER and self._account.standby_egress is not None:
+            self._exits_failed[self._exit] = cause
+            self._is_elsewhere, self._failures = not self._is_elsewhere, 0
 
     async def _round(self) -> bool:
         """One look and what it asks for; whether anything was got rid of."""
@@ -179,7 +194,9 @@ class Sweeper:
 
     async def _connected(self) -> Closer:
         """The adapter, its exit open and the venue's clock known; by the exit that the desk uses, as far as that is known."""
-        in_use = self._exit_in_use() or self._exit
+        in_use = self._exit_in_use() or self._account.egress
+        if self._is_elsewhere:
+            in_use = next((other for other in exits_of(self._account) if other != in_use), in_use)
         if self._adapter is not None and in_use != self._exit:
             await self.close()
             self._info = None
@@ -199,7 +216,7 @@ class Sweeper:
             open_orders=state.open_orders,
             balances=state.balances,
         )
-        self._last = shown
+        self._last, self._failures = shown, 0
         instruments = () if self._info is None else self._info.instruments
         self._held = rules.held(shown.balances, self._task.bases, instruments)
         return shown
@@ -211,12 +228,13 @@ class Sweeper:
             return False
         known, info = self._known(), self._info
         if known is not None:
-            for order in [each for each in known.in_doubt if each.client_order_id not in self._settled]:
+            about = [order for order in known.in_doubt if self._task.is_about(order.instrument)]
+            for order in [each for each in about if each.client_order_id not in self._settled]:
                 answer = await adapter.query(order, _named(order.instrument))
                 if answer.failed is None and answer.report is not None:
                     self._settled.add(order.client_order_id)
                     return False  # it arrived: the next look shows it if it is open
-            left = tuple(order for order in known.in_doubt if order.client_order_id not in self._settled)
+            left = tuple(order for order in about if order.client_order_id not in self._settled)
             known = Known(in_doubt=left)
         window_ms = 0 if info is None else info.receive_window_ms + info.engine_timeout_ms + info.query_lag_ms
         self._why = "an order sent before the halt could still arrive"
@@ -290,6 +308,7 @@ class Sweeper:
                         await self._close_position(adapter, shown, instrument)
             except VenueFailed as error:
                 self._why = error.cause
+                self._failed(error.cause)
             await asyncio.sleep(PAUSES_S[min(tries, len(PAUSES_S) - 1)])
             tries += 1
 
@@ -343,7 +362,7 @@ class Sweeper:
 
     def _closing(self, instrument: Instrument, qty: Decimal, now: int) -> Order:
         key = client_order_id(now, secrets.randbits(40))
-        name = ClientOrderId(rules.FLATTENS + key.removeprefix("td-"))
+        name = ClientOrderId(KILLS + key.removeprefix("td-"))
         request = Request(request_id=RequestId(f"{name}:1"), kind=RequestKind.New, operator=FLATTENER, made_at=now)
         return Order(
             account=self._task.account,

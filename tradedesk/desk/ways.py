@@ -16,7 +16,7 @@ from tradedesk.desk.kill import Way
 from tradedesk.desk.sweeping import Closer
 from tradedesk.domain.accounts import Account, HaltLevel, SignsIn
 from tradedesk.domain.exits import exits_of
-from tradedesk.domain.words import AccountId
+from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.risk.kill import Task, bases_of
 from tradedesk.venues.adapter import LastCheck, Markets
 from tradedesk.venues.bans import BanFolder
@@ -25,15 +25,27 @@ from tradedesk.venues.turns import Budgets, UrgentDoor
 
 
 def tasks(
-    settings: Settings, accounts: Iterable[AccountId], level: HaltLevel, *, with_external: bool
+    settings: Settings,
+    accounts: Iterable[AccountId],
+    level: HaltLevel,
+    *,
+    with_external: bool,
+    instrument: InstrumentId | None = None,
 ) -> dict[AccountId, Task]:
     return {
         name: Task(
             account=name,
             venue=settings.accounts[name].venue,
             level=level,
-            bases=bases_of(settings.accounts[name].venue, settings.venues[settings.accounts[name].venue].instruments),
+            bases={
+                key: base
+                for key, base in bases_of(
+                    settings.accounts[name].venue, settings.venues[settings.accounts[name].venue].instruments
+                ).items()
+                if instrument in (None, key)
+            },
             with_external=with_external,
+            instrument=instrument,
         )
         for name in accounts
     }

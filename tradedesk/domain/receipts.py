@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.scopes import Scope
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, Side, VenueOrderId
 
 MOST_ORDERS = 1_000  # of one account, in a receipt; the counts are of all
@@ -53,7 +54,8 @@ class AccountReceipt(Struct, frozen=True, kw_only=True):
     is_flat: bool | None = None  # nothing is held that could be traded away; None: not known
     held: tuple[str, ...] = ()  # what is, in words: "0.5 BTC"
     confirmed_at: int | None = None  # venue clock, ns: of the look that shows all this; None without one
-    exit: str = ""
+    exit: str = ""  # the last one that was taken
+    exits_failed: tuple[str, ...] = ()  # those that were given up for another, and why
     entry: str = ""  # of the vault: whose key it came with
     why: str = ""  # it is not clear, or not flat though that was asked
     took_ms: int = 0
@@ -73,6 +75,7 @@ class KillReceipt(Struct, frozen=True, kw_only=True):
     accounts: tuple[AccountReceipt, ...]
     journal: str = ""  # why the desk's journal could not be read; "" if it was
     latch: str = ""  # why a halt may not be durable; "" if all are
+    scope: Scope | None = None  # what was killed; None: the accounts that are named, or all of them
     beat: str | None = None  # of a watchdog: the desk's last sign of life, by process and number
 
     @property

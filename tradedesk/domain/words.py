@@ -57,6 +57,8 @@ def _base36(number: int) -> str:
     return digits or "0"
 
 
+KILLS = "kill-"  # how the ids of a kill's own orders begin, which close what is held
+_MADE_BY_A_KILL = re.compile(r"kill-[0-9a-z]{9,12}-[0-9a-z]{1,8}")
 _MADE_BY_A_DESK = re.compile(r"td-[0-9a-z]{9,12}-[0-9a-z]{1,8}")
 
 
@@ -72,6 +74,11 @@ def client_order_id(now: int, chance: int) -> ClientOrderId:
     know is another desk's, or this one's from before its journal was set back (`is_a_desks`, F66, F67).
     """
     return ClientOrderId(f"td-{_base36(now // 1_000)}-{_base36(chance & (1 << 40) - 1)}")
+
+
+def is_a_kills(client_order_id: ClientOrderId) -> bool:
+    """Whether an id has the form of those under which a kill closes positions: ours, though no desk placed it."""
+    return _MADE_BY_A_KILL.fullmatch(client_order_id) is not None
 
 
 def is_a_desks(client_order_id: ClientOrderId) -> bool:

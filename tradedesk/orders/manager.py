@@ -22,7 +22,7 @@ from tradedesk.domain.outcomes import (
     VenueInfo,
 )
 from tradedesk.domain.scopes import Scope
-from tradedesk.domain.words import ClientOrderId, OperatorId, RequestId
+from tradedesk.domain.words import ClientOrderId, OperatorId, RequestId, is_a_kills
 from tradedesk.orders.amends import Amends, new_order
 from tradedesk.orders.books import Books
 from tradedesk.orders.cancels import Cancels
@@ -348,6 +348,8 @@ class OrderManager:
         question = self._doubts.answered(answer.client_order_id)
         order = self._books.order(answer.client_order_id)
         if order is None:
+            if answer.report is not None and is_a_kills(answer.client_order_id):
+                self._progress.absorb(answer.report)
             return
         if answer.failed is None and answer.report is not None:
             self._progress.absorb(answer.report)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from tradedesk.domain import orders as rules
 from tradedesk.domain.alerts import Severity
+from tradedesk.domain.gate import FLATTENER
 from tradedesk.domain.money import plain
 from tradedesk.domain.orders import Fill, Happening, Order, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.outcomes import OrderReport
@@ -18,11 +19,12 @@ from tradedesk.domain.words import (
     TimeInForce,
     VenueOrderId,
     is_a_desks,
+    is_a_kills,
 )
 from tradedesk.orders.books import Books
 from tradedesk.orders.cancels import Cancels
 from tradedesk.orders.doubts import ANSWER_LOST_NS, ASK_EVERY_NS, Doubts, Question
-from tradedesk.orders.messages import AskFills, AskState, FillsAnswer
+from tradedesk.orders.messages import Ask, AskFills, AskState, FillsAnswer
 
 HAPPENED = {  # what a report of this status proves besides its fills; a fill proves itself
     None: Happening.Accepted,  # a thin one: it was there
@@ -115,7 +117,8 @@ class Progress:
             self._fall_short(self._books.latest(order), report)  # fills first, then what the report says
             return
         happening = HAPPENED[report.ord_status]
-        if order.is_external and report.ord_status is OrdStatus.Filled and not order.is_dead:
+        is_unplaced = order.is_external or is_a_kills(order.client_order_id)
+        if is_unplaced and report.ord_status is OrdStatus.Filled and not order.is_dead:
             happening = Happening.TradedAll  # its fills may have come before it, so none of them completed it
         self.move(order, happening, report.reason, report.venue_order_id)
 
@@ -123,6 +126,7 @@ class Progress:
         """An order of other software on this account: shown and counted, never touched unasked (F42)."""
         if report.side is None or report.order_qty is None:
             return None
+        is_kills = is_a_kills(report.client_order_id)  # then it is ours: a process of this desk closed a position
         fills = (fill.last_qty for fill in self._books.replica.fills if fill.venue_order_id == report.venue_order_id)
         traded = sum(fills, Decimal(0))  # as far as we know of it; its fills may have come before it
         order = Order(
@@ -134,14 +138,14 @@ class Progress:
             time_in_force=TimeInForce.GoodTillCancel,
             order_qty=report.order_qty,
             price=report.price or None,
-            operator=OperatorId("external"),
+            operator=FLATTENER if is_kills else OperatorId("external"),
             egress="",
             placed_at=self._books.now,
             deadline=self._books.now,
             ord_status=OrdStatus.PartiallyFilled if traded else OrdStatus.New,
             venue_order_id=report.venue_order_id,
             cum_qty=traded,
-            is_external=True,
+            is_external=not is_kills,
             updated_at=self._books.now,
         )
         self._books.placed(order)
@@ -256,7 +260,9 @@ class Progress:
 
     def _warn_of(self, fill: Fill, order: Order | None) -> None:
         if order is None:
-            if fill.client_order_id not in self._books.known_ids:
+            if is_a_kills(fill.client_order_id):
+                self._books.effects.append(Ask(order=_kills_order(fill, self._books.now)))
+            elif fill.client_order_id not in self._books.known_ids:
                 self._books.alert(
                     f"foreign-fill:{fill.instrument}",
                     Severity.Warning,
@@ -334,6 +340,26 @@ def contradiction(order: Order, report: OrderReport) -> str | None:
     if not rules.could_be_its_qty(order, report.order_qty, report.venue_order_id):
         return f"the venue names quantity {plain(report.order_qty)}, ours is {plain(order.order_qty)}"
     return None
+
+
+def _kills_order(fill: Fill, now: int) -> Order:
+    """As much of the order that a kill placed as its fill tells: enough to ask the venue for the rest."""
+    return Order(
+        account=fill.account,
+        client_order_id=fill.client_order_id,
+        instrument=fill.instrument,
+        side=fill.side,
+        order_type=OrderType.Market,
+        time_in_force=TimeInForce.GoodTillCancel,
+        order_qty=fill.last_qty,
+        price=None,
+        operator=FLATTENER,
+        egress="",
+        placed_at=now,
+        deadline=now,
+        venue_order_id=fill.venue_order_id,
+        updated_at=now,
+    )
 
 
 def _reach(report: OrderReport) -> tuple[Decimal, bool]:

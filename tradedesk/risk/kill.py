@@ -16,12 +16,9 @@ from tradedesk.domain.orders import Order, OrdStatus
 from tradedesk.domain.outcomes import OrderReport
 from tradedesk.domain.positions import Balance, would_open
 from tradedesk.domain.receipts import MOST_ORDERS, AccountReceipt, FoundOrder, OrderEnd, Outcome
-from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, VenueId, VenueOrderId, is_a_desks
+from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, VenueId, VenueOrderId, is_a_desks, is_a_kills
 
 ZERO = Decimal(0)
-FLATTENS = (
-    "kill-"  # how the ids of a kill's own orders begin: a desk takes them for external, as it placed none of them
-)
 _WORST_FIRST = (OrderEnd.Open, OrderEnd.Left, OrderEnd.Cancelled, OrderEnd.Ended, OrderEnd.External)
 
 Key = tuple[InstrumentId, VenueOrderId]  # of an order at its venue
@@ -35,6 +32,10 @@ class Task(Struct, frozen=True, kw_only=True):
     level: HaltLevel  # cancel-opening, cancel-all or flatten
     bases: Mapping[InstrumentId, str]  # the asset each configured instrument trades
     with_external: bool = False
+    instrument: InstrumentId | None = None  # this one alone; None: all of them
+
+    def is_about(self, instrument: InstrumentId) -> bool:
+        return self.instrument in (None, instrument)
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ def is_ours(report: OrderReport, known: Known) -> bool:
     """By the journal where it could be read, else by the mark that desks put on their orders."""
     return (
         is_a_desks(report.client_order_id)
-        or report.client_order_id.startswith(FLATTENS)
+        or is_a_kills(report.client_order_id)
         or report.client_order_id in known.ids
         or key_of(report) in known.venue_ids
     )
@@ -90,6 +91,8 @@ def sort(shown: Shown, task: Task, known: Known) -> Sorted:
     """Which of the open orders the level cancels; what is not ours is never among them unasked (5.5)."""
     to_cancel, left, external = [], [], []
     for report in shown.open_orders:
+        if not task.is_about(report.instrument):
+            continue
         if not (task.with_external or is_ours(report, known)):
             external.append(report)
         elif task.level is HaltLevel.CancelOpening and not _is_opening(report, shown, task):
@@ -214,6 +217,7 @@ def receipt_of(
     held_qty: Mapping[InstrumentId, Decimal] | None,
     why: str,
     exit_: str,
+    exits_failed: tuple[str, ...] = (),
     entry: str,
     took_ms: int,
 ) -> AccountReceipt:
@@ -233,6 +237,7 @@ def receipt_of(
         held=() if held_qty is None else in_words(held_qty, task.bases),
         confirmed_at=None if last is None else last.at,
         exit=exit_,
+        exits_failed=exits_failed,
         entry=entry,
         why=why,
         took_ms=took_ms,

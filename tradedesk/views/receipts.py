@@ -24,6 +24,7 @@ def receipt_document(receipt: KillReceipt) -> dict[str, Any]:
         "is_complete": receipt.is_complete,
         "latch": receipt.latch,
         "journal": receipt.journal,
+        "scope": None if receipt.scope is None else str(receipt.scope),
         "beat": receipt.beat,
         "accounts": [_row(row) for row in receipt.accounts],
     }
@@ -43,6 +44,7 @@ def _row(row: AccountReceipt) -> dict[str, Any]:
         "held": list(row.held),
         "confirmed_at": None if row.confirmed_at is None else iso_time(row.confirmed_at),
         "exit": row.exit,
+        "exits_failed": list(row.exits_failed),
         "entry": row.entry,
         "why": row.why,
         "took_ms": row.took_ms,
