@@ -173,25 +173,27 @@ def test_what_was_approved_is_changed_only_under_a_higher_version():
 
 # ---- as a law -------------------------------------------------------------------------------------------------------
 
-amounts = st.integers(0, 3_000).map(lambda thousandths: Decimal(thousandths) / 1000)
+amounts = st.integers(0, 1_500).map(lambda thousandths: Decimal(thousandths) / 1000)
 
 
-@settings(max_examples=200)
+@settings(max_examples=400)
 @given_(
     side=st.sampled_from(Side),
     qty=amounts.filter(bool),
     held=amounts,
     selling=amounts,
-    cash=st.integers(0, 200_000),
+    cash=st.integers(40_000, 300_000),
     is_limit=st.booleans(),
     why=st.sampled_from(("", "mandate version 2 is not approved")),
     closing=st.booleans(),
+    share=st.sampled_from((Decimal("0.3"), Decimal(1))),
+    floor=st.sampled_from((1_000, 100_000)),
 )
 def test_whatever_is_approved_is_within_the_mandate_or_only_reduces(
-    side, qty, held, selling, cash, is_limit, why, closing
+    side, qty, held, selling, cash, is_limit, why, closing, share, floor
 ):
     """By the figures themselves: what would be held and free if everything that may trade did, the order included."""
-    terms = saying(max_concentration=d("0.5"), cash_floor=d(50_000), close_only=closing)
+    terms = saying(max_concentration=share, cash_floor=d(floor), close_only=closing)
     equity = held * 60_000 + cash
     order = an_order(side=side, qty=str(qty), price="60000" if is_limit else None)
     low = held - min(selling, held)
@@ -205,5 +207,5 @@ def test_whatever_is_approved_is_within_the_mandate_or_only_reduces(
         return
     assert not why
     assert not closing
-    assert (held + qty) * 60_000 <= equity * Decimal("0.5")
-    assert cash - qty * (60_000 if is_limit else 60_001) >= 50_000
+    assert (held + qty) * 60_000 <= equity * share
+    assert cash - qty * (60_000 if is_limit else 60_001) >= floor
