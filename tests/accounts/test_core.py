@@ -261,3 +261,17 @@ def test_fills_are_journalled_and_survive_a_crash_and_only_what_was_synced_does(
     again = Bench(journal=journal)
     assert again.order("c1").cum_qty == d("0.4")
     assert again.core.manager.books.positions[ACME, BTC].qty == d("2.4")
+
+
+def test_what_an_operator_passes_with_a_reason_is_recorded_with_its_figures_before_the_order_goes():
+    """RTS 6 art. 15: over a limit only recorded"""
+    bench = Bench(msgspec.structs.replace(LIMITS, repeat_within_ms=1_000))
+    assert len(bench.send(a_place())) == 1
+    assert bench.send(a_place("c2")) == []
+    (approved,) = bench.send(msgspec.structs.replace(a_place("c3"), confirm="second clip"))
+    assert approved.order.client_order_id == "c3"
+    (passed,) = [event for event in bench.published if isinstance(event, ev.LimitPassed)]
+    assert isinstance(passed, ev.DURABLE)
+    assert passed.client_order_id == "c3"
+    assert (passed.by, passed.reason) == ("desk1", "second clip")
+    assert "was ordered within the last 1000 ms already" in passed.limits[0]

@@ -162,6 +162,14 @@ others = st.one_of(
         reason=st.just("r"),
     ),
     of_type(
+        ev.LimitPassed,
+        account=whose,
+        client_order_id=st.just(ClientOrderId("c1")),
+        limits=st.just(("l",)),
+        by=st.just(DESK1),
+        reason=st.just("r"),
+    ),
+    of_type(
         ev.LimitExceptionEnded,
         account=st.none() | whose,
         group=st.none(),
@@ -282,7 +290,8 @@ TRIED = {
     ev.MovementSeen, ev.Reconciled, ev.HaltSet, ev.Rearmed, ev.AlertRaised, ev.AlertEnded, ev.AlertAcknowledged,
     ev.InstrumentListed, ev.KillRecorded, ev.ExitSwitched, ev.ExitProved, ev.ExitRefused,
     ev.ApprovalAsked, ev.ApprovalGiven, ev.ApprovalEnded, ev.LiveApproved, ev.OperatorAttached, ev.OperatorLeft,
-    ev.KeyChecked, ev.KeyRiskAccepted, ev.MandateApproved, ev.ProfileChecked, ev.DayMarked, ev.LimitsSet, ev.LimitExceptionEnded, ev.AlertSnoozed, ev.AlertSnoozeEnded, ev.AlertEscalated,
+    ev.KeyChecked, ev.KeyRiskAccepted, ev.MandateApproved, ev.ProfileChecked, ev.DayMarked, ev.LimitsSet, ev.LimitExceptionEnded, ev.LimitPassed,
+    ev.AlertSnoozed, ev.AlertSnoozeEnded, ev.AlertEscalated,
 }  # fmt: skip
 ANSWERS = {
     ev.HaltSwept,

@@ -185,6 +185,14 @@ events = st.one_of(
         reason=st.just("r"),
     ),
     event_of(
+        ev.LimitPassed,
+        account=accounts,
+        client_order_id=st.just(ClientOrderId("c1")),
+        limits=st.just(("l",)),
+        by=st.just(DESK1),
+        reason=st.just("r"),
+    ),
+    event_of(
         ev.LimitExceptionEnded,
         account=st.none() | accounts,
         group=st.none(),

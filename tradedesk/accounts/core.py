@@ -14,7 +14,7 @@ from tradedesk.domain.commands import PlaceOrder, Verdict
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.money import floor_to_lot
-from tradedesk.domain.words import ClientOrderId
+from tradedesk.domain.words import AccountId, ClientOrderId
 from tradedesk.journal.store import Durable, JournalError
 from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.messages import (
@@ -98,6 +98,8 @@ class Core:
                         now,
                         now if elapsed is None else elapsed,
                     )
+                    if isinstance(decision, Approved) and decision.waived:
+                        self.note(_passed(decision, self.account.id, now))
                     effects.extend(self.manager.handle(decision, now, elapsed))
                 case _:
                     outgoing.append(effect)
@@ -232,5 +234,19 @@ def _about(event: ev.Event) -> ClientOrderId | None:
             return event.request.replaced_by or event.client_order_id
         case ev.RequestDecided() | ev.OrderMoved():
             return event.client_order_id
+def _passed(approved: Approved, account: AccountId, now: int) -> ev.LimitPassed:
+    """Recorded before the order goes: who went over which limit, and why."""
+    order = approved.order
+    return ev.LimitPassed(
+        at=now,
+        source=f"worker:{account}",
+        account=account,
+        client_order_id=order.client_order_id,
+        limits=tuple(denial.text for denial in approved.waived),
+        by=order.operator,
+        reason=order.confirm or "",
+    )
+
+
         case _:
             return None

@@ -331,6 +331,16 @@ class LimitsSet(EventBase, frozen=True, kw_only=True):
     reason: str
 
 
+class LimitPassed(EventBase, frozen=True, kw_only=True):
+    """The Gate asked about an order, and its operator passed what it asked with a reason: which limits, by how much."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    limits: tuple[str, ...]  # the Gate's words: value, limit, whose it is
+    by: OperatorId
+    reason: str
+
+
 class LimitExceptionEnded(EventBase, frozen=True, kw_only=True):
     """The time of an exception (a LimitsSet with an end) was over: what held before it holds again."""
 
@@ -589,6 +599,7 @@ DurableEvent = (
     | KeyKept
     | LimitsSet
     | LimitExceptionEnded
+    | LimitPassed
 )
 LiveEvent = (
     DeskStarted
@@ -620,7 +631,7 @@ DURABLE: tuple[type, ...] = (
     ExitSwitched, ExitProved, ExitRefused,
     KeyChecked, KeyRiskAccepted, MandateApproved, ProfileChecked, DayMarked,
     KeyRotated, KeyKept,
-    LimitsSet, LimitExceptionEnded,
+    LimitsSet, LimitExceptionEnded, LimitPassed,
 )  # fmt: skip
 
 

@@ -71,6 +71,8 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
             what = " ".join(part for part in (event.group, event.instrument, event.figure) if part)
             end = "" if event.until is None else f" until {iso_time(event.until)}"
             return event.by, "command", f"SetLimits {what} {event.value or 'as desk.toml says'}{end}: {event.reason}"
+        case ev.LimitPassed():
+            return event.by, "passed", f"{event.client_order_id}: {'; '.join(event.limits)}: {event.reason}"
         case ev.LimitExceptionEnded():
             what = " ".join(part for part in (event.group, event.instrument, event.figure) if part)
             return event.by, "ended", f"SetLimits {what} {event.value}: its time is over"

@@ -7,6 +7,7 @@ from msgspec import Struct
 from tradedesk.domain.events import (
     DurableEvent,
     EventBase,
+    LimitPassed,
     OrderChanged,
     OrderFilled,
     OrderMoved,
@@ -109,6 +110,8 @@ def _told(event: DurableEvent) -> tuple[ClientOrderId, str, str] | None:
         case RequestDecided(reasons=reasons):
             said = "; ".join(reasons)
             return event.client_order_id, event.state.value, f"request {event.request_id}{f': {said}' if said else ''}"
+        case LimitPassed():
+            return event.client_order_id, "passed", f"{'; '.join(event.limits)}; {event.by}: {event.reason}"
         case OrderMoved():
             venue = "" if event.venue_order_id is None else f"venue order {event.venue_order_id}"
             detail = ": ".join(part for part in (venue, event.reason) if part)

@@ -324,7 +324,7 @@ class Replica:
                         self.limits_set[limit_key(event)] = event
             case ev.LimitExceptionEnded():
                 self.limit_exceptions.pop(limit_key(event), None)
-            case ev.LoginRefused() | ev.CommandRefused():
+            case ev.LoginRefused() | ev.CommandRefused() | ev.LimitPassed():
                 pass  # for the audit
             case ev.Heartbeat():
                 self.heartbeat_at = event.at
