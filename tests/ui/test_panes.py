@@ -32,6 +32,7 @@ from tradedesk.domain.accounts import Mode
 from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.instruments import Candle, FeedState
 from tradedesk.domain.limits import Limits
+from tradedesk.domain.profile import SeenProfile
 from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.ui.candles import with_holes
 from tradedesk.ui.drawing import ASCII, MINUTE
@@ -477,6 +478,22 @@ async def test_an_exit_other_than_the_configured_one_is_called_out():
             now=NOW + SECOND,
         )
         assert "≠10.9.8.7" in app.shown()[1]
+
+
+async def test_an_account_that_only_reduces_says_so_and_why():
+    view = a_view()
+    differs = "leverage of BTC/USDT is 20 at the venue and must be 3"
+    for account, differences in ((ACME, ()), (BIRCH, (differs,))):
+        seen = SeenProfile()
+        view.replica.apply(ev.ProfileChecked(at=NOW, source="t", account=account, seen=seen, differences=differences))
+    app = PaneApp(FleetPane(view))
+    async with app.run_test(size=(120, 10)) as pilot:
+        await app.drawn(pilot)
+        await pilot.press("j")
+        assert "Ready" in app.shown()[1]
+        assert "reduce only" in app.shown()[2]
+        assert app.shown()[-1].startswith(f"▲ only what reduces: {differs}")
+        assert app.pane.title_parts(NOW)[0] == "2 of 3 ready"
 
 
 def test_positions_count_at_their_worst_for_the_use_of_limits():

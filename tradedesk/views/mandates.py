@@ -57,6 +57,15 @@ def approval_line(document: Document) -> str:
     return f"in force, approved by {approved['by']} at {approved['at']}: {approved['reason']}"
 
 
+def reduces_because(row: AccountRow, now: int) -> str:
+    """Why the account's mandate or its settings let only what reduces be sent; empty if they let more."""
+    checked, mandate = row.profile, row.account.mandate
+    found = list(checked.differences) if checked is not None else []
+    if mandate is not None:
+        found.append(lapse(mandate, row.mandate, now) or ("its mandate is close-only" if mandate.close_only else ""))
+    return "; ".join(why for why in found if why)
+
+
 def profile_document(row: AccountRow) -> Document:
     """What the account must be set to, what its venue told at the newest look, and what this venue does not have."""
     wanted, checked = row.account.profile or Profile(), row.profile

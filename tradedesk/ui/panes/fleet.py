@@ -23,6 +23,7 @@ from tradedesk.ui.panes.pane import Selection
 from tradedesk.ui.widgets.rows import Column
 from tradedesk.ui.widgets.table import LiveTable
 from tradedesk.views.figures import position_figures
+from tradedesk.views.mandates import reduces_because
 from tradedesk.views.replica import AccountRow, Replica
 
 AGAIN_AFTER = SECOND // 2  # the figures; a halt or a changed state shows at once
@@ -44,6 +45,7 @@ class FleetRow(Struct, frozen=True, kw_only=True):
     use_name: str
     exit: str  # in use
     proof: ExitRow
+    reduces: str  # why only what reduces is sent, whatever its state; empty: more is
 
 
 class FleetPane(LiveTable[FleetRow]):
@@ -73,7 +75,7 @@ class FleetPane(LiveTable[FleetRow]):
 
     def items(self, now: int) -> Mapping[str, FleetRow]:
         replica = self.view.replica
-        states = tuple((row.state, row.worklist) for row in replica.accounts.values())
+        states = tuple((row.state, row.worklist, row.profile, row.mandate) for row in replica.accounts.values())
         seen = (states, replica.all_halts)
         if self._items and seen == self._seen and 0 <= now - self._read_at < AGAIN_AFTER:
             return self._items
@@ -140,6 +142,8 @@ class FleetPane(LiveTable[FleetRow]):
             parts += [(f"{self.glyphs.halt} HALT", self.colours.halt), (f" {words}  ", self.colours.warn)]
         elif row.reason:
             parts.append((f"{row.reason}  ", self.colours.warn))
+        if item.reduces:
+            parts.append((f"{self.glyphs.near} only what reduces: {item.reduces}  ", self.colours.warn))
         if row.worklist:
             parts.append(self._worklist(row))
         elif row.differences:
@@ -176,7 +180,7 @@ class FleetPane(LiveTable[FleetRow]):
         ready = sum(
             1
             for item in self._items.values()
-            if item.halt is None and item.row.state is AccountState.Ready and not waiting(item.row)
+            if item.halt is None and item.row.state is AccountState.Ready and not waiting(item.row) and not item.reduces
         )
         differ = sum(1 for item in self._items.values() if waiting(item.row))
         return (
@@ -186,10 +190,12 @@ class FleetPane(LiveTable[FleetRow]):
         )
 
     def _state(self, item: FleetRow) -> Cell:
-        """How the account stands. One that is ready but has differences to settle opens no new risk: that comes first."""
+        """How the account stands. One that is ready and opens no new risk all the same says why: that comes first."""
         settle = waiting(item.row)
         if settle and item.halt is None and item.row.state is AccountState.Ready:
             return (f"{self.glyphs.near:2}settle {settle}", self.colours.crit)
+        if item.reduces and item.halt is None and item.row.state is AccountState.Ready:
+            return (f"{self.glyphs.near:2}reduce only", self.colours.warn)
         return drawing.account_state_cell(item.row.state, item.halt is not None, self.glyphs, self.colours)
 
     def _worklist(self, row: AccountRow) -> Cell:
@@ -314,6 +320,7 @@ def fleet(replica: Replica) -> dict[str, FleetRow]:
             open_orders=open_orders,
             use=use,
             use_name=name,
+            reduces=reduces_because(row, replica.heartbeat_at),
         )
     return rows
 
