@@ -161,6 +161,7 @@ def test_an_unknown_instrument_never_yields_an_approval_whatever_else_holds():
         ({"qty": "0.5"}, {"qty": "0.49999"}, {"instrument": "min_qty"}, "min_qty"),
         ({"qty": "0.5"}, {"qty": "0.50001"}, {"instrument": "max_qty"}, "max_qty"),
         ({"qty": "0.0001", "price": "60000"}, {"qty": "0.00008", "price": "60000"}, {"instrument": "notional"}, "min_notional"),
+        ({"qty": "1", "price": "60000"}, {"qty": "1", "price": "60000.01"}, {"instrument": "max"}, "max_notional"),
         ({"qty": "3", "price": "40000"}, {"qty": "3.00001", "price": "39000"}, {"wide": True}, "max_order_qty"),
         ({"qty": "2", "price": "60000"}, {"qty": "2", "price": "60000.01"}, {}, "max_order_notional"),
         ({"price": "63000"}, {"price": "63000.6"}, {"limits": 2_000_000}, "price_collar"),
@@ -176,6 +177,8 @@ def test_each_limit_passes_at_its_boundary_and_denies_one_step_beyond(passing, f
             instrument = msgspec.structs.replace(instrument, max_qty=d("0.5"))
         case "notional":
             instrument = msgspec.structs.replace(instrument, min_notional=d(6))
+        case "max":
+            instrument = msgspec.structs.replace(instrument, max_notional=d(60_000))
     limits = LIMITS
     if "limits" in changes:
         limits = msgspec.structs.replace(LIMITS, max_order_notional=d(changes["limits"]))

@@ -102,16 +102,18 @@ def test_an_instrument_is_read_exactly() -> None:
         "quotePrecision": 8, "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000.00", "tickSize": "0.01000000"},
             {"filterType": "LOT_SIZE", "minQty": "0.00001000", "maxQty": "9000.00000000", "stepSize": "0.00001000"},
-            {"filterType": "NOTIONAL", "minNotional": "5.00000000"},
+            {"filterType": "NOTIONAL", "minNotional": "5.00000000", "maxNotional": "9000000.00000000"},
         ],
     }  # fmt: skip
     read = spot.read_instrument(row, VenueId("binance"))
     expected = an_instrument()
     assert (read.id, read.symbol, read.tick, read.lot) == (expected.id, expected.symbol, expected.tick, expected.lot)
     assert (read.min_qty, read.max_qty, read.min_notional) == (expected.lot, 9000, 5)
+    assert read.max_notional == 9_000_000
     assert read.is_trading is False
     free = spot.read_instrument(row | {"status": "TRADING", "filters": []}, VenueId("binance"))
     assert (str(free.tick), str(free.lot), free.min_notional, free.is_trading) == ("1E-8", "1E-8", 0, True)
+    assert free.max_notional is None
 
 
 @given(failures=st.integers(1, 10_000), seed=st.integers(0, 1000))

@@ -34,6 +34,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
     min_qty: Decimal
     max_qty: Decimal
     min_notional: Decimal  # quote units
+    max_notional: Decimal | None = None  # quote units, of one limit order; None: the venue tells none
     can_shrink: bool = False  # an order can be made smaller where it stands (F24)
     is_trading: bool = True
     product: Product = Product.Spot

@@ -149,3 +149,13 @@ def min_notional(case: Case, instrument: Instrument) -> Denial | None:
         f"notional {plain(notional)} {instrument.quote} is below the venue's minimum {plain(instrument.min_notional)}"
     )
     return no("min_notional", text, instrument.min_notional, notional)
+
+
+def max_notional(case: Case, instrument: Instrument) -> Denial | None:
+    """Of limit orders: what an order at the market comes to, the venue reckons by a price of its own."""
+    most, price = instrument.max_notional, case.order.price
+    if most is None or price is None or case.order.order_qty * price <= most:
+        return None
+    notional = case.order.order_qty * price
+    text = f"notional {plain(notional)} {instrument.quote} is above the venue's maximum {plain(most)}"
+    return no("max_notional", text, most, notional)

@@ -187,6 +187,7 @@ _AS_IT_STANDS: dict[Asked, Callable[[Case], Figures]] = {
     account.lot: _venue("lot", lambda case: case.order.order_qty),
     account.venue_quantity: _quantity,
     account.min_notional: _venue("min_notional", _notional),
+    account.max_notional: _venue("max_notional", _notional),
 }
 
 

@@ -17,6 +17,7 @@ from tradedesk.risk.account_rules import (
     instrument_known,
     limits_present,
     lot,
+    max_notional,
     min_notional,
     order_terms,
     reduce_only,
@@ -47,7 +48,9 @@ RULES: tuple[Rule, ...] = (
     profile,
 )  # fmt: skip
 SHRINK_RULES: tuple[Rule, ...] = (account_state, halted, limits_present, instrument_known, order_terms)
-INSTRUMENT_RULES: tuple[Callable[[Case, Instrument], Denial | None], ...] = (tick, lot, venue_quantity, min_notional)
+INSTRUMENT_RULES: tuple[Callable[[Case, Instrument], Denial | None], ...] = (
+    tick, lot, venue_quantity, min_notional, max_notional,
+)  # fmt: skip
 LIMIT_RULES: tuple[Callable[[Case, Instrument, Effective], Denial | None], ...] = (
     allowed, restricted, order_type, time_in_force, trading_hours, max_order_qty, max_order_notional, price_collar,
     price_drift, max_open_orders, message_rate, children_of_block, repeat, max_position, max_position_notional, exposure,

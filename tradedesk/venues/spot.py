@@ -392,6 +392,7 @@ def read_instrument(row: Any, venue: VenueId) -> Instrument:
         min_qty=_or_zero(lot, "minQty"),
         max_qty=_or_zero(lot, "maxQty") or Decimal(10**12),
         min_notional=_or_zero(notional, "minNotional"),
+        max_notional=_or_zero(notional, "maxNotional") or None,
         can_shrink=row.get("amendAllowed") is True,
         is_trading=row.get("status") == "TRADING",
         self_trade=_self_trade(row),

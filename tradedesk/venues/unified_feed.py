@@ -118,6 +118,7 @@ class UnifiedFeed:
             min_qty=_decimal((limits.get("amount") or {}).get("min")) or lot,
             max_qty=_decimal((limits.get("amount") or {}).get("max")) or Decimal(10) ** 9,
             min_notional=_decimal((limits.get("cost") or {}).get("min")) or Decimal(0),
+            max_notional=_decimal((limits.get("cost") or {}).get("max")) or None,
         )
 
     def _step(self, precision: object) -> Decimal:
