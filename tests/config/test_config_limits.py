@@ -10,7 +10,7 @@ from tradedesk.config import ConfigError, Settings
 from tradedesk.desk.limit_book import totals_of, with_limits
 from tradedesk.domain.limits import Totals, effective
 from tradedesk.domain.words import AccountId, InstrumentId
-from tradedesk.risk.reservations import DESK
+from tradedesk.risk.days import DESK
 
 FILE = """
 [desk]

@@ -14,8 +14,9 @@ from tradedesk.domain.limits import Limits, Totals
 from tradedesk.domain.orders import Order
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, Side, VenueId
 from tradedesk.domain.worst_case import Interval
+from tradedesk.risk.days import DESK
 from tradedesk.risk.exposure_rules import larger
-from tradedesk.risk.reservations import DESK, Holding, Reservations
+from tradedesk.risk.reservations import Holding, Reservations
 
 ETH = InstrumentId("binance:ETHUSDT")
 NAMES = ("acme", "birch", "cedar")

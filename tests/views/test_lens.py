@@ -55,6 +55,13 @@ def asked(id: str, account: AccountId | None) -> ev.ApprovalAsked:
     )
 
 
+def a_day(account: AccountId | None, group: str | None) -> ev.DayMarked:
+    won = Decimal(5)
+    return ev.DayMarked(
+        at=NOW, source="w", account=account, group=group, day=1, start=Decimal(0), peak=won, net=won
+    )  # fmt: skip
+
+
 @pytest.fixture
 def replica() -> Replica:
     """A desk of two accounts with everything there is of each."""
@@ -81,10 +88,12 @@ def replica() -> Replica:
                 before=None, by=ANN, reason=name,
             )
         )  # fmt: skip
+        made.apply(a_day(name, None))
         made.live[name] = f"key-of-{name}"
         made.apply(ev.AlertRaised(at=NOW, source="s", alert=an_alert(f"drawdown:{name}", name, name)))
         made.apply(ev.LogWritten(at=NOW, source="desk", level="info", event="e", text=f"account={name} order=1"))
         made.apply(asked(name, name))
+    made.apply(a_day(None, "growth"))
     made.halts[None] = Halt(account=None, level=HaltLevel.CancelAll, by="x", reason="all", at=NOW)
     made.apply(ev.AlertRaised(at=NOW, source="s", alert=an_alert("stale:BTC", None, "the book stands still")))
     made.apply(ev.AlertRaised(at=NOW, source="s", alert=an_alert("ban:1", None, "accounts acme, birch cannot trade")))
@@ -141,7 +150,7 @@ def test_every_kind_of_event_is_one_of_the_kinds_that_are_told_apart() -> None:
     assert kinds - by_field - named - told_apart - of_several - set(FOR_ALL) == set()
     assert set(OF_THE_DESK) <= by_field
     optional = {kind for kind in by_field if type(None) in getattr(kind.__annotations__.get("account"), "__args__", ())}
-    assert optional == set(OF_THE_DESK)
+    assert optional == {*OF_THE_DESK, ev.DayMarked}  # what a group wins is for who may see all of its accounts
 
 
 @pytest.mark.parametrize(("account", "is_shown"), [("acme", True), ("birch", False)])
@@ -160,6 +169,7 @@ def test_what_happens_to_an_account_is_sent_to_who_sees_it(replica: Replica, acc
         ev.LogWritten(at=NOW, source="desk", level="info", event="e", text=f"account={account} x=1"),
         ev.CommandRefused(at=NOW, source="desk", operator=ANN, command="Rearm", account=name, why=""),
         asked("x", name),
+        a_day(name, None),
     ]
     for event in news:
         assert OURS.shows(event, replica) is is_shown, event
@@ -179,6 +189,8 @@ def test_what_happens_to_an_account_is_sent_to_who_sees_it(replica: Replica, acc
         (ev.AlertRaised(at=NOW, source="s", alert=an_alert("worker:birch", None, "")), False),
         (ev.AlertEnded(at=NOW, source="s", key="never raised"), False),
         (ev.SubmissionRefused(at=NOW, source="w", operator=ANN, what="c1", reason="no"), True),
+        (a_day(None, "growth"), False),
+        (a_day(None, None), False),
         (ev.SubmissionRefused(at=NOW, source="w", operator=OperatorId("ben"), what="c1", reason="no"), False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, msgspec.Struct) else str(value),

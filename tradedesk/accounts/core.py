@@ -103,7 +103,10 @@ class Core:
                     effects.extend(self.manager.handle(decision, now, elapsed))
                 case _:
                     outgoing.append(effect)
-        self._judge.settle(now if elapsed is None else elapsed)
+        at = now if elapsed is None else elapsed
+        self._judge.settle(at)
+        for mark in self._judge.days(now, at):
+            self._mark_day(mark)
         return outgoing
 
     def recover(self, now: int, elapsed: int | None = None) -> None:
@@ -158,6 +161,12 @@ class Core:
         """Record and publish what does not concern the order manager; the books hold it."""
         self.manager.books.apply(event)
         self._record(event)
+
+    def _mark_day(self, mark: ev.DayMarked) -> None:
+        """The account's own is part of its books; those of its groups and the desk are the desk's."""
+        if mark.account is not None:
+            self.manager.books.apply(mark)
+        self._record(mark)
 
     def relist(self, instrument: Instrument, now: int) -> None:
         """From now on orders are judged and sent by these rules; what was sent stays as it is (F30)."""
@@ -225,15 +234,6 @@ class Core:
         self._publish(event)
 
 
-def _about(event: ev.Event) -> ClientOrderId | None:
-    """The order whose sending must wait for this record; of a replace that is the new one."""
-    match event:
-        case ev.OrderPlaced():
-            return event.order.client_order_id
-        case ev.RequestMade():
-            return event.request.replaced_by or event.client_order_id
-        case ev.RequestDecided() | ev.OrderMoved():
-            return event.client_order_id
 def _passed(approved: Approved, account: AccountId, now: int) -> ev.LimitPassed:
     """Recorded before the order goes: who went over which limit, and why."""
     order = approved.order
@@ -248,5 +248,14 @@ def _passed(approved: Approved, account: AccountId, now: int) -> ev.LimitPassed:
     )
 
 
+def _about(event: ev.Event) -> ClientOrderId | None:
+    """The order whose sending must wait for this record; of a replace that is the new one."""
+    match event:
+        case ev.OrderPlaced():
+            return event.order.client_order_id
+        case ev.RequestMade():
+            return event.request.replaced_by or event.client_order_id
+        case ev.RequestDecided() | ev.OrderMoved():
+            return event.client_order_id
         case _:
             return None

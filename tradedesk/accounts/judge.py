@@ -5,10 +5,12 @@ from decimal import Decimal
 
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
+from tradedesk.domain.day import Gain, gain_of
 from tradedesk.domain.gate import Approved, Denied, GateInputs
 from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.limits import effective
 from tradedesk.domain.mandate import Standing, lapse
+from tradedesk.domain.movements import CAPITAL
 from tradedesk.domain.orders import Order, OrdStatus
 from tradedesk.domain.words import ClientOrderId, InstrumentId, OrderType, RequestId, Side
 from tradedesk.domain.worst_case import Interval
@@ -50,6 +52,8 @@ class Judge:
         self._put: dict[ClientOrderId, Order] = {}  # as they stand in the desk's index
         self._held: dict[InstrumentId, Holding] = {}  # what is not nothing, as it was told last
         self._revalue_at = 0  # monotonic ns
+        self._tell_day_at = 0  # likewise, and at once after a fill
+        self._has_moved = False  # capital came or went since the day was told
 
     # -- decisions ------------------------------------------------------------------------------------------------------
 
@@ -94,6 +98,7 @@ class Judge:
         books = self._manager.books
         with self._shared.lock:
             self._shared.forget_orders(self.account.id)
+            self._shared.days.recall(books.days.values())
             for order in self._manager.live.values():
                 self._put[order.client_order_id] = order
                 self._shared.put(order)
@@ -107,9 +112,12 @@ class Judge:
                 self._dirty[event.order.instrument] = self._moved[event.order.client_order_id] = None
             case ev.OrderFilled():
                 self._dirty[event.fill.instrument] = self._moved[event.fill.client_order_id] = None
+                self._tell_day_at = 0
             case ev.RequestMade() | ev.RequestDecided() | ev.OrderMoved() | ev.OrderChanged():
                 self._moved[event.client_order_id] = None
             case ev.AccountOpened() | ev.MovementSeen():
+                if isinstance(event, ev.MovementSeen) and event.kind in CAPITAL:
+                    self._tell_day_at, self._has_moved = 0, True
                 self._dirty |= dict.fromkeys(self._manager.books.instruments)
             case _:
                 pass
@@ -134,6 +142,31 @@ class Judge:
             for instrument in self._dirty:
                 self._hold(instrument)
         self._dirty, self._moved = {}, {}
+
+    def days(self, now: int, elapsed: int) -> list[ev.DayMarked]:
+        """Once a second and after each fill the account tells what it won; back comes what must be recorded of it."""
+        row = self._manager.books.accounts.get(self.account.id)
+        if elapsed < self._tell_day_at or row is None or not row.is_opened:
+            return []
+        self._tell_day_at = elapsed + REVALUE_NS
+        with self._shared.lock:
+            gain = self._gain()
+            self._shared.days.tell(self.account.id, gain, now, has_moved=self._has_moved)
+            self._has_moved = self._has_moved and gain.net is None
+            return self._shared.days.due(self.account.id, now, elapsed)
+
+    def _gain(self) -> Gain:
+        books = self._manager.books
+
+        def mark(instrument: InstrumentId) -> Decimal | None:
+            known = self._quotes(instrument)
+            return known[0].mark if known is not None else None
+
+        def price(asset: str) -> Decimal | None:
+            return Decimal(1) if asset == self._shared.currency else self._price_of(asset)
+
+        incomes = books.incomes.get(self.account.id, {})
+        return gain_of(books.positions.values(), incomes, books.instruments, mark, price)
 
     def _reserve(self, case: Case) -> None:
         order, worst = case.order, case.given.worst
@@ -218,6 +251,7 @@ class Judge:
             available=self._available(order, replaces, working.unplaced(judged)),
             rate=self._rate(instrument),
             others=self._shared.others(self.account.id, order.instrument),
+            today=self._shared.days.today(f"account {self.account.id}"),
             equity=self._equity() if limits is not None and limits.max_leverage is not None else None,
             mandate=self._standing(order, instrument, judged, now),
             profile=self.profile,

@@ -54,7 +54,7 @@ from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, Opera
 from tradedesk.journal.store import JournalError, Store
 from tradedesk.marketdata.host import FeedHost
 from tradedesk.risk.monitor import RiskMonitor
-from tradedesk.risk.reservations import Holding, Reservations
+from tradedesk.risk.reservations import Reservations
 from tradedesk.venues.adapter import Adapter, LastCheck
 from tradedesk.venues.turns import Budgets
 from tradedesk.views.feed import DeskView
@@ -146,9 +146,8 @@ class Desk:
         self.shared = shared = Reservations(
             settings.accounts.values(), totals_of(settings), settings.desk.reporting_currency
         )
-        for position in replica.positions.values():  # until its account is open again nobody knows what it is worth
-            if position.qty and position.account in settings.accounts:
-                shared.hold(position.account, position.instrument, Holding(asset=position.instrument, value=None))
+        shared.days.recall(replica.days.values())
+        shared.expect(replica.positions.values(), replica.orders.values())
 
         def made(account: Account) -> Worker:
             return Worker(

@@ -22,7 +22,7 @@ from tradedesk.domain.limits import (
     stacked,
 )
 from tradedesk.domain.words import AccountId, InstrumentId
-from tradedesk.risk.reservations import DESK
+from tradedesk.risk.days import DESK
 from tradedesk.views.replica import MAX_LIMITS_SET, LimitKey, limit_key
 
 FILE = "desk.toml"

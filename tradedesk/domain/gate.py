@@ -5,6 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tradedesk.domain.accounts import AccountState, HaltLevel
+from tradedesk.domain.day import Today
 from tradedesk.domain.instruments import Instrument, Quote
 from tradedesk.domain.limits import Effective, Totals
 from tradedesk.domain.mandate import Standing
@@ -31,6 +32,7 @@ class Together(Struct, frozen=True, kw_only=True):
     totals: Totals
     exposure: Exposure
     asset: Interval  # of the instrument's base asset alone, reporting currency
+    today: Today = Today()
 
 
 class Crossing(Struct, frozen=True, kw_only=True):
@@ -63,6 +65,7 @@ class GateInputs(Struct, frozen=True, kw_only=True):
     available: Decimal  # of the asset the order spends: free, less what unacknowledged orders will take
     rate: Decimal | None = Decimal(1)  # reporting currency per quote unit; None: not known
     others: Exposure = Exposure()  # of the account in all other instruments
+    today: Today = Today()  # of the account
     equity: Decimal | None = None  # of the account, reporting currency; None: not known
     together: tuple[Together, ...] = ()
     crossing: Crossing | None = None  # the one of them that it would meet first

@@ -94,6 +94,8 @@ class Effective(Struct, frozen=True, kw_only=True):
     max_exposure: Decimal | None
     max_net_exposure: Decimal | None
     max_leverage: Decimal | None
+    max_daily_loss: Decimal | None
+    max_drawdown: Decimal | None
     allowed: tuple[InstrumentId, ...] | None
     restricted: tuple[InstrumentId, ...]
     order_types: tuple[str, ...] | None

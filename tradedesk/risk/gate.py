@@ -26,6 +26,7 @@ from tradedesk.risk.account_rules import (
     venue_quantity,
 )
 from tradedesk.risk.case import Case
+from tradedesk.risk.day_rules import daily_loss, days_together, drawdown
 from tradedesk.risk.exposure_rules import exposure, leverage, net_exposure, self_cross, together
 from tradedesk.risk.limit_rules import (
     children_of_block,
@@ -54,7 +55,7 @@ INSTRUMENT_RULES: tuple[Callable[[Case, Instrument], Denial | None], ...] = (
 LIMIT_RULES: tuple[Callable[[Case, Instrument, Effective], Denial | None], ...] = (
     allowed, restricted, order_type, time_in_force, trading_hours, max_order_qty, max_order_notional, price_collar,
     price_drift, max_open_orders, message_rate, children_of_block, repeat, max_position, max_position_notional, exposure,
-    net_exposure, leverage, self_cross,
+    net_exposure, leverage, daily_loss, drawdown, self_cross,
 )  # fmt: skip
 
 
@@ -103,6 +104,7 @@ def denials_of(case: Case) -> tuple[Denial, ...]:
         if given.limits is not None:
             found.extend(rule(case, given.instrument, given.limits) for rule in LIMIT_RULES)
             found.extend(together(case, given.instrument, given.limits))
+            found.extend(days_together(case))
     return tuple(softened(case, denial) for denial in found if denial is not None)
 
 

@@ -17,13 +17,14 @@ from tradedesk.domain.gate import Crossing, Exposure, Together
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.limits import Totals
 from tradedesk.domain.orders import Order
+from tradedesk.domain.positions import Position
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, Side
 from tradedesk.domain.worst_case import Interval
+from tradedesk.risk.days import Days, scopes_of
 from tradedesk.risk.exposure_rules import added, larger
 
 ZERO = Decimal(0)
 NOTHING = Interval(low=ZERO, high=ZERO)
-DESK = "the desk"
 _FIRST, _LAST = Decimal("-Infinity"), Decimal("Infinity")  # where an order at the market stands
 
 
@@ -87,11 +88,12 @@ class Reservations:
         totals: Mapping[str, tuple[Totals, str]],
         currency: str,
     ) -> None:
-        """`totals` by scope, as `DESK` or "group growth", with who set them. `currency` is the reporting one."""
+        """`totals` by scope, as `days.DESK` or "group growth", with who set them. `currency` is the reporting one."""
         self.lock = threading.Lock()
         self.currency = currency
         self._accounts = {account.id: account for account in accounts}
         self._totals = dict(totals)
+        self.days = Days(self._accounts.values())
         self._holdings: dict[tuple[AccountId, InstrumentId], Holding] = {}
         self._sums: defaultdict[str, _Sums] = defaultdict(_Sums)
         self._sides: defaultdict[tuple[InstrumentId, Side], _Side] = defaultdict(_Side)
@@ -107,11 +109,19 @@ class Reservations:
         before = self._holdings.get(key)
         if before == holding:
             return
-        for scope in self._scopes(account):
+        for scope in scopes_of(self._accounts[account]):
             if before is not None:
                 self._sums[scope].count(key, before, -1)
             self._sums[scope].count(key, holding, 1)
         self._holdings[key] = holding
+
+    def expect(self, positions: Iterable[Position], orders: Iterable[Order]) -> None:
+        """Of accounts that are not open yet: until each says so itself, nobody knows what this comes to."""
+        held = {(position.account, position.instrument): None for position in positions if position.qty}
+        held |= {(order.account, order.instrument): None for order in orders if not order.is_dead}
+        for account, instrument in held:
+            if account in self._accounts:
+                self.hold(account, instrument, Holding(asset=instrument, value=None))
 
     def others(self, account: AccountId, instrument: InstrumentId) -> Exposure:
         """The account's exposure in everything else."""
@@ -123,7 +133,7 @@ class Reservations:
         key = (account, instrument.id)
         own = self._holdings.get(key)
         found = []
-        for scope in self._scopes(account):
+        for scope in scopes_of(self._accounts[account]):
             if scope not in self._totals:
                 continue
             totals, source = self._totals[scope]
@@ -135,12 +145,10 @@ class Reservations:
                     totals=totals,
                     exposure=sums.without(key, own),
                     asset=sums.asset_without(instrument.base, own),
+                    today=self.days.today(scope),
                 )
             )
         return tuple(found)
-
-    def _scopes(self, account: AccountId) -> list[str]:
-        return [f"account {account}", *(f"group {group}" for group in self._accounts[account].groups), DESK]
 
     # -- the desk's own orders ------------------------------------------------------------------------------------------
 
