@@ -28,6 +28,7 @@ from tradedesk.desk import receipts
 from tradedesk.desk.client import RemoteControl
 from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.commands import PlaceOrder
+from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.words import AccountId, InstrumentId, OperatorId, OrderType, Side, client_order_id
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
@@ -321,8 +322,15 @@ def test_flattening_takes_the_lease_closes_what_is_held_and_the_desk_trades_agai
         assert desk.ask("rearm", "--account", "birch", "--reason", "over").status == 0
         assert desk.until(lambda watch: watch.replica.accounts[AccountId("birch")].state == "Ready")
         assert rest(desk, "birch") in at_venue(desk, "birch")
-        unlike = [found for found in desk.differences() if "order kill-" not in found]
-        assert unlike == []  # positions and balances are the exchange's; the kill's own orders are none of the desk's
+        assert desk.differences() == []  # the kill's own orders included
+        closed = [
+            row for row in desk.ask("orders", "--json").json["orders"] if row["client_order_id"].startswith("kill-")
+        ]
+        assert (
+            [(row["operator"], row["is_external"]) for row in closed] == [("system:flatten", False)] * len(closed) != []
+        )
+        alerts = desk.ask("alerts", "--account", "birch", "--json").json["alerts"]
+        assert "foreign-fill" not in {row["rule"] for row in alerts}
 
 
 def test_foreign_orders_are_cancelled_when_they_are_named(calm: Demo) -> None:
@@ -415,3 +423,47 @@ def test_a_desk_toml_that_cannot_be_read_still_leaves_the_desk_halted(calm: Demo
         calm.home.config.write_text(before, encoding="utf-8")
     assert (ran.status, "the desk is halted, but nothing was cancelled" in ran.err) == (1, True), ran
     assert calm.until(lambda watch: None in watch.replica.halts)
+
+
+def test_an_instrument_is_killed_on_every_account_though_the_desk_is_frozen_and_the_others_trade_on(calm: Demo) -> None:
+    """5.5"""
+    scope = Scope(kind=ScopeKind.Instrument, name="binance:BTCUSDT")
+    killed_one, left = rest(calm), rest_eth(calm)
+    os.kill(calm.desk_pid, signal.SIGSTOP)
+    document = killed(calm, "--instrument", "BTC/USDT", "--level", "cancel-all")
+    assert (document["is_complete"], document["scope"]) == (True, "instrument binance:BTCUSDT")
+    found = [order for row in document["accounts"] for order in row["orders"]]
+    assert {order["instrument"] for order in found} == {"binance:BTCUSDT"}
+    assert at_venue(calm)[killed_one] == "CANCELED"
+    assert at_venue(calm)[left] not in ENDED
+    os.kill(calm.desk_pid, signal.SIGCONT)
+    assert calm.until(lambda watch: scope in watch.replica.scoped_halts)
+    denied = calm.place("--type", "limit", "--price", calm.below(2), account="birch")
+    assert (denied.status, "instrument binance:BTCUSDT (a drill): halted" in denied.out + denied.err) == (3, True), (
+        denied
+    )
+    assert rest_eth(calm) in at_venue(calm)
+    lifted = calm.ask("rearm", "--instrument", "BTC/USDT", "--reason", "over")
+    assert (lifted.status, "cancel-all) by" in lifted.err, "a drill" in lifted.err) == (0, True, True), lifted
+    assert rest(calm) in at_venue(calm)
+
+
+def test_an_operators_orders_are_halted_through_the_desk_and_no_order_of_theirs_arrives(calm: Demo) -> None:
+    resting = rest(calm)
+    who = calm.ask("orders", "--json").json["orders"][-1]["operator"]
+    ran = calm.ask("halt", "--of-operator", who, "--level", "cancel-all", "--reason", "runs away", "--json")
+    assert (ran.status, ran.json["kind"], ran.json["is_complete"]) == (0, "operator", True), ran
+    before = at_venue(calm)
+    assert before[resting] == "CANCELED"
+    denied = calm.place("--type", "limit", "--price", calm.below(2))
+    assert (denied.status, f"operator {who} (runs away): halted" in denied.out + denied.err) == (3, True), denied
+    assert at_venue(calm) == before
+    assert calm.ask("rearm", "--of-operator", who, "--reason", "over").status == 0
+    assert rest(calm) in at_venue(calm)
+
+
+def rest_eth(desk: Demo) -> str:
+    price = desk.below(2, "ETH/USDT")
+    ran = desk.place("--type", "limit", "--price", price, "--instrument", "ETH/USDT", qty="0.1")
+    assert ran.status == 0, ran
+    return str(ran.json["orders"][0]["client_order_id"])
