@@ -14,6 +14,7 @@ from tradedesk.domain.instruments import FeedState
 from tradedesk.domain.limits import InstrumentLimits, Limits
 from tradedesk.domain.orders import OrdStatus, RequestKind, RequestState
 from tradedesk.domain.positions import Balance
+from tradedesk.domain.profile import SeenProfile
 from tradedesk.domain.words import AccountId, OperatorId, VenueId
 from tradedesk.views.documents import (
     alerts_document,
@@ -338,3 +339,14 @@ def walked(value):
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from walked(inner)
+
+
+def test_an_account_that_only_reduces_says_why_though_it_is_ready():
+    replica = Replica()
+    replica.apply(ev.AccountListed(at=NOW, source="s", account=an_account()))
+    replica.apply(ev.AccountChanged(at=NOW, source="s", account=ACME, state=AccountState.Ready))
+    differs = "leverage is 20 at the venue and must be 3"
+    replica.apply(ev.ProfileChecked(at=NOW, source="s", account=ACME, seen=SeenProfile(), differences=(differs,)))
+    (acme,) = status_document(replica, NOW)["accounts"]
+    assert (acme["state"], acme["reduces_because"]) == ("Ready", differs)
+    assert acme["reason"] == f"only what reduces is sent: {differs}"

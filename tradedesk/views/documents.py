@@ -19,6 +19,7 @@ from tradedesk.domain.text import iso_time
 from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.views.alert_rows import AlertRow
 from tradedesk.views.figures import account_figures, position_figures
+from tradedesk.views.mandates import reduces_because
 from tradedesk.views.replica import AccountRow, MarketRow, Replica
 
 RECKONED = Decimal("1E-10")
@@ -120,10 +121,13 @@ def _is_wanted(
 def _account(replica: Replica, row: AccountRow, now: int) -> Document:
     account, health, halt = row.account, row.health, replica.halt_of(row.account.id)
     is_halted = halt is not None and row.state is AccountState.Ready
+    reduces = reduces_because(row, now)
+    reason = row.reason or (f"only what reduces is sent: {reduces}" if reduces else "")
     return {
         "account": account.id,
         "state": (AccountState.Halted if is_halted else row.state).value,
-        "reason": halt.reason if halt is not None and is_halted else row.reason,
+        "reason": halt.reason if halt is not None and is_halted else reason,
+        "reduces_because": reduces,
         "venue": account.venue,
         "owner": account.owner,
         "groups": list(account.groups),
