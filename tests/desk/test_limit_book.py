@@ -119,6 +119,43 @@ def test_a_raise_waits_for_the_second_person_and_is_made_when_they_approve(burea
     assert (event.by, event.before) == ("risk1", "1000")
 
 
+def test_a_list_is_set_whole_and_the_next_order_goes_by_it(bureau: Bureau) -> None:
+    assert bureau.submit(RISK, a_setting("BTC/USDT", "restricted")) == Submitted()
+    assert bureau.submit(RISK, a_setting("limit", "order_types")) == Submitted()
+    assert bureau.submit(RISK, a_setting("none", "allowed")) == Submitted()
+    limits = [post.limits for post in bureau.posts(ACME) if isinstance(post, NewLimits)][-1]
+    assert (limits.restricted, limits.order_types, limits.allowed) == ((BTC,), ("limit",), ())
+    assert limits.sources["restricted"].startswith("accounts.acme, set by risk1")
+
+
+def test_a_list_that_lets_more_pass_takes_two_and_what_the_file_restricts_stays_so(bureau: Bureau) -> None:
+    bureau.submit(RISK, a_setting("BTC/USDT", "restricted"))
+    for wider in (a_setting("none", "restricted"), a_setting("repeat, price_collar", "soft")):
+        asked = bureau.submit(RISK, wider)
+        assert isinstance(asked, Submitted)
+        assert asked.approval is not None
+    written = config.parse(DESK_FILE + '[limits]\nrestricted = ["BTC/USDT"]\n')
+    book = LimitBook(written).changed(an_event("none", "restricted"))
+    assert book.of(written.accounts[ACME]).restricted == (BTC,)
+    recorded = an_event("BTC/USDT", "restricted", None)
+    assert at_start(written, [recorded])[1] == []  # the same, in other words
+    assert at_start(BOOK.file, [recorded])[0].of(BOOK.file.accounts[ACME]).restricted == (BTC,)
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "says"),
+    [
+        ("restricted", "DOGE/USDT", "is not known"),
+        ("order_types", "limits", "did you mean limit?"),
+        ("trading_hours", "mon 8-9", "no window of time"),
+        ("soft", "max_order_qty", "is not known"),
+        ("allowed", ",".join(["BTC/USDT"] * 101), "at most 100 words"),
+    ],
+)
+def test_a_list_with_a_word_nobody_knows_is_refused(bureau: Bureau, figure: str, value: str, says: str) -> None:
+    assert says in bureau.refusal(RISK, a_setting(value, figure))
+
+
 # ---- exceptions that end by themselves ----------------------------------------------------------------------------------
 
 

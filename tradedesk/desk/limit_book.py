@@ -1,20 +1,19 @@
 """Whose limits hold for an account: its own, then those of its groups, then the desk's; and what was changed of them live."""
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from difflib import get_close_matches
+from typing import Any
 
 import msgspec
 
 from tradedesk.config import Settings
+from tradedesk.desk.limit_values import Symbols, Unfit, symbols_of, value_of
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.limits import (
     DEFAULT_POSITION_ORDERS,
     DEFAULTS,
-    OF_AN_INSTRUMENT,
     InstrumentLimits,
     Limits,
     Totals,
@@ -27,32 +26,6 @@ from tradedesk.views.replica import MAX_LIMITS_SET, LimitKey, limit_key
 
 FILE = "desk.toml"
 Number = Decimal | int
-_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
-_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
-_NUMBERS = {
-    field.name: int if field.type == int | None else Decimal
-    for field in msgspec.structs.fields(Limits)
-    if field.type in (int | None, Decimal | None)
-}
-
-
-def number_of(figure: str, instrument: InstrumentId | None, text: str) -> Number | str:
-    """The value of a figure that may be set live, or what is wrong with it."""
-    known = OF_AN_INSTRUMENT if instrument is not None else tuple(_NUMBERS)
-    if figure not in known:
-        near = get_close_matches(figure, known, n=1)
-        if instrument is not None and figure in _NUMBERS:
-            return f"{figure} is no limit of one instrument; those are {', '.join(known)}"
-        return f"{figure[:40]!r} is no figure that can be set; " + (
-            f"did you mean {near[0]}?" if near else f"figures: {', '.join(known)}"
-        )
-    if _NUMBERS[figure] is int:
-        if not _COUNT.fullmatch(text) or (figure == "stale_after_ms" and int(text) < 1):
-            return f"{figure}: {text[:40]!r} must be a whole number, like 50"
-        return int(text)
-    if not _AMOUNT.fullmatch(text) or not Decimal(text):
-        return f"{figure}: {text[:40]!r} must be a plain number above 0, like 50000 or 0.5"
-    return Decimal(text)
 
 
 def with_limits(settings: Settings) -> Settings:
@@ -74,6 +47,7 @@ class LimitBook:
         self.file = settings
         self.live: dict[LimitKey, ev.LimitsSet] = {limit_key(event): event for event in live}
         self.exceptions: dict[LimitKey, ev.LimitsSet] = {limit_key(event): event for event in exceptions}
+        self.symbols = symbols_of(settings)
 
     def changed(self, event: ev.LimitsSet) -> "LimitBook":
         """With this newest one: of a figure the last holds, and one without a value gives it back to the file.
@@ -125,7 +99,7 @@ class LimitBook:
                 when = f"set by {event.by} {_minute(event.at)}"
                 if event.until is not None:
                     when = f"exception until {_minute(event.until)} {when}"
-                found.append((f"{name}, {when}", _limits_of(event)))
+                found.append((f"{name}, {when}", _limits_of(event, self.symbols)))
         return [*found, (f"{name} in {FILE}", written)]
 
     def said(
@@ -136,6 +110,15 @@ class LimitBook:
         event = self.exceptions.get(key) or self.live.get(key)
         if event is not None:
             return event.value
+        value = self.written(account, group, instrument, figure)
+        if isinstance(value, tuple):
+            return ", ".join(value) or "none"
+        return None if value is None else str(value)
+
+    def written(
+        self, account: AccountId | None, group: str | None, instrument: InstrumentId | None, figure: str
+    ) -> Any:
+        """What desk.toml says of the figure in this very scope; None: nothing."""
         if account is not None:
             written = self.file.accounts[account].limits
         elif group is not None:
@@ -144,7 +127,7 @@ class LimitBook:
             written = self.file.limits
         table = written if instrument is None else written.instruments.get(instrument)
         value = getattr(table, figure, None)
-        return None if value is None else str(value)
+        return None if value == () and figure == "restricted" else value
 
     def concerned(self, event: ev.LimitsSet) -> list[Account]:
         return [
@@ -181,22 +164,28 @@ def at_start(
     told = []
     for event in recorded:
         where = f"{scope_name(event.account, event.group)} {event.instrument or ''}".strip() + f" {event.figure}"
-        if not _is_usable(event, settings):
+        if not _is_usable(event, file):
             continue
         written = file.said(event.account, event.group, event.instrument, event.figure)
-        if written == event.value:
+        value = value_of(event.figure, event.instrument, event.value or "", file.symbols)
+        if value == file.written(event.account, event.group, event.instrument, event.figure):
             continue
         holds = FILE if file.raised_by(event) else "what was set"
         if holds != FILE:
             kept.append(event)
         told.append(f"{where}: {event.value} as {event.by} set it, {written or 'nothing'} in {FILE}: {holds} holds")
-    return LimitBook(settings, kept, [event for event in exceptions if _is_usable(event, settings)]), told
+    return LimitBook(settings, kept, [event for event in exceptions if _is_usable(event, file)]), told
 
 
-def _is_usable(event: ev.LimitsSet, settings: Settings) -> bool:
+def _is_usable(event: ev.LimitsSet, file: LimitBook) -> bool:
     """Whether its account and its figure are still there."""
-    is_there = event.account is None or event.account in settings.accounts
-    return is_there and not isinstance(number_of(event.figure, event.instrument, event.value or ""), str)
+    if event.account is not None and event.account not in file.file.accounts:
+        return False
+    try:
+        value_of(event.figure, event.instrument, event.value or "", file.symbols)
+    except Unfit:
+        return False
+    return True
 
 
 def _minute(at: int) -> str:
@@ -212,13 +201,14 @@ def totals_of(settings: Settings) -> dict[str, tuple[Totals, str]]:
     return {scope: (totals, source) for scope, (totals, source) in found.items() if totals != Totals()}
 
 
-def _limits_of(event: ev.LimitsSet) -> Limits:
-    value = number_of(event.figure, event.instrument, event.value or "")
-    if isinstance(value, str):
+def _limits_of(event: ev.LimitsSet, symbols: Symbols) -> Limits:
+    try:
+        value = value_of(event.figure, event.instrument, event.value or "", symbols)
+    except Unfit:  # of an older program, or of an instrument that desk.toml no longer names
         return Limits()
     if event.instrument is None:
-        return Limits(**{event.figure: value})  # type: ignore[arg-type]
-    return Limits(instruments={event.instrument: InstrumentLimits(**{event.figure: value})})  # type: ignore[arg-type]
+        return Limits(**{event.figure: value})
+    return Limits(instruments={event.instrument: InstrumentLimits(**{event.figure: value})})
 
 
 def _lets_more_pass(figure: str, before: Limits, after: Limits) -> bool:
@@ -230,9 +220,9 @@ def _lets_more_pass(figure: str, before: Limits, after: Limits) -> bool:
     return False
 
 
-def _in_force(figure: str, limits: Limits, instrument: InstrumentId | None) -> Number | None:
+def _in_force(figure: str, limits: Limits, instrument: InstrumentId | None) -> Any:
     """The figure as the Gate takes it, for any instrument without limits of its own where None."""
-    value: Number | None = getattr(limits.instruments.get(instrument), figure, None) if instrument else None
+    value = getattr(limits.instruments.get(instrument), figure, None) if instrument else None
     if value is None:
         value = getattr(limits, figure)
     if value is None:

@@ -6,10 +6,10 @@ from tradedesk.accounts.mail import NewLimits
 from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.clock import Clock
 from tradedesk.desk.approvals import Question
-from tradedesk.desk.limit_book import LimitBook, number_of, scope_name
+from tradedesk.desk.limit_book import LimitBook, scope_name
+from tradedesk.desk.limit_values import EXAMPLES, Unfit, value_of
 from tradedesk.domain import events as ev
 from tradedesk.domain.commands import SetLimits, Submitted
-from tradedesk.domain.instruments import instrument_id
 from tradedesk.domain.text import clean, iso_time
 from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
@@ -49,14 +49,14 @@ class LimitSetting:
             return (
                 f"no account is in a group {clean(command.group, 40)!r}; groups: {', '.join(sorted(groups)) or 'none'}"
             )
-        traded = {
-            instrument_id(venue.id, symbol) for venue in self.book.file.venues.values() for symbol in venue.instruments
-        }
+        traded = {instrument for at_venues in self.book.symbols.values() for instrument in at_venues}
         if command.instrument is not None and command.instrument not in traded:
             return f"{clean(command.instrument, 64)!r} is not traded by this desk"
-        found = number_of(command.figure, command.instrument, "1" if command.value is None else command.value)
-        if isinstance(found, str):
-            return clean(found, 2 * MAX_REASON)
+        value = EXAMPLES.get(command.figure, "") if command.value is None else command.value
+        try:
+            value_of(command.figure, command.instrument, value, self.book.symbols)
+        except Unfit as unfit:
+            return clean(str(unfit), 2 * MAX_REASON)
         if command.until is not None:
             if command.value is None:
                 return "an exception needs a value; what desk.toml says needs no end"
