@@ -16,7 +16,17 @@ from tradedesk.domain.limits import InstrumentLimits, Limits
 from tradedesk.domain.orders import Happening, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.positions import Balance
 from tradedesk.domain.receipts import KillReceipt
-from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, RequestId, Side, VenueId, VenueOrderId
+from tradedesk.domain.scopes import Scope, ScopeKind
+from tradedesk.domain.words import (
+    AccountId,
+    ClientOrderId,
+    InstrumentId,
+    OperatorId,
+    RequestId,
+    Side,
+    VenueId,
+    VenueOrderId,
+)
 from tradedesk.views import alert_rows
 from tradedesk.views import replica as views
 from tradedesk.views.feed import Numbered, encoder, update_decoder
@@ -490,3 +500,34 @@ def test_merged_candles_are_in_order_once_each_and_the_news_wins(known, news):
     result = merged(history, fresh)
     assert [candle.open_time for candle in result] == sorted({minute * 60 for minute in [*known, *news]})
     assert set(fresh) <= set(result)
+
+
+def test_halts_of_every_scope_are_folded_each_under_its_own_name_and_come_through_a_snapshot():
+    """5.5"""
+    account = msgspec.structs.replace(an_account("acme"), groups=("growth",))
+    group, btc = Scope(kind=ScopeKind.Group, name="growth"), Scope(kind=ScopeKind.Instrument, name="binance:BTCUSDT")
+    other = Scope(kind=ScopeKind.Instrument, name="kraken:BTCUSDT")
+
+    def halted(scope: Scope, level: HaltLevel) -> ev.HaltSet:
+        return ev.HaltSet(
+            at=1, source="desk", account=None, scope=scope, level=level, by=OperatorId("risk1"), reason="drill"
+        )
+
+    replica = Replica()
+    for event in (
+        ev.AccountListed(at=1, source="desk", account=account),
+        halted(group, HaltLevel.ReduceOnly),
+        halted(btc, HaltLevel.CancelAll),
+        halted(other, HaltLevel.CancelAll),
+    ):
+        replica.apply(event)
+    again = Replica.restored(replica.snapshot(1))
+    for each in (replica, again):
+        assert each.halts == {}
+        assert [halt.of for halt in each.halts_of(ACME)] == [group, btc]
+        assert each.halt_of(ACME).of == group
+        assert each.halt_of(ACME, InstrumentId("binance:BTCUSDT")).of == btc
+        assert each.halt_of(ACME, InstrumentId("binance:ETHUSDT")).of == group
+        each.apply(ev.Rearmed(at=2, source="desk", account=None, scope=group, by=OperatorId("risk1"), reason="over"))
+        assert each.halt_of(ACME) is None
+        assert [halt.of for halt in each.all_halts] == [btc, other]

@@ -290,7 +290,8 @@ class Ticket(Vertical):
         beside = dict.fromkeys(("accounts", "what", "qty", "price", "how"), "")
         if accounts:
             modes = sorted({replica.accounts[account].account.mode.value.upper() for account in accounts})
-            halted = [account for account in accounts if replica.halt_of(account) is not None]
+            of = None if instrument is None else instrument.id
+            halted = [account for account in accounts if replica.halt_of(account, of) is not None]
             count = "1 account" if len(accounts) == 1 else f"{len(accounts)} accounts"
             beside["accounts"] = f"{count} {'+'.join(modes)}" + (f"  HALTED: {', '.join(halted)}" if halted else "")
         if instrument is not None:
@@ -366,7 +367,8 @@ class Ticket(Vertical):
         accounts, instrument = self._named(fields)
         replica = self._view.replica
         live = any(replica.accounts[account].account.mode == "live" for account in accounts)
-        halt: Halt | None = next(filter(None, (replica.halt_of(account) for account in accounts)), None)
+        of = None if instrument is None else instrument.id
+        halt: Halt | None = next(filter(None, (replica.halt_of(account, of) for account in accounts)), None)
         mode = "" if not accounts else " LIVE" if live else " PAPER"
         who = ",".join(accounts) if accounts else "no account yet"
         shown = who if len(who) <= 24 else f"{len(accounts)} accounts"

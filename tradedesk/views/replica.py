@@ -18,7 +18,7 @@ from tradedesk.domain.mandate import ApprovedMandate
 from tradedesk.domain.movements import CAPITAL
 from tradedesk.domain.orders import Fill, Order
 from tradedesk.domain.positions import Balance, Position
-from tradedesk.domain.scopes import Scope, carried, may_concern, whole_scopes
+from tradedesk.domain.scopes import Scope, carried, may_concern, part_scopes, whole_scopes
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId
 from tradedesk.views.alert_rows import AlertRow
 from tradedesk.views.alert_rows import fold as fold_alert
@@ -156,7 +156,9 @@ class Replica:
         self.exits: dict[AccountId, ExitRow] = {}
         self.kills: deque[str] = deque(maxlen=MAX_KILLS)
         self.limits_set: dict[LimitKey, ev.LimitsSet] = {}  # what was changed live and not given back to desk.toml
-        self.limit_exceptions: dict[LimitKey, ev.LimitsSet] = {}  # those that have not ended, over what was set or written
+        self.limit_exceptions: dict[
+            LimitKey, ev.LimitsSet
+        ] = {}  # those that have not ended, over what was set or written
         self.days: dict[tuple[AccountId | None, str | None], ev.DayMarked] = {}  # by account and group
         self._dead: deque[ClientOrderId] = deque()
         self._opened: set[AccountId] = set()
@@ -411,9 +413,17 @@ class Replica:
         self.limit_exceptions = {limit_key(event): event for event in snapshot.limits_set if event.until is not None}
         self.days = {(mark.account, mark.group): mark for mark in snapshot.days}
 
-    def halt_of(self, account: AccountId) -> Halt | None:
-        """The halt in force for all of an account: the strictest, and of two alike the wider one."""
-        found = [halt for halt in self.halts_of(account) if halt.of.kind.is_whole]
+    def halt_of(
+        self, account: AccountId, instrument: InstrumentId | None = None, operator: OperatorId | None = None
+    ) -> Halt | None:
+        """The halt in force for all of an account, or for what an operator would order there: the strictest.
+
+        Of two alike it is the wider one.
+        """
+        if not self.halts and not self.scoped_halts:
+            return None
+        parts = part_scopes(instrument or InstrumentId(""), operator or OperatorId(""), None)
+        found = [halt for halt in self.halts_of(account) if halt.of.kind.is_whole or halt.of in parts]
         return max(found, key=lambda halt: halt.level.strictness, default=None)
 
     def halts_of(self, account: AccountId) -> tuple[Halt, ...]:

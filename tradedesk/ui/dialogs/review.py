@@ -228,7 +228,7 @@ def review_lines(
             verdict = (f"{glyphs.refused} DENIED", colours.crit)
         else:
             verdict = ("ok", colours.text)
-        halt = replica.halt_of(leg.account)
+        halt = replica.halt_of(leg.account, command.instrument, command.operator)
         if halt is not None:
             verdict = (f"{glyphs.halt} HALT {verdict[0]}", colours.halt)
         lines.append(((text, colours.text), verdict))
