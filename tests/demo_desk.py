@@ -26,6 +26,7 @@ from tradedesk.domain.words import AccountId
 
 START_WITHIN_S = 60.0
 WITHIN_S = 30.0
+MINUTE_S = 60.0 + WITHIN_S  # a desk that starts on a used-up rate budget waits for the venue's next minute
 MARKET_WITHIN_S = 15.0
 PROGRAM = (sys.executable, "-m", "tradedesk")
 
@@ -123,11 +124,11 @@ class Demo(Asked):
         self.again.append(process)
         self.desk_pid = process.pid
 
-    def until(self, happened: Callable[[Watch], Any]) -> bool:
+    def until(self, happened: Callable[[Watch], Any], within_s: float = WITHIN_S) -> bool:
         """Wait until something is so on the desk."""
         watch = Watch(self.home)
         try:
-            return watch.until(lambda: watch.view.is_fed and bool(happened(watch)), WITHIN_S)
+            return watch.until(lambda: watch.view.is_fed and bool(happened(watch)), within_s)
         finally:
             watch.view.close()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_desk import PROGRAM, Demo, demo, started, until_nobody_listens
+from demo_desk import MINUTE_S, PROGRAM, Demo, demo, has_prices, started, until_nobody_listens
 from paper_process import has_loopback_range
 
 from tradedesk.access.vault import open_vault
@@ -54,7 +54,7 @@ def calm(desk: Demo) -> Iterator[Demo]:
     for scope in ((), *(("--account", name) for name in ("acme", "birch", "cedar"))):
         desk.ask("rearm", *scope, "--reason", "the next test")
     assert desk.until(lambda watch: not watch.replica.halts)
-    assert desk.until(are_ready), desk.ask("status", "--json").out
+    assert desk.until(are_ready, MINUTE_S), desk.ask("status", "--json").out
 
 
 def are_ready(watch: Watch) -> bool:
@@ -188,7 +188,7 @@ def test_a_desk_killed_with_an_order_in_flight_is_waited_for_until_that_arrived(
         process, _ = started(desk, "run", "--json")
         desk.again.append(process)
         assert desk.until(lambda watch: any(row.alert.rule == "kill" for row in watch.replica.alerts.values()))
-        assert desk.until(lambda watch: None in watch.replica.halts and are_ready(watch))
+        assert desk.until(lambda watch: None in watch.replica.halts and are_ready(watch), MINUTE_S)
         assert set(at_venue(desk).values()) == {"CANCELED"}
         assert "KillRecorded" in desk.ask("export", "events", "--format", "jsonl").out
 
@@ -287,7 +287,9 @@ def test_a_desk_whose_screen_is_blocked_is_stopped_all_the_same(calm: Demo) -> N
     reader = threading.Thread(target=shows)
     reader.start()
     try:
-        assert calm.until(lambda watch: len(watch.replica.accounts) == 3 and are_ready(watch))
+        # the drills before it used up the minute's weight of acme and birch: their streams wait for the next one
+        assert calm.until(lambda watch: len(watch.replica.accounts) == 3 and are_ready(watch), MINUTE_S)
+        assert calm.until(has_prices)  # what is held and has no price yet cannot be added to
         is_blocked.set()
         reader.join()
         keys = [rest(calm), rest(calm)]
