@@ -10,6 +10,7 @@ from tradedesk.accounts.judge import Judge
 from tradedesk.domain import events as ev
 from tradedesk.domain.orders import Happening, OrdStatus
 from tradedesk.domain.outcomes import Acknowledged, Refused, Unproven
+from tradedesk.domain.worst_case import Interval
 from tradedesk.journal.store import Durable
 from tradedesk.orders import cancels as cancels_room
 from tradedesk.orders import manager as manager_room
@@ -21,7 +22,9 @@ from tradedesk.orders.manager import OrderManager
 from tradedesk.orders.progress import Progress
 from tradedesk.orders.reconcile import Reconciler
 from tradedesk.orders.sweep import Sweep
+from tradedesk.orders.working import Working
 from tradedesk.risk import gate
+from tradedesk.risk.case import Case
 from tradedesk.simulation import runs, storage
 from tradedesk.simulation.account import SimAccount
 from tradedesk.simulation.faults import Odds
@@ -38,6 +41,7 @@ KILLED = Odds(drop=0.05, slow=0.4, kill_s=5, kill_writes=15)
 FULL_DISK = Odds(drop=0.1, slow=0.2, crash_s=4, disk_s=4)
 STEPPED = Odds(drop=0.4, slow=0.2, clock_s=3)
 BANNED = Odds(drop=0.2, slow=0.2, ban_s=6)
+MANY = Odds(drop=0, slow=0.1, accounts=4)
 Patch = pytest.MonkeyPatch
 
 
@@ -348,6 +352,39 @@ def count_no_open_orders(patch: Patch) -> None:
     patch.setattr(gate, "LIMIT_RULES", rules)
 
 
+def hear_of_no_other_limits(patch: Patch) -> None:
+    """A limit that was lowered is the old one until the next start"""
+    patch.setattr(Core, "use_account", lambda self, account: None)
+
+
+def forget_the_position(patch: Patch) -> None:
+    rules = tuple(rule for rule in gate.LIMIT_RULES if rule is not gate.max_position)
+    patch.setattr(gate, "LIMIT_RULES", rules)
+
+
+def count_what_a_replace_adds_alone(patch: Patch) -> None:
+    """The order to be replaced was taken out of the worst case already, so this lets its quantity be had twice"""
+    added = property(lambda self: self.order.leaves_qty - (self.replaces.leaves_qty if self.replaces else 0))
+    patch.setattr(Case, "growth", added)
+
+
+def know_no_totals(patch: Patch) -> None:
+    patch.setattr(gate, "together", lambda case, instrument, limits: ())
+
+
+def count_of_others_what_they_hold_alone(patch: Patch) -> None:
+    """As if nothing of theirs were on its way"""
+    hold = Judge._hold
+
+    def blind(self, instrument):
+        with pytest.MonkeyPatch.context() as narrow:
+            narrow.setattr(Working, "worst", lambda self, instrument, qty, without=(): Interval(low=qty, high=qty))
+            hold(self, instrument)
+
+    patch.setattr(Judge, "_hold", blind)
+    patch.setattr(Judge, "_reserve", lambda self, case: None)
+
+
 def believe_a_report_before_its_fills(patch: Patch) -> None:
     def hasty(self, order, report):
         happening = progress_room.HAPPENED[report.ord_status]
@@ -434,6 +471,11 @@ MUTANTS: list[tuple[str, Odds, Callable[[Patch], None]]] = [
     ("5.4", QUIET, count_no_pending_orders),
     ("5.4", QUIET, forget_one_limit),
     ("5.4", QUIET, count_no_open_orders),
+    ("5.4", QUIET, hear_of_no_other_limits),
+    ("5.4", QUIET, forget_the_position),
+    ("5.4", LOSSY, count_what_a_replace_adds_alone),
+    ("5.4", MANY, know_no_totals),
+    ("5.4", MANY, count_of_others_what_they_hold_alone),
     ("5.4", LOSSY, believe_a_report_before_its_fills),
     ("5.5", LOSSY, skip_the_last_check),
     ("5.5", CRASHY, forget_the_latch),
@@ -455,7 +497,7 @@ def test_a_desk_that_breaks_a_rule_is_caught(
     pytest.fail(f"no seed of {SEEDS} noticed {mutate.__name__}")
 
 
-@pytest.mark.parametrize("odds", [LOSSY, CRASHY, WORN, KILLED, FULL_DISK, QUIET, STEPPED, BANNED])
+@pytest.mark.parametrize("odds", [LOSSY, CRASHY, WORN, KILLED, FULL_DISK, QUIET, STEPPED, BANNED, MANY])
 def test_the_desk_as_it_is_breaks_no_rule_in_the_worlds_of_the_mutants(odds):
     for seed in range(4):
         assert runs.verdict(seed, settled(seed, odds)).broken == {}

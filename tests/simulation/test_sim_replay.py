@@ -43,7 +43,7 @@ def test_a_start_from_a_checkpoint_runs_as_one_that_reads_all_records(monkeypatc
         return events
 
     monkeypatch.setattr(Checkpoints, "shorten", counted)
-    seeds = range(20, 26)
+    seeds = range(20, 28)
     from_checkpoints = [digest(seed) for seed in seeds]
     assert sum(1 for count in shortened if count > 10) > 10
     monkeypatch.setattr(Checkpoints, "shorten", lambda self, account, records: list(records))

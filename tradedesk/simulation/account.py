@@ -4,10 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import ParamSpec
 
+import msgspec
+
 from tradedesk.accounts.core import Core, Outgoing
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, AccountState, Halt
 from tradedesk.domain.gate import Approved
+from tradedesk.domain.limits import Limits
 from tradedesk.domain.orders import AmendBy, Fill
 from tradedesk.domain.outcomes import NotSent, VenueState
 from tradedesk.domain.words import AccountId, ClientOrderId, RequestId
@@ -73,7 +76,7 @@ class SimAccount:
         self._faults = faults
         self._new_id = new_id
         self._checkpoints = checkpoints
-        self._shared = shared
+        self.shared = shared  # what the accounts of one process share: another one after a kill
         self._watch = watch
         self._kill = kill
         self._life = 0
@@ -108,7 +111,7 @@ class SimAccount:
             publish=self._published,
             quotes=self.venue.quotes,
             halt=lambda: self.halt,
-            shared=self._shared,
+            shared=self.shared,
         )
         self._heeded = None
 
@@ -162,6 +165,16 @@ class SimAccount:
         """The latch first (5.5); the account finds it by itself, soon."""
         self.halt, self.swept = halt, None
         self._scheduler.after(self._faults.within(50 * MS), self._mine(self._heed_halt))
+
+    def limited(self, limits: Limits) -> None:
+        """A risk manager sets other limits; the account has them soon, and a worker that starts has them at once."""
+        self.account = msgspec.structs.replace(self.account, limits=limits)
+
+        def told() -> None:
+            if self.core is not None:
+                self.core.use_account(self.account)
+
+        self._scheduler.after(self._faults.within(50 * MS), self._mine(told))
 
     def _heed_halt(self) -> None:
         """Act on what is latched, whether or not anybody came to say so."""

@@ -9,8 +9,9 @@ from tradedesk.domain.accounts import AccountState, HaltLevel
 from tradedesk.domain.orders import OrdStatus, RequestKind, RequestState
 from tradedesk.domain.words import ClientOrderId
 from tradedesk.orders.reconcile import UNREAD
+from tradedesk.simulation.caps import held_by
 from tradedesk.simulation.rows import INSTRUMENT, OPEN, STATUS
-from tradedesk.simulation.watch import Watch, held_by
+from tradedesk.simulation.watch import Watch
 
 if TYPE_CHECKING:
     from tradedesk.simulation.account import SimAccount

@@ -35,7 +35,6 @@ from tradedesk.venues.outcomes import Asked
 
 News = OrderReport | BalanceReport
 Said = TypeVar("Said")
-ZERO = Decimal(0)
 _TIMESTAMP = -1021
 
 
@@ -54,9 +53,9 @@ class SimVenue:
         self.arrivals: Counter[ClientOrderId] = Counter()  # how often a request that places this id was executed
         self.on_the_way: Counter[RequestId] = Counter()  # requests that left and may still be executed
         self.fills: dict[AccountId, dict[tuple[str, str, str], Fill]] = defaultdict(dict)  # every fill, by its key
-        self.raced: dict[
-            AccountId, Decimal
-        ] = {}  # bought by orders between the amend that replaced them and its arrival
+        self.raced: dict[AccountId, dict[ClientOrderId, Decimal]] = defaultdict(
+            dict
+        )  # bought by orders between the amend that replaced them and its arrival
         self.streams: dict[AccountId, Callable[[News], None]] = {}  # those that are up
         self.looks: Callable[[AccountId], None] = lambda account: None  # told whenever something was executed
         self.banned: dict[AccountId, tuple[int, int]] = {}  # until when (its clock, ns), and the HTTP status it answers
@@ -337,7 +336,7 @@ class SimVenue:
             return ReplaceOutcome(request_id=approved.request_id, cancel=cancel, new=None)
         if order.side is Side.Buy:
             raced = both.cancel.order.executed_qty - old.cum_qty
-            self.raced[order.account] = self.raced.get(order.account, ZERO) + raced
+            self.raced[order.account][old.client_order_id] = raced
         new = (
             refused(approved.request_id, Asked.Place, both.new)
             if isinstance(both.new, Refusal)

@@ -17,9 +17,10 @@ from tradedesk.domain.accounts import AccountState, Halt, HaltLevel
 from tradedesk.domain.gate import FLATTENER, Approved
 from tradedesk.domain.orders import Happening, Order, OrdStatus, Request, RequestKind, RequestState, request_of
 from tradedesk.domain.positions import asset_changes
-from tradedesk.domain.words import AccountId, ClientOrderId, OrderType, RequestId, Side
+from tradedesk.domain.words import AccountId, ClientOrderId, RequestId, Side
 from tradedesk.journal.store import Durable
 from tradedesk.orders.sweep import SWEEPING
+from tradedesk.simulation.caps import Caps
 from tradedesk.simulation.rows import INSTRUMENT, OPEN, STATUS
 from tradedesk.simulation.trace import Trace, described
 
@@ -46,6 +47,7 @@ class Watch:
         self._moved: dict[AccountId, set[tuple[str, str, str]]] = defaultdict(set)
         self._requests: dict[AccountId, Counter[ClientOrderId]] = defaultdict(Counter)
         self._ledgers: dict[AccountId, dict[str, Decimal]] = {}
+        self.caps = Caps(elapsed, self.broke)
 
     @property
     def digest(self) -> str:
@@ -92,6 +94,7 @@ class Watch:
         """Into books of our own: each fill and movement once, and as the venue has it (5.3)."""
         match event:
             case ev.AccountOpened():
+                self.caps.opened.setdefault(account.id, self._elapsed())
                 self._ledgers[account.id] = {opening.asset: opening.amount for opening in event.openings}
             case ev.OrderFilled(fill=fill):
                 if fill.key in self._applied[account.id]:
@@ -192,10 +195,7 @@ class Watch:
         halt = self.halts.get(account.id)
         if halt is not None and not _may_leave(order, halt, account):
             self.broke("5.5", f"{order.client_order_id} ({order.side}) left under a halt of level {halt.level}")
-        most = account.account.limits.max_order_notional
-        is_too_much = order.price is not None and most is not None and order.order_qty * order.price > most
-        if order.order_type is OrderType.Limit and order.price is not None and is_too_much:
-            self.broke("5.4", f"{order.client_order_id} left for {order.order_qty * order.price}, at most {most}")
+        self.caps.left(account, approved)
 
     # -- what a crash leaves --------------------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ class Watch:
     def look(self, account: "SimAccount") -> None:
         """Limits by the exchange's own books, what a finished halt must keep away, the account's ledger, and what may grow."""
         rows = account.venue.open_orders(account.id)
-        self._limits(account, rows)
+        self.caps.look(account, self.left_ids)
         halt = self.halts.get(account.id)
         if account.swept is not None and halt is not None and halt.level in SWEEPING:  # the others cancel nothing
             for row in rows:
@@ -236,21 +236,6 @@ class Watch:
             position = books.positions.get((account.id, INSTRUMENT.id))
             if position is not None and position.qty != mine[INSTRUMENT.base]:
                 self.broke("5.3", f"{account.id}: the position is {position.qty}, its ledger {mine[INSTRUMENT.base]}")
-
-    def _limits(self, account: "SimAccount", rows: list) -> None:  # type: ignore[type-arg]
-        bids = sum((row.orig_qty - row.executed_qty for row in rows if row.side == "BUY"), ZERO)
-        limits, raced = account.account.limits, account.venue.raced.get(account.id, ZERO)
-        held = held_by(account)
-        if limits.max_position is not None and held + bids > limits.max_position + raced:
-            self.broke("5.4", f"{account.id}: {held} held and {bids} bid for, at most {limits.max_position}")
-        ours = sum(1 for row in rows if row.client_order_id in self.left_ids)
-        if ours > (limits.max_open_orders or 0):
-            self.broke("5.4", f"{account.id}: {ours} orders are open, at most {(limits.max_open_orders or 0)}")
-
-
-def held_by(account: "SimAccount") -> Decimal:
-    free, locked = account.venue.exchange.balances(account.id)[INSTRUMENT.base]
-    return free + locked
 
 
 def _may_leave(order: Order, halt: Halt, account: "SimAccount") -> bool:

@@ -5,23 +5,28 @@ from decimal import Decimal
 from functools import partial
 from random import Random
 
+import msgspec
+
 from tradedesk.clock import ManualClock
+from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, Halt, HaltLevel, Mode
-from tradedesk.domain.limits import Limits
+from tradedesk.domain.limits import Limits, Totals
 from tradedesk.domain.words import AccountId, ClientOrderId
 from tradedesk.paper.rows import AccountSpec
+from tradedesk.risk.days import DESK
 from tradedesk.risk.reservations import Reservations
 from tradedesk.simulation import checks
 from tradedesk.simulation.account import SimAccount
 from tradedesk.simulation.checkpoints import Checkpoints
 from tradedesk.simulation.faults import Faults, Odds
 from tradedesk.simulation.operators import Operators
-from tradedesk.simulation.rows import SPEC, VENUE
+from tradedesk.simulation.rows import INSTRUMENT, SPEC, VENUE
 from tradedesk.simulation.scheduler import MS, SECOND, Scheduler
 from tradedesk.simulation.storage import Plan, SimStore
 from tradedesk.simulation.trace import Trace
 from tradedesk.simulation.venue import SimVenue
 from tradedesk.simulation.watch import Watch
+from tradedesk.views.replica import Replica
 
 START = 1_764_000_000 * SECOND
 NAMES = ("acme", "birch", "cedar", "dogwood")
@@ -33,6 +38,8 @@ LIMITS = Limits(
 )
 COMMISSION = Decimal("0.001")
 OTHERS = AccountId("them")  # an account no desk knows: whoever it trades for trades with ours
+PRICE = Decimal(62_000)  # about what the coin costs
+ROOM = (Decimal("0.15"), Decimal("0.05"), Decimal("0.3"))  # coins that the desk may hold besides those it begins with
 STEPS_S = (-3600, -60, -3, -0.8, -0.3, 0.3, 0.8, 3, 60, 3600)  # of the wall clock
 SETTLE_S = 30  # the longest doubt, a cancel repeated blindly, and two looks at the venue after them
 LOOK_S = 14  # with the market frozen
@@ -76,7 +83,8 @@ class World:
         self._is_busy = not is_idle  # operators act and things break
         self._is_dead = False
         self.operators = Operators(self.chance, self.scheduler, self.venue, self.new_id)
-        shared = Reservations([_account(name) for name in names], {}, "USDT")
+        self._totals = _totals(len(names), ROOM[0])
+        shared = Reservations([_account(name) for name in names], self._totals, "USDT")
         checkpoints = Checkpoints(Random(f"checkpoints {seed}"))
         self.accounts = [
             SimAccount(
@@ -93,6 +101,9 @@ class World:
             )
             for name in names
         ]
+        for account in self.accounts:
+            self.watch.caps.join(account)
+        self.watch.caps.totals(self._totals)
         self.scheduler.every(50 * MS, self._pump)
         self._start()
         for account in self.accounts:
@@ -100,8 +111,10 @@ class World:
             self._often(12, partial(self.operators.money_moves, account))
             self._often(25, partial(self._amid_orders, account, self._halt))
             self._often(15, partial(self._interrupt, account))
+            self._often(12, partial(self._limit, account))
             self._often(odds.crash_s, partial(self._amid_orders, account, self.crash))
             self._often(odds.ban_s, partial(self._ban, account))
+        self._often(15, self._limit_together)
         self._often(odds.kill_s, self.kill)
         self._often(odds.disk_s, self._disk_fails)
         self._often(odds.clock_s, lambda: self.step_clock(self.chance.choice(STEPS_S)))
@@ -149,6 +162,8 @@ class World:
 
     def _pump(self) -> None:
         self.venue.pump()
+        if self.venue.quote is not None and self.venue.quote.mark is not None:
+            self.watch.caps.priced(self.venue.quote.mark)
         for account in self.accounts:
             self.watch.look(account)
 
@@ -212,13 +227,26 @@ class World:
             account.stop()
         self.store.crash(is_power_cut=is_power_cut)
         self.watch.crashed(self.accounts, self.store)
-        self.scheduler.after(self._up_to(4), self._start)
+        self.scheduler.after(self._up_to(4), self._start_again)
 
     def _start(self) -> None:
-        self._is_dead = False
         for account in self.accounts:
             if not self._is_dead:  # killed over the first records of one of them
                 account.start()
+
+    def _start_again(self) -> None:
+        """Another process, that knows what the journal says. Its accounts open one by one, as each hears of its venue."""
+        self._is_dead = False
+        shared = Reservations([account.account for account in self.accounts], self._totals, "USDT")
+        replica = Replica()
+        replica.apply(ev.InstrumentListed(at=0, source="simulation", instrument=INSTRUMENT))
+        for event in self.store.replay():
+            replica.apply(event)
+        self.watch.caps.opened = dict.fromkeys(replica.ledgers, 0)
+        shared.expect(replica.positions.values(), replica.orders.values())
+        for account in self.accounts:
+            account.shared = shared
+            self.scheduler.after(self._up_to(4), partial(self._restart, account))
 
     def _disk_fails(self) -> None:
         self.watch.note("world", "the disk fails")
@@ -262,6 +290,27 @@ class World:
     def _feed_up(self) -> None:
         self.venue.is_feed_down = False
 
+    # -- limits ---------------------------------------------------------------------------------------------------------
+
+    def _limit(self, account: SimAccount) -> None:
+        """Other limits for the account, tighter or wider, whatever it holds and has under way."""
+        limits = msgspec.structs.replace(
+            LIMITS,
+            max_position=self.chance.choice((Decimal("0.9"), Decimal("1.05"), LIMITS.max_position)),
+            max_open_orders=self.chance.choice((1, 2, LIMITS.max_open_orders)),
+            max_order_notional=self.chance.choice((Decimal(5_000), LIMITS.max_order_notional)),
+        )
+        self.watch.note(account.id, f"* may hold {limits.max_position}, with {limits.max_open_orders} orders")
+        self.watch.caps.limited(account.id, limits)
+        account.limited(limits)
+
+    def _limit_together(self) -> None:
+        self._totals = _totals(len(self.accounts), self.chance.choice(ROOM))
+        self.watch.note("world", "other limits for the group and the desk")
+        self.watch.caps.totals(self._totals)
+        for scope, (totals, source) in self._totals.items():
+            self.accounts[0].shared.set_totals(scope, totals, source)
+
     # -- halts ----------------------------------------------------------------------------------------------------------
 
     def halt(self, account: SimAccount, level: HaltLevel) -> None:
@@ -283,6 +332,15 @@ class World:
     def _rearm(self, account: SimAccount) -> None:
         if account.halt is not None and self._is_busy:
             self.rearm(account)
+
+
+def _totals(accounts: int, room: Decimal) -> dict[str, tuple[Totals, str]]:
+    """Each account begins with one coin, and has room for a little more: not all of them can take theirs."""
+    desk, group = (PRICE * (accounts + room), PRICE * (accounts + room * 2))
+    return {
+        DESK: (Totals(max_position_notional=desk), "simulation"),
+        "group all": (Totals(max_exposure=group), "simulation"),
+    }
 
 
 def _account(name: AccountId) -> Account:
