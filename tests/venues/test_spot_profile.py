@@ -6,7 +6,7 @@ from order_builders import an_instrument
 
 from tradedesk.domain.profile import Profile, Setting, differences
 from tradedesk.domain.words import VenueId
-from tradedesk.venues.spot import Unreadable, read_instrument
+from tradedesk.venues.spot import read_instrument
 from tradedesk.venues.spot_profile import read_profile
 
 ACCOUNT = {"accountType": "SPOT", "requireSelfTradePrevention": False, "balances": [], "permissions": ["SPOT"]}
@@ -40,10 +40,13 @@ def test_an_account_that_must_prevent_self_trades_is_told():
     assert Setting(name="self_trade_required", value="yes") in seen.settings
 
 
-@pytest.mark.parametrize("kind", [None, 7, "", "x" * 500, "Ş"])
-def test_a_kind_that_is_no_word_is_not_read_as_one(kind):
-    with pytest.raises(Unreadable):
-        read_profile(ACCOUNT | {"accountType": kind}, ())
+@pytest.mark.parametrize("kind", [None, 7, "", "x" * 500, "SPOT\n", "Ş"])
+def test_a_kind_that_is_no_word_is_not_told_and_so_not_taken_for_well(kind):
+    """The look itself goes on: fills and balances do not wait for a word of the account's settings."""
+    seen = read_profile(ACCOUNT | {"accountType": kind}, ())
+    assert seen.settings == ()
+    (told,) = differences(Profile(account_mode="spot"), seen)
+    assert told == "account_mode must be spot, and the venue does not tell it"
 
 
 @pytest.mark.parametrize(

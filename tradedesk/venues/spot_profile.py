@@ -11,24 +11,25 @@ What there is not: a position mode, a margin mode and leverage. A spot account h
 by asset, and owes nothing; those settings belong to margin and futures accounts.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from tradedesk.domain.instruments import Instrument
 from tradedesk.domain.profile import SeenProfile, Setting
-from tradedesk.venues.spot import Unreadable, row_of, text_field
+from tradedesk.venues.spot import row_of
 
 ABSENT = ("position_mode", "margin_mode", "leverage")
-_ACCOUNT_MODES = {"SPOT": "spot", "MARGIN": "margin"}
+_WORD = re.compile(r"[A-Z_]{1,32}", re.ASCII)
 
 
 def read_profile(answer: Any, instruments: Iterable[Instrument]) -> SeenProfile:
-    """GET /api/v3/account, with the instruments as last loaded. Raises Unreadable if the account's kind is not told."""
+    """GET /api/v3/account, with the instruments as last loaded. What is not there, or is no word, is not told."""
     row = row_of(answer, "the account")
-    kind = text_field(row, "accountType")
-    if not kind.isascii() or len(kind) > 32:
-        raise Unreadable("accountType is no word")
-    settings = [Setting(name="account_mode", value=_ACCOUNT_MODES.get(kind, kind.lower()))]
+    settings: list[Setting] = []
+    kind = row.get("accountType")
+    if isinstance(kind, str) and _WORD.fullmatch(kind):
+        settings.append(Setting(name="account_mode", value=kind.lower().replace("_", "-")))
     if row.get("requireSelfTradePrevention") is True:
         settings.append(Setting(name="self_trade_required", value="yes"))
     settings += [
