@@ -77,7 +77,7 @@ def test_an_account_stands_under_its_own_limits_its_groups_and_the_desks():
         "max_order_qty": (3, "accounts.acme in desk.toml"),
         "max_order_notional": (500, "groups.growth in desk.toml"),
         "max_messages_per_minute": (100, "limits in desk.toml"),
-        "max_position": (2, "limits in desk.toml"),
+        "max_position": (2, "limits in desk.toml, for binance:BTCUSDT"),
         "price_away_bps": (2000, "groups.growth in desk.toml"),
         "stale_after_ms": (5000, "built in"),
     }  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from order_builders import an_instrument
 from test_office import ACME, BIRCH, DESK_FILE, NOBODY, TRADER, Bureau, an_operator
 
 from tradedesk import config
@@ -154,6 +155,39 @@ def test_a_list_that_lets_more_pass_takes_two_and_what_the_file_restricts_stays_
 )
 def test_a_list_with_a_word_nobody_knows_is_refused(bureau: Bureau, figure: str, value: str, says: str) -> None:
     assert says in bureau.refusal(RISK, a_setting(value, figure))
+
+
+def test_what_the_desk_holds_in_sum_is_set_live_for_all_accounts_at_once(bureau: Bureau) -> None:
+    def total() -> tuple[Decimal | None, str]:
+        found = {scope.name: scope for scope in bureau.shared.together(ACME, an_instrument())}
+        assert found["the desk"].totals.max_net_exposure is None
+        return found["the desk"].totals.max_exposure, found["the desk"].source
+
+    assert bureau.submit(RISK, a_setting("500", "totals.max_exposure", None)) == Submitted()
+    assert total() == (500, "totals in desk.toml; max_exposure set by risk1 2025-11-24 16:00Z")
+    asked = bureau.submit(RISK, a_setting("900", "totals.max_exposure", None))
+    assert isinstance(asked, Submitted)
+    assert asked.approval is not None
+    until = bureau.clock.now() + MINUTE
+    waits = bureau.submit(RISK, a_setting("800", "totals.max_exposure", None, until=until))
+    assert isinstance(waits, Submitted)
+    assert waits.approval is not None
+    assert total()[0] == 500
+    assert bureau.submit(SECOND, Approve(id=waits.approval, operator=NOBODY)) == Submitted()
+    assert total()[0] == 800
+    bureau.clock.advance(MINUTE)
+    bureau.office._limits.expire()
+    assert total()[0] == 500
+    assert "a group's or the desk's" in bureau.refusal(RISK, a_setting("5", "totals.max_exposure"))
+
+
+def test_totals_set_live_are_kept_over_a_restart_where_they_are_tighter() -> None:
+    recorded = an_event("500", "totals.max_exposure", None)
+    book, told = at_start(BOOK.file, [recorded])
+    assert book.totals()["the desk"][0].max_exposure == 500
+    assert told == ["limits totals.max_exposure: 500 as risk1 set it, nothing in desk.toml: what was set holds"]
+    tighter = config.parse(DESK_FILE + '[totals]\nmax_exposure = "100"\n')
+    assert at_start(tighter, [recorded])[0].totals()["the desk"][0].max_exposure == 100
 
 
 # ---- exceptions that end by themselves ----------------------------------------------------------------------------------

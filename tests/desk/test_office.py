@@ -42,6 +42,7 @@ from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, Request
 from tradedesk.log import Log
 from tradedesk.orders.messages import HaltEnded, HaltNow
 from tradedesk.risk.halts import HaltLatch
+from tradedesk.risk.reservations import Reservations
 from tradedesk.views.replica import Replica
 
 ACME, BIRCH = AccountId("acme"), AccountId("birch")
@@ -126,6 +127,7 @@ class Bureau:
         self.events: list[ev.Event] = []
         self._soon: list[object] = []
         self.settings = config.parse(DESK_FILE)
+        self.shared = Reservations(self.settings.accounts.values(), {}, "USDT")
         self.approvals = Approvals((), self.emit, self.clock)
         self.office = Office(
             workers=self.takers,  # type: ignore[arg-type]
@@ -150,6 +152,7 @@ class Bureau:
             ),
             limits=LimitSetting(
                 book=LimitBook(self.settings),
+                shared=self.shared,
                 workers=self.takers,  # type: ignore[arg-type]
                 emit=self.emit,
                 soon=self._soon.append,

@@ -35,7 +35,7 @@ from tradedesk.desk.door import Door, Shut
 from tradedesk.desk.exit_switching import ExitSwitching
 from tradedesk.desk.halting import Halting, halt_set, latch_of
 from tradedesk.desk.hub import Hub, HubFeed
-from tradedesk.desk.limit_book import at_start, totals_of
+from tradedesk.desk.limit_book import at_start
 from tradedesk.desk.limit_setting import LimitSetting
 from tradedesk.desk.messenger import Messenger
 from tradedesk.desk.offboarding import Offboarding
@@ -124,7 +124,8 @@ class Desk:
         }
         replica = self._read_journal()
         book, differences = at_start(settings, replica.limits_set.values(), replica.limit_exceptions.values())
-        self.settings = settings = book.without(book.over(clock.now())).settings()
+        in_force = book.without(book.over(clock.now()))
+        self.settings = settings = in_force.settings()
         self._hub = Hub(replica, self._wake, self._overflowed)
         told = replica.alerts.get("limits")
         self.alarms = Alarms(self.emit, self._hub.publish, clock, self._log)
@@ -144,7 +145,7 @@ class Desk:
         venue_accounts = VenueAccounts(self._look_again)
 
         self.shared = shared = Reservations(
-            settings.accounts.values(), totals_of(settings), settings.desk.reporting_currency
+            settings.accounts.values(), in_force.totals(), settings.desk.reporting_currency
         )
         shared.days.recall(replica.days.values())
         shared.expect(replica.positions.values(), replica.orders.values())
@@ -173,7 +174,7 @@ class Desk:
 
         self._workers: dict[AccountId, Supervisor] = {}
         self._limits = LimitSetting(
-            book=book, workers=self._workers, emit=self.emit, soon=self._soon, clock=clock, log=self._log
+            book=book, shared=shared, workers=self._workers, emit=self.emit, soon=self._soon, clock=clock, log=self._log
         )
         self._limits.expire()  # those whose time ended while no desk ran
 

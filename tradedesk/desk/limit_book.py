@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tradedesk.config import Settings
-from tradedesk.desk.limit_values import Symbols, Unfit, symbols_of, value_of
+from tradedesk.desk.limit_values import OF_TOTALS, TOTALS, Symbols, Unfit, symbols_of, value_of
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account
 from tradedesk.domain.limits import (
@@ -102,6 +102,36 @@ class LimitBook:
                 found.append((f"{name}, {when}", _limits_of(event, self.symbols)))
         return [*found, (f"{name} in {FILE}", written)]
 
+    def totals(self) -> dict[str, tuple[Totals, str]]:
+        """What groups and the desk may hold in sum, with who set it, by the names of `Reservations`."""
+        names = {*self.file.groups, *(group for account in self.file.accounts.values() for group in account.groups)}
+        found = {f"group {name}": self._totals(name) for name in sorted(names)} | {DESK: self._totals(None)}
+        return {scope: (totals, source) for scope, (totals, source) in found.items() if totals != Totals()}
+
+    def totals_of(self, group: str | None) -> tuple[str, Totals, str]:
+        """Of the group a change is about, or of the desk: its name for `Reservations`, the totals, who set them."""
+        return (DESK if group is None else f"group {group}", *self._totals(group))
+
+    def _totals(self, group: str | None) -> tuple[Totals, str]:
+        written = self._written_totals(group)
+        source = f"{'totals' if group is None else f'groups.{group}.totals'} in {FILE}"
+        found: dict[str, Any] = {}
+        for event in (
+            *self.live.values(),
+            *self.exceptions.values(),
+        ):  # the exception last: it stands over what was set
+            if (event.account, event.group) == (None, group) and event.figure in TOTALS:
+                figure = event.figure.removeprefix(OF_TOTALS)
+                found[figure] = value_of(event.figure, None, event.value or "", self.symbols)
+                ends = "" if event.until is None else f" until {_minute(event.until)}"
+                source += f"; {figure} set{ends} by {event.by} {_minute(event.at)}"
+        return msgspec.structs.replace(written, **found), source
+
+    def _written_totals(self, group: str | None) -> Totals:
+        if group is None:
+            return self.file.totals
+        return self.file.groups[group].totals if group in self.file.groups else Totals()
+
     def said(
         self, account: AccountId | None, group: str | None, instrument: InstrumentId | None, figure: str
     ) -> str | None:
@@ -119,6 +149,8 @@ class LimitBook:
         self, account: AccountId | None, group: str | None, instrument: InstrumentId | None, figure: str
     ) -> Any:
         """What desk.toml says of the figure in this very scope; None: nothing."""
+        if figure in TOTALS:
+            return getattr(self._written_totals(group), figure.removeprefix(OF_TOTALS))
         if account is not None:
             written = self.file.accounts[account].limits
         elif group is not None:
@@ -145,10 +177,7 @@ class LimitBook:
         return [
             account.id
             for account in self.concerned(event)
-            if any(
-                _lets_more_pass(event.figure, book.of(account), book.changed(event).of(account))
-                for book in (self, lasting)
-            )
+            if any(_raises(book, event, account) for book in (self, lasting))
         ]
 
 
@@ -188,17 +217,13 @@ def _is_usable(event: ev.LimitsSet, file: LimitBook) -> bool:
     return True
 
 
+def totals_of(settings: Settings) -> dict[str, tuple[Totals, str]]:
+    """What groups and the desk may hold in sum as desk.toml says, by the names of `Reservations`."""
+    return LimitBook(settings).totals()
+
+
 def _minute(at: int) -> str:
     return datetime.fromtimestamp(at // 10**9, UTC).strftime("%Y-%m-%d %H:%MZ")
-
-
-def totals_of(settings: Settings) -> dict[str, tuple[Totals, str]]:
-    """What groups and the desk may hold in sum, by the names of `Reservations`."""
-    found = {
-        f"group {name}": (group.totals, f"groups.{name}.totals in {FILE}") for name, group in settings.groups.items()
-    }
-    found[DESK] = (settings.totals, f"totals in {FILE}")
-    return {scope: (totals, source) for scope, (totals, source) in found.items() if totals != Totals()}
 
 
 def _limits_of(event: ev.LimitsSet, symbols: Symbols) -> Limits:
@@ -206,9 +231,20 @@ def _limits_of(event: ev.LimitsSet, symbols: Symbols) -> Limits:
         value = value_of(event.figure, event.instrument, event.value or "", symbols)
     except Unfit:  # of an older program, or of an instrument that desk.toml no longer names
         return Limits()
+    if event.figure in TOTALS:
+        return Limits()
     if event.instrument is None:
         return Limits(**{event.figure: value})
     return Limits(instruments={event.instrument: InstrumentLimits(**{event.figure: value})})
+
+
+def _raises(book: LimitBook, event: ev.LimitsSet, account: Account) -> bool:
+    after = book.changed(event)
+    if event.figure not in TOTALS:
+        return _lets_more_pass(event.figure, book.of(account), after.of(account))
+    figure = event.figure.removeprefix(OF_TOTALS)
+    old, new = (getattr(one.totals_of(event.group)[1], figure) for one in (book, after))
+    return old != new and not is_tighter(figure, new, old)
 
 
 def _lets_more_pass(figure: str, before: Limits, after: Limits) -> bool:

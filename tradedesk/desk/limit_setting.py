@@ -7,12 +7,14 @@ from tradedesk.accounts.supervisor import Supervisor
 from tradedesk.clock import Clock
 from tradedesk.desk.approvals import Question
 from tradedesk.desk.limit_book import LimitBook, scope_name
-from tradedesk.desk.limit_values import EXAMPLES, Unfit, value_of
+from tradedesk.desk.limit_values import EXAMPLES, TOTALS, Unfit, value_of
 from tradedesk.domain import events as ev
 from tradedesk.domain.commands import SetLimits, Submitted
+from tradedesk.domain.limits import Totals
 from tradedesk.domain.text import clean, iso_time
 from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
+from tradedesk.risk.reservations import Reservations
 
 MAX_REASON = 256  # characters
 LONGEST_NS = 7 * 24 * 3_600 * 10**9  # of an exception
@@ -25,6 +27,7 @@ class LimitSetting:
         self,
         *,
         book: LimitBook,
+        shared: Reservations,
         workers: Mapping[AccountId, Supervisor],
         emit: Callable[[ev.Event], None],
         soon: Callable[[Callable[[], None]], None],
@@ -32,11 +35,16 @@ class LimitSetting:
         log: Log,
     ) -> None:
         self.book = book
+        self._shared = shared
         self._workers = workers
         self._emit = emit
         self._soon = soon
         self._clock = clock
         self._log = log
+
+    def totals(self) -> dict[str, tuple[Totals, str]]:
+        """What groups and the desk may hold in sum now, with who set it. From any thread."""
+        return self.book.totals()
 
     def wrong(self, command: SetLimits) -> str | None:
         """Why nothing can be set by it, or None."""
@@ -49,6 +57,8 @@ class LimitSetting:
             return (
                 f"no account is in a group {clean(command.group, 40)!r}; groups: {', '.join(sorted(groups)) or 'none'}"
             )
+        if command.account is not None and command.figure in TOTALS:
+            return "totals are a group's or the desk's; an account has figures of its own"
         traded = {instrument for at_venues in self.book.symbols.values() for instrument in at_venues}
         if command.instrument is not None and command.instrument not in traded:
             return f"{clean(command.instrument, 64)!r} is not traded by this desk"
@@ -137,7 +147,11 @@ class LimitSetting:
             )
 
     def _tell(self, event: ev.LimitsSet) -> None:
-        """The workers of the accounts concerned."""
+        """The workers of the accounts concerned; of what they hold in sum, all of them by the one book they share."""
+        if event.figure in TOTALS:
+            with self._shared.lock:
+                self._shared.set_totals(*self.book.totals_of(event.group))
+            return
         for account in self.book.concerned(event):
             worker = self._workers.get(account.id)
             if worker is not None and not worker.post(NewLimits(limits=self.book.of(account))):

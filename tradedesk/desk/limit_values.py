@@ -10,7 +10,7 @@ import msgspec
 
 from tradedesk.config import Settings
 from tradedesk.domain.instruments import instrument_id
-from tradedesk.domain.limits import OF_AN_INSTRUMENT, SOFT_RULES, Limits
+from tradedesk.domain.limits import OF_AN_INSTRUMENT, SOFT_RULES, Limits, Totals
 from tradedesk.domain.trading_hours import hours_of
 from tradedesk.domain.words import InstrumentId, OrderType, TimeInForce
 
@@ -29,8 +29,10 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "times_in_force": tuple(TimeInForce),
     "soft": SOFT_RULES,
 }
+OF_TOTALS = "totals."  # before a figure of what a group or the desk may hold in sum
+TOTALS = tuple(f"{OF_TOTALS}{field.name}" for field in msgspec.structs.fields(Totals))
 LISTS = ("allowed", "restricted", *_WORDS, "trading_hours")
-EXAMPLES = {name: "1" for name in _NUMBERS} | dict.fromkeys(LISTS, NONE)  # a value that is right for each
+EXAMPLES = dict.fromkeys((*_NUMBERS, *TOTALS), "1") | dict.fromkeys(LISTS, NONE)  # a value that is right for each
 
 
 class Unfit(ValueError):
@@ -56,7 +58,7 @@ def value_of(figure: str, instrument: InstrumentId | None, text: str, symbols: S
         raise Unfit(f"{figure[:40]!r} is no figure that can be set; {hint}")
     if figure in LISTS:
         return _list(figure, text, symbols)
-    if _NUMBERS[figure] is int:
+    if _NUMBERS.get(figure) is int:
         if not _COUNT.fullmatch(text) or (figure == "stale_after_ms" and int(text) < 1):
             raise Unfit(f"{figure}: {text[:40]!r} must be a whole number, like 50")
         return int(text)
