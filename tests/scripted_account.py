@@ -46,6 +46,7 @@ from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, Venue
 from tradedesk.journal.memory import MemoryJournal
 from tradedesk.journal.store import Durable, Store
 from tradedesk.log import Log
+from tradedesk.risk.halts import PartHalts
 from tradedesk.risk.reservations import Reservations
 from tradedesk.venues.adapter import LastCheck, PrivateNews
 from tradedesk.views.replica import Replica
@@ -349,6 +350,7 @@ def a_worker(
     store: Store | None = None,
     quotes: Callable[[InstrumentId], tuple[Quote, int] | None] = a_quote,
     halt: Callable[[], Halt | None] = lambda: None,
+    parts: PartHalts | None = None,
     history: Callable[[], Iterable[ev.Event]] | None = None,
     damage: str | None = None,
     account: Account | None = None,
@@ -365,6 +367,7 @@ def a_worker(
         publish=heard.publish,
         quotes=quotes,
         halt=halt,
+        parts=parts,
         shared=Reservations([client(venue.account)], {}, "USDT"),
         new_id=lambda: client_order_id(clock.now(), chance.getrandbits(40)),
         clock=clock,

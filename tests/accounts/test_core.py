@@ -27,6 +27,7 @@ from tradedesk.domain.gate import Approved
 from tradedesk.domain.instruments import FeedState, Quote
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.orders import OrderState, OrdStatus, state
+from tradedesk.domain.scopes import Scope, ScopeKind, part_scopes
 from tradedesk.domain.words import ClientOrderId, Side
 from tradedesk.journal.memory import MemoryJournal
 from tradedesk.journal.store import Durable, JournalError, JournalFull
@@ -43,6 +44,7 @@ class Bench:
     def __init__(self, limits: Limits = LIMITS, journal: MemoryJournal | None = None) -> None:
         self.journal = journal or MemoryJournal()
         self.halt: Halt | None = None
+        self.part_halts: list[Halt] = []
         self.quote_age_ns = 0
         self.published: list[ev.Event] = []
         account = an_account(limits)
@@ -54,6 +56,7 @@ class Bench:
             publish=self.published.append,
             quotes=self._quotes,
             halt=lambda: self.halt,
+            parts=self,
             shared=Reservations([account], {}, "USDT"),
         )
         self.core.recover(NOW)
@@ -67,6 +70,14 @@ class Bench:
 
     def order(self, client_order_id: str = "c1"):
         return self.core.manager.books.orders[ClientOrderId(client_order_id)]
+
+    def part_of(self, order) -> Halt | None:
+        """The halts of some orders, as a latch tells them."""
+        scopes = part_scopes(order.instrument, order.operator, order.block)
+        return next((halt for halt in self.part_halts if halt.of in scopes), None)
+
+    def parts(self) -> tuple[Halt, ...]:
+        return tuple(self.part_halts)
 
     def halted(self, level: HaltLevel) -> None:
         self.halt = Halt(account=ACME, level=level, by="risk1", reason="drill", at=NOW)
@@ -275,3 +286,29 @@ def test_what_an_operator_passes_with_a_reason_is_recorded_with_its_figures_befo
     assert passed.client_order_id == "c3"
     assert (passed.by, passed.reason) == ("desk1", "second clip")
     assert "was ordered within the last 1000 ms already" in passed.limits[0]
+
+
+def a_part_halt(kind: ScopeKind, name: str, level: HaltLevel = HaltLevel.BlockNew) -> Halt:
+    return Halt(account=None, scope=Scope(kind=kind, name=name), level=level, by="risk1", reason="drill", at=NOW)
+
+
+def test_the_strictest_halt_over_an_order_says_no_with_its_scope_its_reason_and_who_set_it():
+    """5.5"""
+    bench = Bench()
+    bench.halted(HaltLevel.ReduceOnly)
+    bench.part_halts.append(a_part_halt(ScopeKind.Operator, "desk1"))
+    assert bench.send(a_place()) == []
+    (text,) = [reason for reason in bench.order().reasons if "halted at level" in reason]
+    assert text.startswith("operator desk1 (drill): halted at level block-new")
+    assert bench.order().ord_status is OrdStatus.Denied
+
+
+def test_an_order_that_was_approved_does_not_leave_once_its_instrument_is_halted():
+    """5.5: looked at in the task that writes the bytes"""
+    bench = Bench()
+    (approved,) = bench.send(a_place())
+    assert bench.core.last_check(approved, NOW) is None
+    bench.part_halts.append(a_part_halt(ScopeKind.Instrument, "binance:ETHUSDT"))
+    assert bench.core.last_check(approved, NOW) is None
+    bench.part_halts.append(a_part_halt(ScopeKind.Instrument, "binance:BTCUSDT"))
+    assert "instrument binance:BTCUSDT (drill): halted" in str(bench.core.last_check(approved, NOW))

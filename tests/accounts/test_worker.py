@@ -16,8 +16,9 @@ from tradedesk.accounts.worker import Worker
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import AccountState, Halt, HaltLevel
 from tradedesk.domain.instruments import Quote
-from tradedesk.domain.orders import OrdStatus, RequestState
+from tradedesk.domain.orders import Order, OrdStatus, RequestState
 from tradedesk.domain.outcomes import StreamState
+from tradedesk.domain.scopes import Scope, ScopeKind, part_scopes
 from tradedesk.domain.words import AccountId, InstrumentId, RequestId, Side
 from tradedesk.journal.memory import MemoryJournal
 from tradedesk.orders.messages import HaltEnded, HaltNow
@@ -460,6 +461,39 @@ def test_a_halt_that_nobody_came_to_tell_of_sweeps_all_the_same(started: Start) 
     assert heard.is_order("c1", OrdStatus.Canceled)
     latched.clear()
     rests(worker, heard, "c2")
+
+
+class PartHalts:
+    """What a latch says of halts of some orders."""
+
+    def __init__(self) -> None:
+        self.latched: tuple[Halt, ...] = ()
+
+    def parts(self) -> tuple[Halt, ...]:
+        return self.latched
+
+    def part_of(self, order: Order) -> Halt | None:
+        scopes = part_scopes(order.instrument, order.operator, order.block)
+        return next((halt for halt in self.latched if halt.of in scopes), None)
+
+
+def test_a_halt_of_some_orders_that_another_process_latched_is_swept_and_ends_with_it(started: Start) -> None:
+    """5.5"""
+    venue, heard, halts = ScriptedVenue(), Heard(), PartHalts()
+    worker = ready(started(a_worker(venue, heard, parts=halts)), heard)
+    rests(worker, heard, "c1")
+    elsewhere, here = (Scope(kind=ScopeKind.Instrument, name=f"{venue}:BTCUSDT") for venue in ("kraken", "binance"))
+    halts.latched = tuple(
+        Halt(account=None, scope=scope, level=HaltLevel.CancelAll, by="me", reason="a drill", at=1)
+        for scope in (elsewhere, here)
+    )
+    assert heard.until(lambda: any(isinstance(event, ev.HaltSwept) for event in heard.events))
+    assert [event.scope for event in heard.events if isinstance(event, ev.HaltSwept)] == [here]
+    assert heard.is_order("c1", OrdStatus.Canceled)
+    assert worker.post(an_intent("c2"))
+    assert heard.until(lambda: heard.is_order("c2", OrdStatus.Denied))
+    halts.latched = ()
+    rests(worker, heard, "c3")
 
 
 # ---- neighbours -----------------------------------------------------------------------------------------------------

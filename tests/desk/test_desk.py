@@ -25,6 +25,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.commands import CancelOrder, Command, HaltTrading, NotSubmitted, Rearm, Submitted
 from tradedesk.domain.orders import OrdStatus
+from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, VenueId
 from tradedesk.journal.sqlite import SqliteJournal
 from tradedesk.journal.store import JournalError
@@ -269,6 +270,36 @@ def test_a_halt_of_the_desk_holds_over_a_restart_and_a_rearm_does_too(tmp_path: 
         assert third.view.replica.halts == {}
         assert third.desk.latch.all() == []
         rests(third, "c1")
+
+
+@pytest.mark.parametrize("lost", ["the latch", "the journal"])
+def test_halts_of_other_scopes_hold_over_a_restart_whichever_record_is_lost(tmp_path: Path, lost: str) -> None:
+    """5.5"""
+    scopes = (Scope(kind=ScopeKind.Instrument, name="binance:BTCUSDT"), Scope(kind=ScopeKind.Algorithm, name="twap"))
+    with running(tmp_path, venues()) as found:
+        rests(found, "c1")
+        for scope in scopes:
+            submit(found, msgspec.structs.replace(a_halt(None), scope=scope))
+        assert found.until(lambda: set(found.view.replica.scoped_halts) == {*scopes})
+        assert found.until(lambda: status(found, "c1") is OrdStatus.Canceled)
+
+        def swept() -> set[Scope | None]:
+            return {event.scope for event in found.events() if isinstance(event, ev.HaltSwept)}
+
+        assert found.until(lambda: swept() == {*scopes})
+    home = home_in(tmp_path)
+    for path in home.state.glob("halt-[!d]*" if lost == "the latch" else "journal.sqlite*"):
+        path.unlink()
+    with running(tmp_path, venues()) as again:
+        assert set(again.view.replica.scoped_halts) == {*scopes}
+        assert again.view.replica.halts == {}
+        assert {halt.of for halt in again.desk.latch.all()} == {*scopes}
+        submit(again, an_intent("c2"))
+        assert again.until(lambda: status(again, "c2") is OrdStatus.Denied)
+        for scope in scopes:
+            submit(again, msgspec.structs.replace(a_rearm(None), scope=scope))
+        assert again.until(lambda: again.view.replica.all_halts == ())
+        rests(again, "c3")
 
 
 def test_a_latch_that_cannot_be_read_is_a_halt(tmp_path: Path) -> None:
