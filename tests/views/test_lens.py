@@ -12,6 +12,7 @@ from tradedesk.domain.alerts import Alert, Severity
 from tradedesk.domain.exits import ExitRow
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.positions import opened
+from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, OperatorId, RequestId, VenueId
 from tradedesk.views.alert_rows import AlertRow
 from tradedesk.views.lens import EVERYTHING, FOR_ALL, OF_THE_DESK, Lens
@@ -216,3 +217,19 @@ def test_a_preview_is_its_accounts(replica: Replica) -> None:
         )
         made = ev.PreviewMade(at=NOW, source="w", request_id=RequestId("r"), verdict=verdict)
         assert OURS.shows(made, replica) is is_shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "is_shown"),
+    [("group", "ours", True), ("group", "theirs", False), ("venue", "binance", True), ("algorithm", "twap", True)],
+)
+def test_a_halt_of_a_group_is_sent_to_who_sees_an_account_in_it(kind: str, name: str, is_shown: bool) -> None:
+    replica, scope = Replica(), Scope(kind=ScopeKind(kind), name=name)
+    for account, group in ((ACME, "ours"), (BIRCH, "theirs")):
+        listed = msgspec.structs.replace(an_account(account), groups=(group,))
+        replica.apply(ev.AccountListed(at=NOW, source="desk", account=listed))
+    halt = ev.HaltSet(at=NOW, source="desk", account=None, scope=scope, level=HaltLevel.CancelAll, by=ANN, reason="r")
+    rearmed = ev.Rearmed(at=NOW, source="desk", account=None, scope=scope, by=ANN, reason="r")
+    replica.apply(halt)
+    assert OURS.shows(halt, replica) is OURS.shows(rearmed, replica) is is_shown
+    assert [found.of for found in OURS.of(replica, 1).halts] == ([scope] if is_shown else [])
