@@ -5,6 +5,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
 
 from tradedesk.cli.reach import DEADLINE_NS, Watch, new_id
+from tradedesk.cli.scopes import option_of
 from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.commands import AmendOrder, CancelOrder, Command, NotSubmitted, PlaceOrder, Submitted
 from tradedesk.domain.findings import Finding, fail, ok, warn
@@ -89,7 +90,7 @@ class Trial:
             raise _Failed(fail("admission", "the running desk has no such account", "start the desk again"))
         halt = self._watch.replica.halt_of(self._account)
         if halt is not None:
-            remedy = "have the risk role re-arm it: tradedesk rearm"
+            remedy = f"have the risk role re-arm it: tradedesk rearm{option_of(halt.of)}"
             raise _Failed(fail("admission", f"halted at {halt.level} by {halt.by}: {halt.reason}", remedy))
         if row.state is not AccountState.Ready:
             raise _Failed(fail("admission", f"the account is {row.state}: {row.reason}", "see to that first"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tradedesk.cli.doctor_stopping import stopping
 from tradedesk.cli.reach import Watch
+from tradedesk.cli.scopes import option_of
 from tradedesk.cli.unlocking import passphrase_file as found_passphrase
 from tradedesk.config import ConfigError, Home, Settings, load
 from tradedesk.domain.accounts import Account, AccountState
@@ -210,7 +211,9 @@ def _account(account: Account, replica: "Replica | None", vault: "Vault | None",
     assert replica is not None
     halt = replica.halt_of(account.id)
     if halt is not None:
-        yield warn("state", f"halted ({halt.level.value}) by {halt.by}: {halt.reason}", "`tradedesk rearm` lifts it")
+        what = "halted" if halt.account == account.id else f"halted with {halt.of}"
+        remedy = f"`tradedesk rearm{option_of(halt.of)} --reason ...` lifts it"
+        yield warn("state", f"{what} ({halt.level.value}) by {halt.by}: {halt.reason}", remedy)
     elif row.state is AccountState.Ready:
         yield ok("state", "ready")
     else:
