@@ -20,13 +20,14 @@ from order_builders import (
 from tradedesk.clock import ManualClock
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import HaltLevel
+from tradedesk.domain.alert_rules import rule_of
 from tradedesk.domain.alerts import Severity
 from tradedesk.domain.instruments import FeedState
 from tradedesk.domain.limits import Limits
 from tradedesk.domain.orders import Request, RequestKind, RequestState
 from tradedesk.domain.words import RequestId, Side
 from tradedesk.log import Log
-from tradedesk.risk.alert_life import Act
+from tradedesk.risk.alert_life import Act, level_of
 from tradedesk.risk.monitor import RiskMonitor
 from tradedesk.risk.rules import DAY_NS, Memory, findings, note_reject
 from tradedesk.views.feed import Numbered, Update
@@ -57,7 +58,12 @@ def mark(replica: Replica, price: str, at: int = NOW) -> None:
 
 
 def found(replica: Replica, memory: Memory, now: int = NOW) -> dict[str, Severity]:
-    return {finding.key: finding.severity for finding in findings(replica, memory, "USDT", now)}
+    """What would be an alert by the built-in levels: a figure counts from 0.8 of its limit on."""
+    return {
+        finding.key: finding.severity
+        for finding in findings(replica, memory, "USDT", now)
+        if level_of(finding, rule_of(finding.rule, {})) is not None
+    }
 
 
 @pytest.mark.parametrize(
@@ -161,13 +167,17 @@ def test_a_private_stream_that_stays_down_is_critical_news_and_one_that_comes_ba
     assert found(replica, memory, NOW + 5 * SECOND) == {}
 
 
+def texts_of_staleness(replica: Replica, memory: Memory, now: int) -> list[str]:
+    return [finding.text for finding in findings(replica, memory, "USDT", now) if finding.rule == "staleness"]
+
+
 def test_a_text_that_is_kept_names_the_moment_and_no_duration():
     replica, memory = a_replica(), Memory()
     replica.apply(ev.FeedChanged(at=NOW, source="test", instrument=BTC, state=FeedState.Stale))
     replica.apply(health(False))
     findings(replica, memory, "USDT", NOW)
-    first = [finding.text for finding in findings(replica, memory, "USDT", NOW + 5 * SECOND)]
-    assert first == [finding.text for finding in findings(replica, memory, "USDT", NOW + 60 * SECOND)]
+    first = texts_of_staleness(replica, memory, NOW + 5 * SECOND)
+    assert first == texts_of_staleness(replica, memory, NOW + 60 * SECOND)
     moment = f"{datetime.fromtimestamp(NOW // SECOND, UTC):%H:%M:%S}Z"
     assert all(f"since {moment}" in text for text in first)
     assert len(first) == 2

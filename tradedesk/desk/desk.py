@@ -251,6 +251,7 @@ class Desk:
             settings.desk.reporting_currency,
             self._log,
             rules=settings.rules,
+            totals=self._limits.totals,
             act=Reactions(settings.accounts, halting.stop, self._log).act,
         )
         self._messenger = (
@@ -536,7 +537,9 @@ class Desk:
         try:
             looked_at = self._clock.monotonic()
             while not stopping.is_set():
-                self._hub.publish(ev.Heartbeat(at=self._clock.now(), source="desk"))
+                self._hub.publish(
+                    ev.Heartbeat(at=self._clock.now(), source="desk", watchdog_at=self._outside.watchdog_at)
+                )
                 elapsed = self._clock.monotonic()
                 if elapsed - looked_at < LATE_NS:  # else they had no more chance to live than we (F59)
                     for worker in self._workers.values():

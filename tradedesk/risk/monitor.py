@@ -7,10 +7,10 @@ from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
 from tradedesk.domain.alert_rules import RULES, AlertRule
 from tradedesk.domain.alerts import STREAM
-from tradedesk.domain.orders import RequestKind, RequestState, request_of
+from tradedesk.domain.limits import Totals
 from tradedesk.log import Log
 from tradedesk.risk.alert_life import SOURCE, Act, Standing, due, news, recalled
-from tradedesk.risk.rules import Memory, findings, note_reject
+from tradedesk.risk.rules import NO_TOTALS, Memory, findings, note
 from tradedesk.views.alert_latency import Latency
 from tradedesk.views.feed import DeskView, Feed, Numbered
 
@@ -30,8 +30,12 @@ class RiskMonitor:
         *,
         rules: Mapping[str, AlertRule] = RULES,
         act: Callable[[Act], None] = lambda act: None,
+        totals: Callable[[], Mapping[str, tuple[Totals, str]]] = lambda: NO_TOTALS,
     ) -> None:
-        """`act` latches the halt that a rule asks for, or leaves one that is stricter."""
+        """`act` latches the halt that a rule asks for, or leaves one that is stricter.
+
+        `totals` gives what groups and the desk may do together at that moment, with who set it, from any thread.
+        """
         self._view = DeskView(feed)
         self._emit = emit
         self._clock = clock
@@ -39,6 +43,7 @@ class RiskMonitor:
         self._log = log
         self._memory = Memory()
         self._rules = rules
+        self._totals = totals
         self._act = act
         self._standing: dict[str, Standing] | None = None  # None before the first look
         self._latency = Latency(STREAM, SOURCE)
@@ -58,10 +63,10 @@ class RiskMonitor:
         now = self._clock.now()
         for update in self._view.poll():
             if isinstance(update, Numbered):
-                self._count(update.event)
+                note(self._memory, self._view.replica, update.event)
                 self._measure(update.event, now)
         if self._view.is_fed:
-            found = findings(self._view.replica, self._memory, self._currency, now)
+            found = findings(self._view.replica, self._memory, self._currency, now, self._totals())
             rows = self._view.replica.alerts
             if self._standing is None:
                 self._standing = recalled(rows.values())
@@ -88,15 +93,6 @@ class RiskMonitor:
                     self._emit(news_of_it)
             case ev.AlertEscalated():
                 self._log.warning("alert_escalated", key=event.key, times=event.times, waited_ms=event.waited_ms)
-
-    def _count(self, event: ev.Event) -> None:
-        """Orders that were refused; a cancel that lost to a fill is none, and a replace is counted with its new order."""
-        if not isinstance(event, ev.RequestDecided) or event.state not in (RequestState.Refused, RequestState.Denied):
-            return
-        order = self._view.replica.orders.get(event.client_order_id)
-        request = request_of(order, event.request_id) if order is not None else None
-        if request is not None and request.kind is RequestKind.New:
-            note_reject(self._memory, event.account, event.at)
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
