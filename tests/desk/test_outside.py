@@ -138,6 +138,18 @@ def test_who_chose_a_watchdog_is_told_when_none_looks_until_one_does(home: Home)
     assert len(desk.found(ev.AlertRaised)) == 2
 
 
+def test_what_a_watchdog_of_long_ago_left_behind_is_no_look(home: Home) -> None:
+    """Unconfirmed is not armed: only a count that changed while this desk watched is a look."""
+    watchdog_file(home).write_text("7", encoding="ascii")
+    desk = Desk(home, watched=(ACME,))
+    for _ in range(2):
+        desk.outside.look()
+    assert desk.outside.watchdog_at is None
+    watchdog_file(home).write_text("8", encoding="ascii")
+    desk.outside.look()
+    assert desk.outside.watchdog_at == NOW
+
+
 def test_where_nobody_chose_a_watchdog_none_is_missed(home: Home) -> None:
     desk = Desk(home)
     looks(desk, 60)

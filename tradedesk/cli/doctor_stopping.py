@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 
 from tradedesk.cli.unlocking import CREDENTIAL, passphrase_file
@@ -27,11 +28,20 @@ def stopping(home: Home, settings: Settings) -> Iterator[Finding]:
     chosen = chose_it(settings.accounts)
     others = [name for name in settings.accounts if name not in chosen]
     if chosen and watchdog_runs(home):
-        yield ok("watchdog", f"it watches for {', '.join(chosen)}")
+        yield ok("watchdog", f"it watches for {', '.join(chosen)}{_last_look(home)}")
     elif chosen:
         yield warn("watchdog", f"{', '.join(chosen)} chose one and none runs", "start `tradedesk watchdog`")
     if others:
-        yield ok("dead man", f"none for {', '.join(others)}: what is open stays if the desk dies")
+        why = "their venues have no countdown and they chose no watchdog"
+        yield ok("dead man", f"none for {', '.join(others)} ({why}): what is open stays if the desk dies")
+
+
+def _last_look(home: Home) -> str:
+    """When it last counted a look in its file; empty where the file system does not say."""
+    try:
+        return f"; its last look was {max(0, int(time.time() - watchdog_file(home).stat().st_mtime))} s ago"
+    except OSError:
+        return ""
 
 
 def watchdog_runs(home: Home) -> bool:

@@ -12,7 +12,7 @@ from rich.text import Text
 from tradedesk.domain.text import clean
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "status.v1": ("account", "state", "halt", "mode", "exit", "proof", "open_orders", "net_pnl", "reason"),
+    "status.v1": ("account", "state", "halt", "dead_man", "mode", "exit", "proof", "open_orders", "net_pnl", "reason"),
     "orders.v1": (
         "account", "client_order_id", "instrument", "side", "order_type", "order_qty", "price", "cum_qty", "avg_px",
         "state", "reasons",
@@ -28,6 +28,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "account", "outcome", "is_blocked", "cancelled", "ended", "still_open", "left", "external", "is_flat",
         "confirmed_at", "why",
     ),
+    "drills.v1": ("drill", "outcome", "took_ms", "why"),
     "bench.v1": ("what", "value", "unit", "ratio", "beside"),
     "worklist.v1": ("account", "key", "ours", "venue", "needs_decision", "cause", "repair"),
     "operators.v1": ("operator", "roles", "accounts", "sees", "uid", "has_passphrase"),
@@ -95,6 +96,8 @@ def _cell(row: dict[str, Any], column: str) -> str:
     match column:
         case "open_orders" | "net_pnl":
             value = pnl.get("net" if column == "net_pnl" else column)
+        case "dead_man":
+            value = (row.get("dead_man") or {}).get("word")
         case "halt":
             value = (row.get("halt") or {}).get("level")
         case "exit":

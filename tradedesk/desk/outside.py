@@ -94,7 +94,8 @@ class Outside:
         self.life = Life.Running
         self._number = 0
         self._watched = watched
-        self._watchdogs_look = b""
+        self.watchdog_at: int | None = None  # ns: when one was last seen to look
+        self._watchdogs_look: bytes | None = None  # None: not read yet, and what stands there may be of long ago
         self._watched_at = clock.monotonic()
         self._is_unwatched = False
         self._taken: set[str] = set(replica.kills)
@@ -133,6 +134,8 @@ class Outside:
             count = watchdog_file(self._home).read_bytes()[:BEAT_SIZE]
         except OSError:
             count = b""
+        if count and self._watchdogs_look is not None and count != self._watchdogs_look:
+            self.watchdog_at = self._clock.now()
         if count != self._watchdogs_look:
             self._watchdogs_look, self._watched_at = count, now
             if self._is_unwatched:

@@ -525,6 +525,8 @@ class PreviewMade(EventBase, frozen=True, kw_only=True):
 class Heartbeat(EventBase, frozen=True, kw_only=True):
     """Once a second, so that a screen can tell a quiet desk from a dead one."""
 
+    watchdog_at: int | None = None  # ns: when a watchdog of this desk was last seen to look; None: not since it started
+
 
 class SubmissionRefused(EventBase, frozen=True, kw_only=True):
     """A command that went nowhere, told to the operator who gave it."""

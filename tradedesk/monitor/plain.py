@@ -12,6 +12,7 @@ from tradedesk.domain.orders import Order
 from tradedesk.domain.scopes import scope_of
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId
+from tradedesk.views.dead_man import watchdog_words
 from tradedesk.views.feed import Feed, Lost, Numbered, Update, encoder
 from tradedesk.views.replica import Replica, Snapshot
 
@@ -63,9 +64,10 @@ def sentence(update: Update, replica: Replica) -> str | None:
         case Snapshot():
             open_orders = sum(1 for order in update.orders if not order.is_dead)
             desk = update.desk.desk if update.desk is not None else "?"
+            watchdog = watchdog_words((row.account for row in update.accounts), update.watchdog_at, update.heartbeat_at)
             return (
                 f"{_time(update.heartbeat_at)} attached to desk {clean(desk)}: {len(update.accounts)} accounts, "
-                f"{open_orders} open orders, {len(update.halts)} halts"
+                f"{open_orders} open orders, {len(update.halts)} halts{f', {watchdog}' if watchdog else ''}"
             )
         case Lost():
             return f"{_time(update.since)} blind since then: {clean(update.reason)}"

@@ -20,6 +20,7 @@ from tradedesk.ui.keys import shown as key_shown
 from tradedesk.ui.panes.pane import Pane
 from tradedesk.ui.verbs import PANES
 from tradedesk.views.alert_rows import AlertRow
+from tradedesk.views.dead_man import watchdog_words
 from tradedesk.views.feed import DeskView
 from tradedesk.views.figures import account_figures
 from tradedesk.views.replica import Replica
@@ -77,6 +78,9 @@ def header_line(view: DeskView, standing: Standing, width: int, glyphs: Glyphs, 
         old = of_marks(view, standing.now)
         style = drawing.gain_style(standing.net, colours) if old is None else colours.stale
         parts.append((6, (net if old is None else f"{net} {in_words(old, glyphs)}", style)))
+    watchdog = watchdog_words((row.account for row in replica.accounts.values()), replica.watchdog_at, standing.now)
+    if watchdog:
+        parts.append((5, (watchdog, colours.warn if watchdog.isupper() else colours.muted)))
     clock = _clock_cells(view, standing.now, glyphs, colours)
     gap = f" {glyphs.divider} " if width >= 120 else glyphs.divider
     for dropped in (7, 6, 5, 4, 3, 2, 1):

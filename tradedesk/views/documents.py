@@ -18,6 +18,7 @@ from tradedesk.domain.orders import Fill, Order, Request
 from tradedesk.domain.text import iso_time
 from tradedesk.domain.words import AccountId, InstrumentId
 from tradedesk.views.alert_rows import AlertRow
+from tradedesk.views.dead_man import DeadManRow, dead_man
 from tradedesk.views.figures import account_figures, position_figures
 from tradedesk.views.mandates import reduces_because
 from tradedesk.views.replica import AccountRow, MarketRow, Replica
@@ -41,6 +42,7 @@ def status_document(replica: Replica, now: int) -> Document:
             "reporting_currency": desk.reporting_currency,
             **_time("started_at", desk.at),
             **_time("heartbeat_at", replica.heartbeat_at),
+            **_time("watchdog_at", replica.watchdog_at),
         },
         "halt": _halt_document(replica.halts.get(None)),
         "halts": [_halt_document(halt) for halt in replica.all_halts],
@@ -148,6 +150,7 @@ def _account(replica: Replica, row: AccountRow, now: int) -> Document:
             "clock_offset_ms": None if health is None else health.clock_offset_ms,
         },
         "halt": _halt_document(halt),
+        "dead_man": _dead_man(dead_man(account, replica.watchdog_at, now)),
         "balances": [
             {
                 "asset": balance.asset,
@@ -164,6 +167,10 @@ def _account(replica: Replica, row: AccountRow, now: int) -> Document:
         "differences": list(row.differences),
         "worklist": [msgspec.to_builtins(item) for item in row.worklist],
     }
+
+
+def _dead_man(row: DeadManRow) -> Document:
+    return {"chosen": row.chosen, "is_armed": row.is_armed, "word": row.word, "text": row.text}
 
 
 def key_document(row: AccountRow) -> Document | None:

@@ -99,6 +99,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag=True):
     number: int
     desk: ev.DeskStarted | None
     heartbeat_at: int
+    watchdog_at: int | None = None
     instruments: tuple[Instrument, ...]
     venues: tuple[ev.VenueListed, ...]
     accounts: tuple[AccountRow, ...]
@@ -136,6 +137,7 @@ class Replica:
         self._most_dead = None if is_whole else MAX_DEAD_ORDERS
         self.desk: ev.DeskStarted | None = None
         self.heartbeat_at = 0
+        self.watchdog_at: int | None = None  # ns: when the desk last saw a watchdog look
         self.instruments: dict[InstrumentId, Instrument] = {}
         self.venues: dict[str, ev.VenueListed] = {}
         self.accounts: dict[AccountId, AccountRow] = {}
@@ -298,6 +300,7 @@ class Replica:
             case ev.DeskStarted():
                 self.desk = event
                 self.heartbeat_at = event.at
+                self.watchdog_at = None
                 self.deliveries.clear()
                 self.attached.clear()  # whoever was there when it ended has to come again
             case ev.OperatorAttached():
@@ -330,6 +333,7 @@ class Replica:
                 pass  # for the audit
             case ev.Heartbeat():
                 self.heartbeat_at = event.at
+                self.watchdog_at = event.watchdog_at
             case ev.KillRecorded():
                 if event.receipt.id not in self.kills:
                     self.kills.append(event.receipt.id)
@@ -351,6 +355,7 @@ class Replica:
             number=number,
             desk=self.desk,
             heartbeat_at=self.heartbeat_at,
+            watchdog_at=self.watchdog_at,
             instruments=tuple(self.instruments.values()),
             venues=tuple(self.venues.values()),
             accounts=tuple(self.accounts.values()),
@@ -384,6 +389,7 @@ class Replica:
     def take_over(self, snapshot: Snapshot) -> None:
         """Be as the snapshot is; an account or instrument that is listed already stays as it is listed."""
         self.desk, self.heartbeat_at = snapshot.desk, snapshot.heartbeat_at
+        self.watchdog_at = snapshot.watchdog_at
         self.instruments = {instrument.id: instrument for instrument in snapshot.instruments} | self.instruments
         self.venues = {venue.venue: venue for venue in snapshot.venues}
         for row in snapshot.accounts:
