@@ -274,7 +274,7 @@ def test_a_halt_ends_in_a_receipt_and_holds_until_somebody_rearms(desk: Demo) ->
     weaker = desk.ask("halt", "--account", "cedar", "--level", "reduce-only", "--reason", "x")
     assert (weaker.status, "refuses more than reduce-only" in weaker.err) == (1, True)
     rearmed = desk.ask("rearm", "--account", "cedar", "--reason", "venue confirmed", "--json")
-    assert rearmed.json == {"schema": "rearm.v1", "scope": "cedar", "is_complete": True}
+    assert rearmed.json == {"schema": "rearm.v1", "scope": "cedar", "kind": "account", "is_complete": True}
     again = desk.ask("rearm", "--account", "cedar", "--reason", "x")
     assert (again.status, again.err.strip()) == (1, "account cedar is not halted")
 
