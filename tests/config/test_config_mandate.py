@@ -44,6 +44,7 @@ PROFILE = """
 account_mode = "spot"
 leverage = 3
 self_trade = "expire-maker"
+trade_group = 1012
 """
 
 
@@ -61,7 +62,7 @@ def test_a_mandate_and_a_profile_are_read_and_what_is_written_is_read_back():
         close_only=True,
         cure_days=10,
     )
-    assert account.profile == Profile(account_mode="spot", leverage="3", self_trade="expire-maker")
+    assert account.profile == Profile(account_mode="spot", leverage="3", self_trade="expire-maker", trade_group="1012")
     assert config.parse(config.render(read)) == read
 
 

@@ -40,6 +40,18 @@ def test_an_account_that_must_prevent_self_trades_is_told():
     assert Setting(name="self_trade_required", value="yes") in seen.settings
 
 
+def test_the_group_of_accounts_that_do_not_trade_with_each_other_is_told_where_there_is_one():
+    wanted = Profile(trade_group="1012")
+    assert differences(wanted, read_profile(ACCOUNT | {"tradeGroupId": 1012}, ())) == ()
+    assert differences(wanted, read_profile(ACCOUNT | {"tradeGroupId": 7}, ())) == (
+        "trade_group is 7 at the venue and must be 1012",
+    )
+    for none in ({}, {"tradeGroupId": -1}, {"tradeGroupId": "1012"}, {"tradeGroupId": True}):
+        assert differences(wanted, read_profile(ACCOUNT | none, ())) == (
+            "trade_group must be 1012, and the venue does not tell it",
+        )
+
+
 @pytest.mark.parametrize("kind", [None, 7, "", "x" * 500, "SPOT\n", "Ş"])
 def test_a_kind_that_is_no_word_is_not_told_and_so_not_taken_for_well(kind):
     """The look itself goes on: fills and balances do not wait for a word of the account's settings."""

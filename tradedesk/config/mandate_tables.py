@@ -64,11 +64,15 @@ def read_profile(account: Table) -> Profile | None:
     if "profile" not in account.names():
         return None
     found = {name: _one_of(table, name, modes) for name, modes in _MODES.items()}
-    leverage = table.count("leverage", 1, "3")
+    leverage, trade_group = table.count("leverage", 1, "3"), table.count("trade_group", 0, "1012")
     if leverage is not None and not _LEVERAGE.fullmatch(str(leverage)):
         table.wrong("leverage", f"{leverage} is more than any venue gives; use e.g. 3")
     table.finish()
-    return Profile(**found, leverage=None if leverage is None else str(leverage))
+    return Profile(
+        **found,
+        leverage=None if leverage is None else str(leverage),
+        trade_group=None if trade_group is None else str(trade_group),
+    )
 
 
 def _one_of(table: Table, key: str, known: Iterable[str]) -> str | None:

@@ -30,8 +30,7 @@ def render(settings: Settings) -> str:
             tables.append(_table((*where, "mandate"), _set_fields(account.mandate)))
         if account.profile is not None:
             figures = _set_fields(account.profile)
-            if account.profile.leverage is not None:
-                figures["leverage"] = int(account.profile.leverage)
+            figures |= {name: int(str(figures[name])) for name in ("leverage", "trade_group") if name in figures}
             tables.append(_table((*where, "profile"), figures))
     tables += _limits((), settings.limits, settings.venues.values())
     tables += _filled(("totals",), settings.totals)

@@ -26,6 +26,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     margin_mode: str | None = None
     leverage: str | None = None  # a whole number, as venues set it per instrument
     self_trade: str | None = None  # what the venue does to an order that would trade with one of the same account
+    trade_group: str | None = None  # the venue's number of the accounts that it keeps from trading with each other
 
 
 SETTINGS = tuple(field.name for field in msgspec.structs.fields(Profile))

@@ -5,7 +5,8 @@ self-trade prevention), 2026. What there is on spot:
 
 - the kind of the account: `accountType`, SPOT for whatever trades here;
 - self-trade prevention: no setting of the account but of each order; one that names none, as ours, gets the
-  `defaultSelfTradePreventionMode` of its symbol. `requireSelfTradePrevention` of the account says that NONE is refused.
+  `defaultSelfTradePreventionMode` of its symbol. `requireSelfTradePrevention` of the account is told as it is;
+- the group of accounts whose orders are kept apart likewise: `tradeGroupId`, absent of an account that is in none.
 
 What there is not: a position mode, a margin mode and leverage. A spot account holds what it has bought, in one position
 by asset, and owes nothing; those settings belong to margin and futures accounts.
@@ -32,6 +33,9 @@ def read_profile(answer: Any, instruments: Iterable[Instrument]) -> SeenProfile:
         settings.append(Setting(name="account_mode", value=kind.lower().replace("_", "-")))
     if row.get("requireSelfTradePrevention") is True:
         settings.append(Setting(name="self_trade_required", value="yes"))
+    group = row.get("tradeGroupId")
+    if type(group) is int and group >= 0:
+        settings.append(Setting(name="trade_group", value=str(group)))
     settings += [
         Setting(name="self_trade", value=instrument.self_trade, of=instrument.symbol)
         for instrument in instruments
