@@ -91,7 +91,7 @@ class Demo(Asked):
         self.paper: dict[str, Any] = described["paper"]
         self.desk_pid: int = described["desk_pid"]
         self.paper_pid: int | None = described.get("paper_pid")  # none of a desk on somebody else's exchange
-        self.again: list[subprocess.Popen[str]] = []
+        self.again: list[subprocess.Popen[Any]] = []
 
     def market(self, symbol: str = "BTC/USDT") -> dict[str, Decimal]:
         """Best bid and offer now; waits for them after a start, as accounts can be ready before their markets."""
@@ -198,7 +198,7 @@ def started(asked: Asked, *words: str) -> tuple[subprocess.Popen[str], str]:
     return process, line
 
 
-def ended(process: subprocess.Popen[str]) -> int:
+def ended(process: subprocess.Popen[Any]) -> int:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:

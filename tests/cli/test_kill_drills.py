@@ -5,8 +5,6 @@ Each ends by comparing the receipt with the exchange's own records.
 
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import threading
@@ -18,21 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_desk import MINUTE_S, PROGRAM, Demo, demo, has_prices, started, until_nobody_listens
+from demo_desk import MINUTE_S, PROGRAM, Demo, demo, started, until_nobody_listens
 from paper_process import has_loopback_range
 
 from tradedesk.access.vault import open_vault
+from tradedesk.cli import drill_desk as drilling
+from tradedesk.cli import drills
+from tradedesk.cli.drill_desk import ENDED, Ground, Said
 from tradedesk.cli.reach import Watch
 from tradedesk.desk import kill as killing
 from tradedesk.desk import receipts
 from tradedesk.desk.client import RemoteControl
-from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.commands import PlaceOrder
 from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.words import AccountId, InstrumentId, OperatorId, OrderType, Side, client_order_id
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
-ENDED = ("CANCELED", "FILLED", "EXPIRED", "REJECTED")
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +56,24 @@ def calm(desk: Demo) -> Iterator[Demo]:
     assert desk.until(are_ready, MINUTE_S), desk.ask("status", "--json").out
 
 
+@pytest.fixture
+def ground(calm: Demo) -> Iterator[Ground]:
+    """The same demo as a drill knows it; a kill is run in this process, which spares the second that one takes to start."""
+
+    def kills(*words: str) -> Said:
+        ran = calm.ask(*words)
+        return Said(ran.status, ran.out, ran.err)
+
+    assert calm.paper_pid is not None
+    found = Ground(calm.home, calm.paper, desk_pid=calm.desk_pid, paper_pid=calm.paper_pid, kills=kills)
+    yield found
+    found.close()
+    calm.again += found.started
+    calm.desk_pid = found.desk_pid
+
+
 def are_ready(watch: Watch) -> bool:
-    """Every account compared with its venue, halted or not."""
-    states = (AccountState.Ready, AccountState.Halted)
-    return all(row.state in states for row in watch.replica.accounts.values())
+    return drilling.are_ready(watch.replica)
 
 
 def admin(desk: Demo, method: str, path: str, body: object = None) -> Any:
@@ -104,17 +117,7 @@ def killed(desk: Demo, *options: str, status: int = 0, is_a_process: bool = Fals
 def agrees(desk: Demo, document: dict[str, Any]) -> None:
     """Every order of the receipt is at the exchange what the receipt says, and what is open there stands in it."""
     for row in document["accounts"]:
-        theirs = at_venue(desk, row["account"])
-        for order in row["orders"]:
-            status = theirs[order["client_order_id"]]
-            if order["end"] == "cancelled":
-                assert status == "CANCELED", order
-            elif order["end"] in ("left", "external", "open"):
-                assert status not in ENDED, order
-            else:
-                assert status in ENDED, order
-        told = {order["client_order_id"] for order in row["orders"]}
-        assert {key for key, status in theirs.items() if status not in ENDED} <= told
+        assert drilling.disagreements(row, at_venue(desk, row["account"])) == []
 
 
 def test_a_frozen_desk_is_stopped_and_folds_it_when_it_thaws(calm: Demo) -> None:
@@ -208,106 +211,26 @@ def test_without_its_journal_the_form_of_an_id_tells_what_is_ours(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields"),
+    ("drill", "within_s"),
     [
-        ("late", {"seconds": 1, "account": "acme"}),
-        ("mute", {"account": "acme", "method": "cancel", "count": 1}),
-        ("say", {"account": "acme", "chance": 0.4, "status": 502, "answer": "<html>bad gateway</html>"}),
+        (drills.runaway_loop, None),
+        (drills.halt, None),
+        (drills.venue_slow, None),
+        (drills.venue_mute, None),
+        (drills.venue_half_down, None),
+        (drills.venue_bans, 6.0),
+        (drills.venue_down, 3.0),
+        (drills.screen_blocked, None),
     ],
+    ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_slow_or_half_broken_venue_is_asked_until_it_shows_nothing(
-    calm: Demo, kind: str, fields: dict[str, object]
+def test_a_drill_ends_as_the_exchange_records_it(
+    ground: Ground, drill: drills.Drill, within_s: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = [rest(calm) for _ in range(3)]
-    os.kill(calm.desk_pid, signal.SIGSTOP)
-    fault(calm, kind, **fields)
-    document = killed(calm, "--account", "acme", "--account", "birch")
-    assert document["by_account"]["acme"]["cancelled"] == 3
-    assert {at_venue(calm)[key] for key in keys} == {"CANCELED"}
-    agrees(calm, document)
-
-
-def test_a_venue_that_bans_one_exit_is_not_asked_again_and_the_others_are_cleared(
-    calm: Demo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(killing, "WITHIN_S", 6.0)
-    ours, neighbours = rest(calm), rest(calm, "birch")
-    os.kill(calm.desk_pid, signal.SIGSTOP)
-    fault(calm, "say", account="acme", status=418, answer='{"code":-1003,"msg":"banned"}', retry_after=60)
-    before = len(admin(calm, "GET", "/requests")["requests"])
-    ran = calm.ask("kill", "--all", "--reason", "a drill", "--json")
-    assert ran.status == 1
-    rows = {row["account"]: row for row in ran.json["accounts"]}
-    assert (rows["acme"]["outcome"], rows["birch"]["outcome"]) == ("unreachable", "clear")
-    assert rows["acme"]["is_blocked"]
-    assert "banned" in rows["acme"]["why"]
-    assert (at_venue(calm)[ours], at_venue(calm, "birch")[neighbours]) == ("NEW", "CANCELED")
-    asked = [row for row in admin(calm, "GET", "/requests")["requests"][before:] if row["account"] == "acme"]
-    assert len(asked) <= 2, asked
-    for file in (calm.home.state / "bans").glob("*.json"):
-        file.unlink()  # the exchange of this test forgets its ban with the fault
-
-
-def test_a_venue_that_is_away_leaves_a_receipt_that_says_so_within_the_bound(
-    calm: Demo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(killing, "WITHIN_S", 3.0)
-    assert calm.paper_pid is not None
-    os.kill(calm.desk_pid, signal.SIGSTOP)
-    os.kill(calm.paper_pid, signal.SIGSTOP)
-    try:
-        ran = calm.ask("kill", "--all", "--reason", "a drill", "--json")
-    finally:
-        os.kill(calm.paper_pid, signal.SIGCONT)
-    assert ran.status == 1
-    assert {row["outcome"] for row in ran.json["accounts"]} == {"unreachable"}
-    assert all(row["is_blocked"] and row["why"] for row in ran.json["accounts"])
-    assert ran.json["took_ms"] < 10_000
-    kept = receipts.load(calm.home, ran.json["id"])
-    assert not isinstance(kept, str)
-    assert not kept.is_complete
-
-
-def test_a_desk_whose_screen_is_blocked_is_stopped_all_the_same(calm: Demo) -> None:
-    """A terminal that takes no byte holds the thread that draws; the desk behind it is not asked, and hears of it."""
-    os.kill(calm.desk_pid, signal.SIGTERM)
-    until_nobody_listens(calm.home.control_socket)
-    master, slave = pty.openpty()
-    screen = subprocess.Popen(
-        PROGRAM, stdin=slave, stdout=slave, stderr=slave, close_fds=True, start_new_session=True,
-        env={**os.environ, **calm.environment(), "TERM": "xterm-256color"},
-    )  # fmt: skip
-    is_blocked = threading.Event()
-
-    def shows() -> None:  # until the desk is up; from then on nobody reads what is drawn, and drawing comes to a stand
-        while not is_blocked.is_set():
-            if select.select([master], [], [], 0.1)[0]:
-                os.read(master, 65_536)
-
-    reader = threading.Thread(target=shows)
-    reader.start()
-    try:
-        # the drills before it used up the minute's weight of acme and birch: their streams wait for the next one
-        assert calm.until(lambda watch: len(watch.replica.accounts) == 3 and are_ready(watch), MINUTE_S)
-        assert calm.until(has_prices)  # what is held and has no price yet cannot be added to
-        is_blocked.set()
-        reader.join()
-        keys = [rest(calm), rest(calm)]
-        document = killed(calm, "--all", "--level", "cancel-all")
-        assert {at_venue(calm)[key] for key in keys} == {"CANCELED"}
-        agrees(calm, document)
-        assert calm.until(lambda watch: None in watch.replica.halts)
-    finally:
-        is_blocked.set()
-        reader.join()
-        screen.kill()
-        screen.wait()
-        os.close(master)
-        os.close(slave)
-        until_nobody_listens(calm.home.control_socket)
-        process, _ = started(calm, "run", "--json")
-        calm.again.append(process)
-        calm.desk_pid = process.pid
+    """The drills of `tradedesk selftest --drills`; how long a kill asks a venue that is away is shortened."""
+    if within_s is not None:
+        monkeypatch.setattr(killing, "WITHIN_S", within_s)
+    drill(ground)
 
 
 def test_flattening_takes_the_lease_closes_what_is_held_and_the_desk_trades_again_once_rearmed(tmp_path: Path) -> None:

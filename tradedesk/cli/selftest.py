@@ -42,13 +42,23 @@ def selftest(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the market and of the script.")] = 1,
     as_json: JsonOption = False,
     keep: Annotated[Path | None, typer.Option(help="Leave the desk's folder here, to look into.")] = None,
+    with_drills: Annotated[
+        bool,
+        typer.Option("--drills", help="Instead, practise stopping: a runaway loop, halt, kill, venues in trouble."),
+    ] = False,
 ) -> None:
     """Trade a scripted minute on a paper exchange, kill the desk in the middle, and compare every book with the exchange's.
 
-    Example: tradedesk selftest --seed 7 --json
+    With --drills it is practised how a desk is stopped: frozen, killed, its disk full, its screen blocked, its venue slow,
+    half down, banning or down; each compared with the exchange's own records. Takes some minutes.
+
+    Example: tradedesk selftest --drills
     """
     from tradedesk.config import find_home
 
+    if with_drills:
+        _drills(seed, as_json=as_json)
+        return
     steps: list[str] = []
     found: list[str] = []
 
@@ -87,6 +97,26 @@ def selftest(
             f"selftest, seed {seed}: {'the desk and the exchange agree' if not found else 'DIFFERENT'} {rehearsal.figures}"
         )
     if found:
+        raise typer.Exit(FAILED)
+
+
+def _drills(seed: int, *, as_json: bool) -> None:
+    from tradedesk.cli.drills import DIFFERENT, all_drills
+
+    def told(row: dict[str, Any]) -> None:
+        if not as_json:
+            typer.echo(f"  {row['drill']}: {row['outcome']}, {row['took_ms'] / 1000:.1f} s", err=True)
+
+    rows = all_drills(seed, told)
+    is_ok = all(row["outcome"] != DIFFERENT for row in rows)
+    document = {"schema": "drills.v1", "seed": seed, "is_ok": is_ok, "drills": rows}
+    if as_json:
+        show(document)
+    else:
+        from tradedesk.cli.tables import print_table
+
+        print_table(document, "drills")
+    if not is_ok:
         raise typer.Exit(FAILED)
 
 
