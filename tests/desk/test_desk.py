@@ -21,6 +21,7 @@ from tradedesk.config import Home
 from tradedesk.desk import build as building
 from tradedesk.desk import hub as hub_module
 from tradedesk.desk.client import RemoteControl
+from tradedesk.desk.kill import Order, latches_in
 from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.commands import CancelOrder, Command, HaltTrading, NotSubmitted, Rearm, Submitted
@@ -127,6 +128,20 @@ def test_an_order_does_not_leave_once_another_has_taken_the_lease_over(tmp_path:
         assert found.until(lambda: status(found, "after") is OrdStatus.Denied)
         order = found.view.replica.orders[ClientOrderId("after")]
         assert order.requests[0].reasons == ("another desk drives this account now",)
+
+
+def test_an_account_whose_lease_a_kill_took_for_one_instrument_sends_again_once_that_is_rearmed(tmp_path: Path) -> None:
+    scope = Scope(kind=ScopeKind.Instrument, name="binance:BTCUSDT")
+    with running(tmp_path / "first", venues(), leases(tmp_path, "/first")) as found:
+        order = Order(
+            accounts=(ACME,), is_desk_wide=False, level=HaltLevel.Flatten, by=OperatorId("me"), reason="r", scope=scope
+        )
+        assert latches_in(home_in(tmp_path / "first").state)(order, HaltLevel.Flatten, 1) == {}
+        leases(tmp_path, "/kill")[ACME].overtake(2)
+        assert found.until(lambda: scope in found.view.replica.scoped_halts)
+        submit(found, msgspec.structs.replace(a_rearm(None), scope=scope))
+        assert found.until(lambda: found.view.replica.all_halts == ())
+        rests(found, "again")
 
 
 # ---- one desk, one folder ----------------------------------------------------------------------------------------------

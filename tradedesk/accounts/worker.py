@@ -30,7 +30,7 @@ from tradedesk.accounts.stream import PrivateStream
 from tradedesk.bus import Inbox
 from tradedesk.clock import Clock
 from tradedesk.domain import events as ev
-from tradedesk.domain.accounts import Account, AccountState, Halt
+from tradedesk.domain.accounts import Account, AccountState, Halt, HaltLevel
 from tradedesk.domain.commands import AcceptKeyRisk, ApproveMandate, CancelAll, RotateKey
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.keys import FINGERPRINT_DIGITS
@@ -475,7 +475,7 @@ class Worker:
         now = self._clock.now()
         match post:
             case HaltNow() | HaltEnded():
-                self._heed_halt(core, now)
+                self._heed_halt(core, now, is_rearmed=isinstance(post, HaltEnded))
             case Preview():
                 verdict = core.verdict(post.command, now, self._clock.monotonic())
                 self._publish(
@@ -666,11 +666,14 @@ class Worker:
                 self._heed_halt(self._core, now)
                 self._do(self._core.handle(Tick(), now, self._clock.monotonic()))
 
-    def _heed_halt(self, core: Core, now: int) -> None:
-        """Act on what is latched, whether or not anybody came to say so: a full queue must not keep a halt away (5.5)."""
+    def _heed_halt(self, core: Core, now: int, *, is_rearmed: bool = False) -> None:
+        """Act on what is latched, whether or not anybody came to say so: a full queue must not keep a halt away (5.5).
+
+        `is_rearmed`: a person did so, perhaps before the halt was ever seen here.
+        """
         halt, its = self._halt(), self.account
         parts = {part.of: part for part in self._parts.parts() if may_concern(part.of, its.id, its.groups, its.venue)}
-        if halt == self._heeded and parts == self._heeded_parts:
+        if halt == self._heeded and parts == self._heeded_parts and not is_rearmed:
             return
         was, were = self._heeded, self._heeded_parts
         self._heeded, self._heeded_parts = halt, parts
@@ -683,8 +686,9 @@ class Worker:
             for scope, part in parts.items()
             if were.get(scope) != part
         ]
-        is_over = (was is not None and halt is None) or any(scope not in parts for scope in were)
-        if is_over and halt is None and self._lease is not None:
+        is_over = is_rearmed or (was is not None and halt is None) or any(scope not in parts for scope in were)
+        may_be_closing = halt is not None or any(part.level is HaltLevel.Flatten for part in parts.values())
+        if is_over and not may_be_closing and self._lease is not None:
             self._lease.renew(now)  # a kill may have taken the next number to flatten; a person has re-armed since
         for message in messages:
             self._do(core.handle(message, now, self._clock.monotonic()))
