@@ -56,7 +56,11 @@ def answers(case: Case) -> tuple[Answer, ...]:
                     sums.net_with(case, scope.exposure.net, scope.exposure.unvalued),
                     scope.totals.max_net_exposure,
                 ),
-                ("total_position", sums.net_with(case, scope.asset), scope.totals.max_position_notional),
+                (
+                    "total_position",
+                    sums.net_with(case, scope.asset, scope.exposure.unvalued),
+                    scope.totals.max_position_notional,
+                ),
             )
             found += [
                 _said(case, rule, denial, (_money(value), most, scope.source))

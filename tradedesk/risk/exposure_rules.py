@@ -97,7 +97,7 @@ def of_scope(case: Case, instrument: Instrument, scope: Together) -> tuple[Denia
         ),
         _end(
             "total_position", case, f"the position of {name} in {instrument.base}", scope.asset,
-            totals.max_position_notional, scope.source, (),
+            totals.max_position_notional, scope.source, others.unvalued,
         ),
     )  # fmt: skip
 
