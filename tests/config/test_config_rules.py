@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tradedesk.config import ConfigError
 from tradedesk.domain.accounts import HaltLevel
 from tradedesk.domain.alert_rules import OTHERS, RULES, AlertRule, rule_of
 from tradedesk.domain.words import AccountId
+from tradedesk.risk import watch
 
 BASE = """
 [desk]
@@ -88,3 +90,13 @@ def test_each_mistake_names_file_key_and_remedy(rule: str, sentence: str) -> Non
 def test_closing_positions_by_itself_is_said_in_so_many_words() -> None:
     with pytest.raises(ConfigError, match=r"accounts\.acme\.flatten_by_itself: 'yes' is a text; write it like"):
         config.parse(text(acme='flatten_by_itself = "yes"'))
+
+
+def test_every_rule_that_looks_has_a_place_in_the_file() -> None:
+    """A new rule belongs into the table, or nobody could set it."""
+    named = set()
+    for path in Path(watch.__file__).parent.glob("*.py"):
+        said = path.read_text()
+        named |= set(re.findall(r"(?:of_limit\(\s*|\brule=)\"([a-z-]+)\"", said))
+    assert len(named) > 10
+    assert named <= set(RULES)

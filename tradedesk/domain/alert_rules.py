@@ -23,18 +23,27 @@ class AlertRule(Struct, frozen=True, kw_only=True):
 
 
 _FIGURE = AlertRule(readings=2)
-_TRADERS = AlertRule(owner="trader")
+_TRADED = AlertRule(readings=2, owner="trader")
 _STOPS = AlertRule(readings=2, action=HaltLevel.ReduceOnly)
 
 RULES: Mapping[str, AlertRule] = {
     "drawdown": _STOPS,
     "daily-loss": _STOPS,
     "exposure": _FIGURE,
+    "net-exposure": _FIGURE,
     "concentration": _FIGURE,
-    "liquidation": _FIGURE,
-    "slippage": AlertRule(readings=2, owner="trader"),
-    "reject-burst": _TRADERS,
-    "staleness": _TRADERS,
+    "slippage": _TRADED,
+    "reject-ratio": _TRADED,
+    "cancel-ratio": _TRADED,
+    "fill-ratio": _TRADED,
+    "latency": _TRADED,
+    "clock": _FIGURE,
+    "layering": _FIGURE,
+    "own-cross": AlertRule(),
+    "position-drift": AlertRule(),
+    "balance": AlertRule(),
+    "reject-burst": AlertRule(owner="trader"),
+    "staleness": AlertRule(owner="trader"),
     "exit": AlertRule(),
     "mandate": AlertRule(),
     "profile": AlertRule(),
