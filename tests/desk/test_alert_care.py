@@ -35,7 +35,7 @@ def halts(*accounts: Account, level: HaltLevel, account: AccountId | None, group
     act = Act(key="drawdown:x", level=level, account=account, group=group, reason="1200 is 120% of 1000")
     Reactions({one.id: one for one in accounts}, stop, Log()).act(act)
     assert {(halt.operator, halt.reason) for halt in asked} == {("system:risk", "drawdown:x: 1200 is 120% of 1000")}
-    return [f"{halt.account or 'desk'} {halt.level}" for halt in asked]
+    return [f"{halt.scope or halt.account or 'desk'} {halt.level}" for halt in asked]
 
 
 @pytest.mark.parametrize("level", [level for level in HaltLevel if level is not HaltLevel.Flatten])
@@ -50,16 +50,12 @@ def test_positions_are_closed_by_themselves_only_where_the_account_says_so() -> 
     assert halts(*both, level=HaltLevel.Flatten, account=None) == ["desk cancel-all"]
 
 
-def test_what_is_about_a_group_halts_each_of_its_accounts_and_no_other() -> None:
+def test_what_is_about_a_group_halts_that_group() -> None:
     accounts = of(ACME, groups=("growth",), flattens=True), of(BIRCH, groups=("growth",)), of(AccountId("oak"))
-    assert halts(*accounts, level=HaltLevel.ReduceOnly, account=None, group="growth") == [
-        "acme reduce-only",
-        "birch reduce-only",
-    ]
-    assert halts(*accounts, level=HaltLevel.Flatten, account=None, group="growth") == [
-        "acme flatten",
-        "birch cancel-all",
-    ]
+    assert halts(*accounts, level=HaltLevel.ReduceOnly, account=None, group="growth") == ["group growth reduce-only"]
+    assert halts(*accounts, level=HaltLevel.Flatten, account=None, group="growth") == ["group growth cancel-all"]
+    willing = accounts[0], of(AccountId("oak"))
+    assert halts(*willing, level=HaltLevel.Flatten, account=None, group="growth") == ["group growth flatten"]
 
 
 # ---- by a person ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from tradedesk.domain import events as ev
 from tradedesk.domain.accounts import Account, HaltLevel
 from tradedesk.domain.alerts import LONGEST_SNOOZE_NS
 from tradedesk.domain.commands import AcknowledgeAlert, HaltTrading, NotSubmitted, SnoozeAlert, Submitted
+from tradedesk.domain.scopes import Scope, ScopeKind
 from tradedesk.domain.text import clean
 from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
@@ -77,23 +78,27 @@ class Reactions:
         self._log = log
 
     def act(self, act: Act) -> None:
-        for account in self._concerned(act):
-            level = self._level(act, account)
-            answer = self._stop(
-                HaltTrading(account=account, level=level, reason=f"{act.key}: {act.reason}", operator=SYSTEM_RISK.name)
+        """Of the account, else of the group, else of the desk."""
+        scope = Scope(kind=ScopeKind.Group, name=act.group) if act.account is None and act.group is not None else None
+        answer = self._stop(
+            HaltTrading(
+                account=act.account,
+                scope=scope,
+                level=self._level(act),
+                reason=f"{act.key}: {act.reason}",
+                operator=SYSTEM_RISK.name,
             )
-            if isinstance(answer, NotSubmitted):  # what stands is stricter
-                self._log.info("action_not_needed", alert=act.key, scope=account or "desk", why=answer.reason)
+        )
+        if isinstance(answer, NotSubmitted):  # what stands is stricter
+            self._log.info("action_not_needed", alert=act.key, why=answer.reason)
 
-    def _concerned(self, act: Act) -> list[AccountId | None]:
-        """The account; of a group each of its accounts; else the desk."""
-        if act.account is not None or act.group is None:
-            return [act.account]
-        return [account.id for account in self._accounts.values() if act.group in account.groups]
-
-    def _level(self, act: Act, account: AccountId | None) -> HaltLevel:
+    def _level(self, act: Act) -> HaltLevel:
         """Positions are closed by themselves only where each account concerned says so in desk.toml."""
         if act.level is not HaltLevel.Flatten:
             return act.level
-        concerned = self._accounts.values() if account is None else [self._accounts[account]]
-        return HaltLevel.Flatten if all(one.flatten_by_itself for one in concerned) else HaltLevel.CancelAll
+        concerned = [
+            account
+            for account in self._accounts.values()
+            if act.account in (None, account.id) and (act.account or act.group is None or act.group in account.groups)
+        ]
+        return HaltLevel.Flatten if all(account.flatten_by_itself for account in concerned) else HaltLevel.CancelAll
