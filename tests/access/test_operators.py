@@ -29,7 +29,16 @@ def operator_for(name, uid, operators):
 
 
 TRADING = {Verb.Place, Verb.Amend, Verb.Cancel, Verb.CancelAll}
-EITHER = {Verb.Check, Verb.Halt, Verb.Acknowledge, Verb.Settle, Verb.GoLive, Verb.SwitchExit, Verb.RotateKey, Verb.LockVault}
+EITHER = {
+    Verb.Check,
+    Verb.Halt,
+    Verb.Acknowledge,
+    Verb.Settle,
+    Verb.GoLive,
+    Verb.SwitchExit,
+    Verb.RotateKey,
+    Verb.LockVault,
+}
 ALLOWED = {
     "trader": TRADING | EITHER,
     "risk": {Verb.SetLimits, Verb.Rearm, Verb.Approve, Verb.AcceptKeyRisk, Verb.ApproveMandate, Verb.Offboard} | EITHER,

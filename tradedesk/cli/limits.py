@@ -89,7 +89,9 @@ def check(
 @limits_app.command("set")
 def set_limit(
     figure: Annotated[str, typer.Argument(help="As in desk.toml, e.g. max_order_notional.")],
-    value: Annotated[str, typer.Argument(help='The number, a list like "limit, market" ("none" empties it), or "file".')],
+    value: Annotated[
+        str, typer.Argument(help='The number, a list like "limit, market" ("none" empties it), or "file".')
+    ],
     *,
     reason: Annotated[str, typer.Option(help="Why; it is kept in the journal with your name.")],
     account: Annotated[str | None, typer.Option(help="Of this account.")] = None,

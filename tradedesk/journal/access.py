@@ -66,7 +66,11 @@ def _told(event: ev.DurableEvent) -> tuple[OperatorId, str, str] | None:
         case ev.KeyRiskAccepted():
             return event.risk.by, "command", f"AcceptKeyRisk: {event.risk.reason}"
         case ev.MandateApproved():
-            return event.approved.by, "command", f"ApproveMandate {event.approved.mandate.version}: {event.approved.reason}"
+            return (
+                event.approved.by,
+                "command",
+                f"ApproveMandate {event.approved.mandate.version}: {event.approved.reason}",
+            )
         case ev.LimitsSet():
             what = " ".join(part for part in (event.group, event.instrument, event.figure) if part)
             end = "" if event.until is None else f" until {iso_time(event.until)}"

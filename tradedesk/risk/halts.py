@@ -117,6 +117,9 @@ class HaltLatch:
         return found
 
     def close(self) -> None:
+        """May be called twice: a number that was given back may be another file's by then."""
+        if not self._files:
+            return
         for descriptor in (*self._files.values(), self._slots):
             os.close(descriptor)
         self._files.clear()
