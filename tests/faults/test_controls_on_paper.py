@@ -59,7 +59,7 @@ def limited(settings: Settings) -> Settings:
         own |= FOR_CLIENTS[number - len(OWN) - SHARING] if number >= len(OWN) + SHARING else {}
         accounts[name] = msgspec.structs.replace(settings.accounts[name], groups=groups, **own)
     pair = GroupSettings(totals=Totals(max_exposure=Decimal(10**9), max_position_notional=Decimal(10**9)))
-    return msgspec.structs.replace(settings, accounts=accounts, limits=ROOMY, groups={"pair": pair})
+    return msgspec.structs.replace(settings, accounts=accounts, limits=ROOMY, groups={"pair": pair}, rules={})
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +218,13 @@ def test_a_drawdown_beyond_its_limit_is_an_alert_and_halts_the_account_by_itself
     desk.until(lambda: f"drawdown:{account}" in rows.alerts and "stream" in rows.deliveries, "the alert has come")
     alert = rows.alerts[f"drawdown:{account}"].alert
     assert (alert.severity, alert.owner, alert.action) == (Severity.Critical, "risk", "reduce-only")
+    with desk.desk.shared.lock:  # the journal of a day that began far higher
+        day = rows.days[account, None]
+        lost = msgspec.structs.replace(day, start=day.start + 10**6, peak=day.peak + 10**6)
+        desk.desk.shared.days.recall([lost])
     refused = desk.place(Side.Buy, "0.001", below(desk), account=account)
     assert "halted at level reduce-only" in desk.denials(refused)
+    assert "the drawdown of the account from the day's peak" in desk.denials(refused)
     sold = desk.place(Side.Sell, "0.001", above(desk), account=account)
     desk.until_order(sold, OrderState.New)
     assert refused not in arrived(desk, account)
