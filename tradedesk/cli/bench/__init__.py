@@ -11,7 +11,7 @@ import typer
 from tradedesk.cli.endings import USAGE, end
 from tradedesk.cli.reach import JsonOption, show
 
-NAMES = ("startup", "order", "memory", "engine", "paper", "journal", "recovery")
+NAMES = ("startup", "order", "memory", "engine", "paper", "journal", "recovery", "gate", "kill")
 
 
 def bench(
@@ -20,7 +20,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Interleaved rounds; medians are printed.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure start-up, the order path, memory, matching, the paper exchange, the journal or a recovery on this machine.
+    """Measure start-up, the order path, memory, matching, the paper exchange, the journal, a recovery or the Gate on this machine.
 
     Example: tradedesk bench order
     """
@@ -36,8 +36,12 @@ def bench(
         from tradedesk.cli.bench.paper import measured
     elif name == "journal":
         from tradedesk.cli.bench.journal import measured
+    elif name == "gate":
+        from tradedesk.cli.bench.gate import measured
     elif name == "recovery":
         from tradedesk.cli.bench.recovery import measured
+    elif name == "kill":
+        from tradedesk.cli.bench.kill import measured
     else:
         from tradedesk.cli.bench.engine import measured
     load = os.getloadavg()[0]
