@@ -89,7 +89,7 @@ def test_of_several_scopes_the_most_specific_figure_wins_and_each_says_whose_it_
 def test_a_figure_of_an_instrument_goes_before_one_for_all_of_them():
     found = effective(stacked(SCOPES), BTC)
     assert found is not None
-    assert (found.max_order_qty, found.source("max_order_qty")) == (2, "group")
+    assert (found.max_order_qty, found.source("max_order_qty")) == (2, f"group, for {BTC}")
 
 
 def test_what_any_scope_restricts_is_restricted():
