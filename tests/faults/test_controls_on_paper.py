@@ -13,13 +13,13 @@ from paper_process import has_loopback_range
 from tradedesk.config import GroupSettings, Settings
 from tradedesk.domain.accounts import Account, HaltLevel
 from tradedesk.domain.alerts import Severity
-from tradedesk.domain.commands import ApproveMandate, Submitted
+from tradedesk.domain.commands import ApproveMandate, PlaceOrder, Submitted
 from tradedesk.domain.instruments import Product
 from tradedesk.domain.limits import Limits, Totals
 from tradedesk.domain.mandate import Mandate
 from tradedesk.domain.orders import OrderState
 from tradedesk.domain.profile import Profile
-from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, Side
+from tradedesk.domain.words import AccountId, ClientOrderId, OperatorId, OrderType, Side, TimeInForce
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
 
@@ -42,6 +42,7 @@ FOR_CLIENTS: tuple[dict[str, object], ...] = (  # of accounts that have no limit
     {"mandate": Mandate(version=1, valid_from=date(2020, 1, 1), products=(Product.Spot,))},
     {"profile": Profile(account_mode="spot", leverage="3", self_trade="expire-maker")},
     {"profile": Profile(account_mode="spot", self_trade="none")},
+    {"limits": Limits(max_children_per_block=20, max_messages_per_minute=30)},  # of a loop that ran away
     {"limits": Limits(max_drawdown=Decimal("0.01"))},  # what the spread and the fee of one fill cost is more
 )
 SHARING = 4  # two of a group with totals, two whose orders may meet
@@ -229,3 +230,52 @@ def test_a_drawdown_beyond_its_limit_is_an_alert_and_halts_the_account_by_itself
     desk.until_order(sold, OrderState.New)
     assert refused not in arrived(desk, account)
     assert sold in arrived(desk, account)
+
+
+def run_away(desk: FaultyDesk, account: AccountId, count: int, block: str | None) -> set[ClientOrderId]:
+    """What a loop sends that lost its brake: as many orders as the desk takes, none of them waited for."""
+    keys = {ClientOrderId(f"loop-{block or 'bare'}-{number}") for number in range(count)}
+    orders = [
+        PlaceOrder(
+            account=account,
+            client_order_id=key,
+            instrument=BTC,
+            side=Side.Buy,
+            order_type=OrderType.Limit,
+            time_in_force=TimeInForce.GoodTillCancel,
+            order_qty=Decimal("0.001"),
+            price=below(desk),
+            block=block,
+            operator=OperatorId(""),
+            deadline=desk.clock.now() + 60 * 10**9,
+        )
+        for key in sorted(keys)
+    ]
+    taken = {order.client_order_id for order in orders if isinstance(desk.control.submit(order), Submitted)}
+    desk.until(lambda: all(is_settled(desk, key) for key in taken), "every order of the loop is on the book or denied")
+    return taken
+
+
+def is_settled(desk: FaultyDesk, key: ClientOrderId) -> bool:
+    return desk.is_order(key, OrderState.New, OrderState.Denied)
+
+
+def test_a_loop_that_ran_away_is_stopped_inside_its_limits(
+    desk: FaultyDesk, record_property: Callable[[str, object], None]
+) -> None:
+    """By the exchange's own records: of thousands of orders what one parent may make arrives, then what a minute allows"""
+    account = name_of(desk, len(OWN) + SHARING + 3)
+    taken = run_away(desk, account, 3_000, "b7")
+    assert len(taken) > 20
+    made = arrived(desk, account)
+    assert len(made) == 20
+    assert "block b7 made 20 orders within the last minute" in desk.denials(next(iter(taken - set(made))))
+    bare = run_away(desk, account, 3_000, None)
+    assert len(bare) > 10
+    assert len(arrived(desk, account)) == 30
+    assert set(arrived(desk, account)) <= taken | bare
+    assert "within the last minute" in desk.denials(next(iter(bare - set(arrived(desk, account)))))
+    rows = desk.paper.requests(path="/api/v3/order", method="POST")
+    times = [row["time"] for row in rows if row["account"] == account and row["client_order_id"] in taken]
+    record_property("from_first_to_last_order_of_the_loop_ms", (max(times) - min(times)) // 10**6)
+    assert len(desk.paper.books(account)["open_orders"]) == 30
