@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_desk import WITHIN_S, Demo, demo, started
+from demo_desk import MINUTE_S, WITHIN_S, Demo, demo, has_prices, started
 from paper_process import has_loopback_range
 
+from tradedesk.cli.drill_desk import are_ready
 from tradedesk.domain.words import AccountId
 
 pytestmark = pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1")
@@ -85,6 +86,16 @@ def test_a_desk_that_died_is_stood_in_for_once_and_for_those_alone_who_chose_it(
         watchdog.until("alive")
         assert desk.until(lambda watch: "acme" in watch.replica.halts and "birch" not in watch.replica.halts)
         assert len(list(desk.home.state.glob("receipts/*.json"))) == 1
+        assert desk.until(lambda watch: are_ready(watch.replica), MINUTE_S)
+        assert desk.until(has_prices)
+        opening = desk.place("--type", "limit", "--price", desk.below(2))
+        assert opening.status == 3, opening  # until a person re-arms it, the account only reduces
+        above = f"{desk.market()['ask'] * 102 / 100:.2f}"
+        reducing = desk.place("--type", "limit", "--price", above, side="sell")
+        assert reducing.status == 0, reducing.json["orders"][0]["reasons"]
+        assert desk.until(lambda watch: watch.replica.watchdog_at is not None)
+        rows = {row["account"]: row["dead_man"]["word"] for row in desk.ask("status", "--json").json["accounts"]}
+        assert rows == {"acme": "watchdog", "birch": "none", "cedar": "none"}
         assert desk.ask("rearm", "--account", "acme", "--reason", "the desk is back").status == 0
         desk.desk_pid = process.pid
         assert desk.until(lambda watch: watch.replica.accounts[AccountId("acme")].state == "Ready")
@@ -92,7 +103,7 @@ def test_a_desk_that_died_is_stood_in_for_once_and_for_those_alone_who_chose_it(
         process.send_signal(signal.SIGTERM)
         process.wait(WITHIN_S)
         watchdog.until("resting")
-        assert statuses(desk, "acme") == ["CANCELED", "NEW"]  # stopped in order: as its settings say
+        assert statuses(desk, "acme") == ["CANCELED", "NEW", "NEW"]  # stopped in order: as its settings say
     finally:
         assert watchdog.end() == 0
 
