@@ -6,7 +6,6 @@ Gate and reservations together, over accounts that share a group and a desk, aga
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +17,7 @@ from order_builders import BTC, ETH, NOW, a_place, a_venue_state, an_account, an
 from test_gate import a_quote, around
 
 from tradedesk.accounts.core import Core
+from tradedesk.accounts.judge import Judge
 from tradedesk.domain.accounts import Account, AccountState
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.limits import Limits, Totals, effective
@@ -279,12 +279,11 @@ def racing(name: str, shared: Reservations, accounts: dict[str, Account]) -> Cor
     return core
 
 
-def raced(lock: Any = None) -> Decimal:
-    """Coins that all accounts together were let order, each on a thread of its own. `lock` in place of the true one."""
+def raced() -> Decimal:
+    """Coins that all accounts together were let order, each on a thread of its own."""
     names = [f"a{number}" for number in range(4)]
     accounts = {name: msgspec.structs.replace(an_account(), id=AccountId(name), owner="smith") for name in names}
     shared = Reservations(accounts.values(), {DESK: (Totals(max_position_notional=PRICE * ROOM), "a test")}, "USDT")
-    shared.lock = shared.lock if lock is None else lock
     cores = [racing(name, shared, accounts) for name in names]
     start = threading.Barrier(len(cores))
 
@@ -317,18 +316,21 @@ def test_accounts_that_race_on_threads_of_their_own_take_exactly_what_there_is(s
     assert [raced() for _ in range(3)] == [ROOM] * 3
 
 
-def test_a_judge_that_does_not_lock_takes_more(switching, monkeypatch):
+def test_a_judge_that_lets_go_between_the_decision_and_the_reservation_takes_more(switching, monkeypatch):
     """Each is judged by what was left before the others took theirs"""
     meet = threading.Barrier(4)
-    decide = gate.decide
 
-    def together(*given):
-        decision = decide(*given)
-        meet.wait()
+    def hasty(self, request_id, order, replaces, *around):
+        case = self.case(order, replaces, *around)
+        meet.wait(timeout=30)
+        decision = gate.decide(request_id, order, replaces, case.given)
+        if isinstance(decision, Approved):
+            with self._shared.lock:
+                self._reserve(case)
         return decision
 
-    monkeypatch.setattr(gate, "decide", together)
-    assert raced(nullcontext()) > ROOM
+    monkeypatch.setattr(Judge, "decide", hasty)
+    assert raced() > ROOM
 
 
 # ---- before an account is open ----------------------------------------------------------------------------------------
