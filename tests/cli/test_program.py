@@ -135,8 +135,8 @@ def test_the_status_of_an_account_shows_its_halt_its_orders_and_its_result(capsy
         "pnl": {"open_orders": 3, "net": "22.68004535"},
     }  # fmt: skip
     [_, halted, without] = shown(capsys, "status.v1", "accounts", account, {"account": "birch", "pnl": None})
-    assert halted.split() == ["acme", "Halted", "cancel-all", "paper", "-", "-", "3", "22.68", "fire"]
-    assert without.split() == ["birch", *["-"] * 8]
+    assert halted.split() == ["acme", "Halted", "cancel-all", "-", "paper", "-", "-", "3", "22.68", "fire"]
+    assert without.split() == ["birch", *["-"] * 9]
 
 
 def test_nothing_to_show_is_said(capsys: pytest.CaptureFixture[str]) -> None:

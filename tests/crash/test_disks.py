@@ -27,7 +27,7 @@ from tradedesk.journal.sqlite import AGAIN_S
 
 WITHIN_S = 30.0
 SEED = 9
-FULL = 256 * 1024  # bytes: the state folder of a desk on a tmpfs of its own
+FULL = 512 * 1024  # bytes: the state folder of a desk on a tmpfs of its own
 
 pytestmark = [
     pytest.mark.skipif(not has_loopback_range(), reason="needs loopback addresses besides 127.0.0.1"),
