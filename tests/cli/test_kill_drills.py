@@ -9,22 +9,17 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from demo_desk import MINUTE_S, PROGRAM, Demo, demo, started, until_nobody_listens
+from kill_desk import admin, agrees, are_ready, at_venue, fault, killed, make_calm, rest
 from paper_process import has_loopback_range
 
 from tradedesk.access.vault import open_vault
-from tradedesk.cli import drill_desk as drilling
-from tradedesk.cli import drills
-from tradedesk.cli.drill_desk import ENDED, Ground, Said
-from tradedesk.cli.reach import Watch
-from tradedesk.desk import kill as killing
+from tradedesk.cli.drill_desk import ENDED
 from tradedesk.desk import receipts
 from tradedesk.desk.client import RemoteControl
 from tradedesk.domain.commands import PlaceOrder
@@ -42,82 +37,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 def calm(desk: Demo) -> Iterator[Demo]:
-    """The one demo of this file, its halts lifted and its faults ended after each test."""
+    """The one demo of this file, made whole again after each test."""
     yield desk
-    admin(desk, "DELETE", "/faults")
-    for ban in (desk.home.state / "bans").glob("*.json"):  # taken back by the exchange; the next start would heed it
-        ban.unlink()
-    os.kill(desk.desk_pid, signal.SIGCONT)
-    desk.ask("kill", "--all", "--level", "cancel-all", "--external", "--reason", "between two tests")
-    assert desk.until(lambda watch: None in watch.replica.halts)
-    for scope in ((), *(("--account", name) for name in ("acme", "birch", "cedar"))):
-        desk.ask("rearm", *scope, "--reason", "the next test")
-    assert desk.until(lambda watch: not watch.replica.halts)
-    assert desk.until(are_ready, MINUTE_S), desk.ask("status", "--json").out
-
-
-@pytest.fixture
-def ground(calm: Demo) -> Iterator[Ground]:
-    """The same demo as a drill knows it; a kill is run in this process, which spares the second that one takes to start."""
-
-    def kills(*words: str) -> Said:
-        ran = calm.ask(*words)
-        return Said(ran.status, ran.out, ran.err)
-
-    assert calm.paper_pid is not None
-    found = Ground(calm.home, calm.paper, desk_pid=calm.desk_pid, paper_pid=calm.paper_pid, kills=kills)
-    yield found
-    found.close()
-    calm.again += found.started
-    calm.desk_pid = found.desk_pid
-
-
-def are_ready(watch: Watch) -> bool:
-    return drilling.are_ready(watch.replica)
-
-
-def admin(desk: Demo, method: str, path: str, body: object = None) -> Any:
-    request = urllib.request.Request(
-        desk.paper["admin"] + path,
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {desk.paper['admin_token']}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
-
-
-def fault(desk: Demo, kind: str, **fields: object) -> None:
-    admin(desk, "POST", "/faults", {"kind": kind} | fields)
-
-
-def rest(desk: Demo, account: str = "acme", side: str = "buy") -> str:
-    """An order of ours that rests at the venue; its client order id."""
-    price = desk.below(2) if side == "buy" else f"{desk.market()['ask'] * 102 / 100:.2f}"
-    ran = desk.place("--type", "limit", "--price", price, account=account, side=side)
-    assert ran.status == 0, ran
-    return str(ran.json["orders"][0]["client_order_id"])
-
-
-def at_venue(desk: Demo, account: str = "acme") -> dict[str, str]:
-    """The exchange's own word for each order of an account."""
-    return {row["clientOrderId"]: row["status"] for row in desk.books(account)["orders"]}
-
-
-def killed(desk: Demo, *options: str, status: int = 0, is_a_process: bool = False) -> dict[str, Any]:
-    """`tradedesk kill`; its receipt, by account. Where it is not `is_a_process`, the second that one takes to start is spared."""
-    run = desk.call if is_a_process else desk.ask
-    ran = run("kill", *(options or ("--all",)), "--reason", "a drill", "--json")
-    assert ran.status == status, ran
-    document = ran.json
-    assert document["schema"] == "kill.v1"
-    return document | {"by_account": {row["account"]: row for row in document["accounts"]}}
-
-
-def agrees(desk: Demo, document: dict[str, Any]) -> None:
-    """Every order of the receipt is at the exchange what the receipt says, and what is open there stands in it."""
-    for row in document["accounts"]:
-        assert drilling.disagreements(row, at_venue(desk, row["account"])) == []
+    make_calm(desk)
 
 
 def test_a_frozen_desk_is_stopped_and_folds_it_when_it_thaws(calm: Demo) -> None:
@@ -208,29 +130,6 @@ def test_without_its_journal_the_form_of_an_id_tells_what_is_ours(tmp_path: Path
         assert document["journal"]
         assert (document["by_account"]["acme"]["cancelled"], at_venue(desk)[ours]) == (1, "CANCELED")
         assert document["took_ms"] >= 15_000
-
-
-@pytest.mark.parametrize(
-    ("drill", "within_s"),
-    [
-        (drills.runaway_loop, None),
-        (drills.halt, None),
-        (drills.venue_slow, None),
-        (drills.venue_mute, None),
-        (drills.venue_half_down, None),
-        (drills.venue_bans, 6.0),
-        (drills.venue_down, 3.0),
-        (drills.screen_blocked, None),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_a_drill_ends_as_the_exchange_records_it(
-    ground: Ground, drill: drills.Drill, within_s: float | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The drills of `tradedesk selftest --drills`; how long a kill asks a venue that is away is shortened."""
-    if within_s is not None:
-        monkeypatch.setattr(killing, "WITHIN_S", within_s)
-    drill(ground)
 
 
 def test_flattening_takes_the_lease_closes_what_is_held_and_the_desk_trades_again_once_rearmed(tmp_path: Path) -> None:

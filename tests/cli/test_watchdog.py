@@ -31,7 +31,7 @@ def desk(tmp_path: Path) -> Iterator[Demo]:
 
 def rest(desk: Demo, account: str) -> str:
     ran = desk.place("--type", "limit", "--price", desk.below(2), account=account)
-    assert ran.status == 0, ran
+    assert ran.status == 0, ran.json["orders"][0]["reasons"]
     return str(ran.json["orders"][0]["client_order_id"])
 
 
