@@ -136,6 +136,19 @@ def test_without_a_price_the_day_is_not_known_and_nothing_new_is_risked():
     assert any("BTC/USDT has no price now" in reason for reason in bench.denied("more", qty="0.1"))
 
 
+def test_a_price_that_came_since_the_day_was_told_is_looked_for_before_an_order_is_refused_for_want_of_it():
+    bench = Bench(Limits(**BASE, max_drawdown=d(1000)))
+    bench.price = None
+    bench.tick()
+    bench.price = d("60000")
+    assert bench.denied("at once", qty="0.1") == []
+    bench.price = None
+    bench.tick()
+    bench.price = d("59000")  # what it then finds is held against the limit
+    [reason] = bench.denied("beyond", qty="0.1")
+    assert "the drawdown of the account from the day's peak is 1000.00" in reason
+
+
 @pytest.mark.parametrize("limits", [Limits(**BASE, max_daily_loss=d(1000)), Limits(**BASE, max_drawdown=d(1000))])
 def test_a_restart_forgets_neither_the_days_begin_nor_its_peak(limits):
     first = Bench(limits)

@@ -150,10 +150,14 @@ class Judge:
             return []
         self._tell_day_at = elapsed + REVALUE_NS
         with self._shared.lock:
-            gain = self._gain()
-            self._shared.days.tell(self.account.id, gain, now, has_moved=self._has_moved)
-            self._has_moved = self._has_moved and gain.net is None
+            self._tell_day(now)
             return self._shared.days.due(self.account.id, now, elapsed)
+
+    def _tell_day(self, now: int) -> None:
+        """With the lock held."""
+        gain = self._gain()
+        self._shared.days.tell(self.account.id, gain, now, has_moved=self._has_moved)
+        self._has_moved = self._has_moved and gain.net is None
 
     def _gain(self) -> Gain:
         books = self._manager.books
@@ -224,6 +228,8 @@ class Judge:
         """All the Gate may know of this moment (DESIGN 4). With the lock held."""
         for held in [key for key, holding in self._held.items() if holding.value is None]:
             self._hold(held)  # its price may have come since
+        if self._shared.days.today(f"account {self.account.id}").unpriced:
+            self._tell_day(now)  # likewise
         books, working = self._manager.books, self._manager.working
         judged = (order.client_order_id, replaces.client_order_id if replaces is not None else None)
         position = books.positions.get((self.account.id, order.instrument))
