@@ -163,3 +163,14 @@ def test_an_order_falls_under_its_instrument_its_operator_and_its_algorithm() ->
     found = part_scopes(order.instrument, order.operator, order.block)
     assert found == (BTC, ANNA, TWAP, Scope(kind=ScopeKind.Algorithm, name="twap:7"))
     assert Decimal(order.order_qty) > 0
+
+
+def test_what_has_no_latch_here_cannot_be_written_over_an_algorithms(latch: HaltLatch) -> None:
+    latch.latch(a_halt(TWAP))
+    stranger = Scope(kind=ScopeKind.Group, name="not in desk.toml")
+    assert not latch.has(stranger)
+    with pytest.raises(KeyError):
+        latch.latch(a_halt(stranger))
+    with pytest.raises(KeyError):
+        latch.clear(None, stranger)
+    assert [halt.of for halt in latch.all()] == [TWAP]

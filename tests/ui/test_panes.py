@@ -36,6 +36,7 @@ from tradedesk.domain.profile import SeenProfile
 from tradedesk.domain.words import AccountId, OperatorId
 from tradedesk.ui.candles import with_holes
 from tradedesk.ui.drawing import ASCII, MINUTE
+from tradedesk.ui.header import open_alerts
 from tradedesk.ui.panes.alerts import AlertsPane
 from tradedesk.ui.panes.chart import ChartPane
 from tradedesk.ui.panes.fleet import FleetPane, fleet
@@ -576,6 +577,8 @@ async def test_alerts_of_one_cause_are_one_row_that_says_whose_it_is_and_what_is
         await pilot.press("home")
         (row,) = [line for line in app.shown() if "(+1)" in line]
         assert "drawdown 1300 of 1000 (+1)" in row
+        waiting, *_ = app.pane.title_parts(NOW)
+        assert waiting == f"{len(open_alerts(app.pane.view.replica))} to acknowledge"  # as the header counts them
         assert not any("loss 1200" in line and "CRITICAL" in line for line in app.shown())
         assert app.pane.selected().alert == "crash:acme"
         detail = next(line for line in app.shown() if "halts at" in line)

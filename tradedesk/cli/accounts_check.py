@@ -17,6 +17,7 @@ from tradedesk.cli.reach import (
     OperatorPassphraseOption,
     account_of,
     controlled,
+    decided,
     home_of,
     show,
     watching,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from tradedesk.domain.accounts import Account
     from tradedesk.domain.findings import Finding
     from tradedesk.domain.keys import AcceptedRisk
-
-JUDGED_S = 15.0  # a command of a running desk shows within this
 
 
 def check(
@@ -126,10 +125,9 @@ def accept(
 
     Example: tradedesk accounts accept acme --reason "transfer right goes on Friday" --operator rosa
     """
-    from tradedesk.domain.commands import AcceptKeyRisk, NotSubmitted
-    from tradedesk.domain.events import KeyRiskAccepted, SubmissionRefused
+    from tradedesk.domain.commands import AcceptKeyRisk
+    from tradedesk.domain.events import KeyRiskAccepted
     from tradedesk.domain.words import OperatorId
-    from tradedesk.views.feed import Numbered
 
     home = home_of(config)
     control = controlled(home, operator, operator_passphrase_file)
@@ -139,26 +137,8 @@ def accept(
         if checked is None:
             end(f"account {account}: its key was not looked at yet; try again once it was")
         fingerprint = checked.report.fingerprint
-        answer = control.submit(
-            AcceptKeyRisk(account=account, fingerprint=fingerprint, reason=reason, operator=OperatorId(""))
-        )
-        if isinstance(answer, NotSubmitted):
-            end(answer.reason)
-        told: list[str | None] = []
-
-        def is_told() -> bool:
-            for update in watch.updates:
-                match update:
-                    case Numbered(event=KeyRiskAccepted(account=its)) if its == account:
-                        told.append(None)
-                    case Numbered(event=SubmissionRefused(what="AcceptKeyRisk", reason=why)):
-                        told.append(why)
-            return bool(told)
-
-        if not watch.until(is_told, JUDGED_S):
-            end(f"account {account}: the desk took it, and has not recorded it yet; look at `tradedesk status`")
-        if told[0] is not None:
-            end(told[0])
+        command = AcceptKeyRisk(account=account, fingerprint=fingerprint, reason=reason, operator=OperatorId(""))
+        decided(control, watch, command, KeyRiskAccepted, "tradedesk status")
     typer.echo(f"{account}: key {fingerprint} may trade; `tradedesk alerts` keeps what it can do in sight")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tradedesk.cli.endings import FAILED, end
+from tradedesk.cli.endings import FAILED
 from tradedesk.cli.reach import (
     ConfigOption,
     JsonOption,
@@ -12,12 +12,11 @@ from tradedesk.cli.reach import (
     OperatorPassphraseOption,
     account_of,
     controlled,
+    decided,
     home_of,
     show,
     watching,
 )
-
-TAKEN_S = 10.0  # for the account to record what was approved
 
 mandate_app = typer.Typer(no_args_is_help=True, help="What may be done for each client, and who approved it.")
 
@@ -75,35 +74,16 @@ def approve_mandate(
 
     Example: tradedesk mandate approve acme --version 3 --reason "signed by the client on 2026-10-28" --operator rosa
     """
-    from tradedesk.domain.commands import ApproveMandate, NotSubmitted
-    from tradedesk.domain.events import MandateApproved, SubmissionRefused
+    from tradedesk.domain.commands import ApproveMandate
+    from tradedesk.domain.events import MandateApproved
     from tradedesk.domain.words import OperatorId
-    from tradedesk.views.feed import Numbered
 
     home = home_of(config)
     control = controlled(home, operator, operator_passphrase_file)
     with watching(home, control) as watch:
         account = account_of(watch.replica, name)
-        answer = control.submit(
-            ApproveMandate(account=account, version=version, reason=reason, operator=OperatorId(""))
-        )
-        if isinstance(answer, NotSubmitted):
-            end(answer.reason)
-        told: list[str | None] = []
-
-        def is_told() -> bool:
-            for update in watch.updates:
-                match update:
-                    case Numbered(event=MandateApproved(account=its)) if its == account:
-                        told.append(None)
-                    case Numbered(event=SubmissionRefused(what="ApproveMandate", reason=why)):
-                        told.append(why)
-            return bool(told)
-
-        if not watch.until(is_told, TAKEN_S):
-            end(f"account {account}: the desk took it, and has not recorded it yet; look at `tradedesk mandate show`")
-        if told[0] is not None:
-            end(told[0])
+        command = ApproveMandate(account=account, version=version, reason=reason, operator=OperatorId(""))
+        decided(control, watch, command, MandateApproved, "tradedesk mandate show")
     typer.echo(f"{account}: mandate version {version} is approved, and in force within its dates")
 
 

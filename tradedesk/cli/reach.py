@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +22,8 @@ from tradedesk.cli.endings import USAGE, end
 if TYPE_CHECKING:
     from tradedesk.config import Home
     from tradedesk.desk.client import RemoteControl
+    from tradedesk.domain.commands import AcceptKeyRisk, ApproveMandate
+    from tradedesk.domain.events import KeyRiskAccepted, MandateApproved
     from tradedesk.domain.instruments import Instrument
     from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId
     from tradedesk.monitor.socket_feed import SocketFeed
@@ -38,6 +40,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one documented J
 
 TRIES = 4  # to come in: without a passphrase, then three times with one
 FIRST_WAIT_S = 5.0  # for the desk's first snapshot
+DECIDED_S = 15.0  # for an account's worker to record what its operator decided
 DEADLINE_NS = 10_000_000_000  # an order that could not be sent within this is not sent
 
 
@@ -151,6 +154,54 @@ def watching(home: "Home", control: "RemoteControl | None" = None) -> Iterator[W
         yield watch
     finally:
         watch.view.close()
+
+
+def decision_in(
+    updates: "Iterable[Update]", account: "AccountId", proof: "type[KeyRiskAccepted | MandateApproved]", what: str
+) -> str | None:
+    """What became of the command `what` that an account's worker decides: "" once `proof` is recorded, else why not.
+
+    None while nothing was said. What is told of another account, perhaps to the same operator elsewhere, is not it.
+    """
+    from tradedesk.domain.events import SubmissionRefused
+    from tradedesk.views.feed import Numbered
+
+    for update in updates:
+        event = update.event if isinstance(update, Numbered) else None
+        if isinstance(event, proof) and event.account == account:
+            return ""
+        if isinstance(event, SubmissionRefused) and (event.what, event.source) == (what, f"worker:{account}"):
+            return event.reason
+    return None
+
+
+def decided(
+    control: "RemoteControl",
+    watch: Watch,
+    command: "AcceptKeyRisk | ApproveMandate",
+    proof: "type[KeyRiskAccepted | MandateApproved]",
+    look: str,
+) -> None:
+    """Give the command and wait for its record; ends the program with the reason if there will be none.
+
+    `look`: the command of ours that shows later what became of it.
+    """
+    from tradedesk.domain.commands import NotSubmitted
+
+    answer = control.submit(command)
+    if isinstance(answer, NotSubmitted):
+        end(answer.reason)
+    told: list[str] = []
+
+    def is_told() -> bool:
+        found = decision_in(watch.updates, command.account, proof, type(command).__name__)
+        told.extend([] if found is None else [found])
+        return bool(told)
+
+    if not watch.until(is_told, DECIDED_S):
+        end(f"account {command.account}: the desk took it, and has not recorded it yet; look at `{look}`")
+    if told[0]:
+        end(told[0])
 
 
 def account_of(replica: "Replica", name: str) -> "AccountId":

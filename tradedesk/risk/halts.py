@@ -159,13 +159,14 @@ class HaltLatch:
         return None
 
     def _write(self, scope: Scope, body: bytes) -> None:
-        descriptor, at = self._files.get(scope, self._slots), 0
         if scope.kind is ScopeKind.Algorithm:
             number = self._slot_of(scope)
             number = self._slot_of(None) if number is None else number
             if number is None:
                 raise OSError(f"{MOST_ALGORITHMS} algorithms are halted already")
-            at = number * SIZE
+            descriptor, at = self._slots, number * SIZE
+        else:
+            descriptor, at = self._files[scope], 0
         try:
             os.pwrite(descriptor, body, at)
             os.fsync(descriptor)

@@ -125,7 +125,7 @@ class AlertsPane(LiveTable[AlertGroup]):
                 return
 
     def title_parts(self, now: int) -> Sequence[str]:
-        waiting = sum(1 for item in self._items.values() if item.is_waiting)
+        waiting = sum(row.is_waiting for item in self._items.values() for row in item.rows)  # as the header counts
         told = self.view.replica.deliveries.get(STREAM)
         late = sum(delivery.late for delivery in self.view.replica.deliveries.values())
         return (
