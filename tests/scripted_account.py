@@ -205,8 +205,8 @@ class ScriptedAdapter:
     async def fills_of(self, order: Order, instrument: Instrument) -> tuple[Fill, ...]:
         return tuple(fill for fill in self._venue.fills if fill.client_order_id == order.client_order_id)
 
-    async def venue_state(self, since_ns: int | None) -> VenueState:
-        await self._venue.note("venue_state")
+    async def venue_state(self, since_ns: int | None, *, is_for_a_sweep: bool = False) -> VenueState:
+        await self._venue.note("venue_state for a sweep" if is_for_a_sweep else "venue_state")
         if self._venue.state_failures:
             raise self._venue.state_failures.pop(0)
         balances = tuple(

@@ -72,7 +72,7 @@ class Venue:
             raise VenueFailed("no way there")
         return an_info()
 
-    async def venue_state(self, since_ns: int | None) -> VenueState:
+    async def venue_state(self, since_ns: int | None, *, is_for_a_sweep: bool = False) -> VenueState:
         balance = Balance(asset="BTC", free=self.btc, locked=d("0"))
         return VenueState(
             account=an_account().id,

@@ -17,13 +17,13 @@ OVERLAP_NS = 5 * 60 * 10**9  # longer than a look takes and clocks differ
 FIRST_LOOKS = 5  # at most, of an account that trades while the desk sees it for the first time
 
 
-async def whole_state(core: Core, adapter: Adapter, log: Log) -> VenueState:
+async def whole_state(core: Core, adapter: Adapter, log: Log, *, is_for_a_sweep: bool = False) -> VenueState:
     """The account as the venue shows it. The very first look is taken until two in a row agree on the balances.
 
     A trade of other software between the time noted and the balances read would else be counted twice: in the
     opening, and as a fill after it. Raises VenueFailed.
     """
-    state = await adapter.venue_state(_since(core))
+    state = await adapter.venue_state(_since(core), is_for_a_sweep=is_for_a_sweep)
     for _ in range(FIRST_LOOKS):
         if core.manager.is_opened:
             break

@@ -135,6 +135,8 @@ class Worker:
         self._performer: Performer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted_reconcile = asyncio.Event()
+        self._sweep_waits = False  # for a look of this account
+        self._patience: asyncio.Timeout | None = None  # with an ordinary look that is under way
         self._failure: BaseException | None = None
         self._nudged = asyncio.Event()
         self._heeded: Halt | None = None  # the halt that was acted on
@@ -581,6 +583,10 @@ class Worker:
                     self._spawn(performer.ask_movements(effect))
                 case AskState():
                     self._wanted_reconcile.set()
+                    if effect.is_for_a_sweep:
+                        self._sweep_waits = True
+                        if self._patience is not None:  # what it wants to see a look that began before cannot show
+                            self._patience.reschedule(asyncio.get_running_loop().time())
                 case Quarantine():
                     self._block(effect.reason)
 
@@ -619,19 +625,27 @@ class Worker:
             core = self._core
             if core is None or self._is_key_refused:
                 continue  # a blocked account is looked at all the same: its fills and its halt go on
+            is_for_a_sweep, self._sweep_waits = self._sweep_waits, False
             try:
                 began = self._clock.monotonic()
-                state = await whole_state(core, adapter, self._log)
+                async with asyncio.timeout(None) as patience:
+                    self._patience = None if is_for_a_sweep else patience
+                    state = await whole_state(core, adapter, self._log, is_for_a_sweep=is_for_a_sweep)
+            except TimeoutError:
+                continue  # for a sweep, which is served now
             except VenueFailed as error:
                 if error.is_auth:
                     self._refused(error)
                     continue
                 core.set_state(AccountState.Offline, error.cause, self._clock.now())
+                self._sweep_waits = self._sweep_waits or is_for_a_sweep
                 self._log.warning("reconcile_failed", account=self.account.id, cause=error.cause)
                 await self._pause(attempt)
                 attempt += 1
                 self._wanted_reconcile.set()
                 continue
+            finally:
+                self._patience = None
             attempt = 0
             marks = await marks_of(core, self._quotes, self._clock)
             now = self._clock.now()

@@ -126,7 +126,9 @@ class AskMovements(Struct, frozen=True, kw_only=True):
 
 
 class AskState(Struct, frozen=True, kw_only=True):
-    """Reconcile now: the sweep of a halt wants to see that the venue shows none of ours."""
+    """Reconcile now. `is_for_a_sweep`: it waits to see that the venue shows none of ours, ahead of all but cancels."""
+
+    is_for_a_sweep: bool = False
 
 
 class Quarantine(Struct, frozen=True, kw_only=True):

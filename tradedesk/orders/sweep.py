@@ -45,7 +45,7 @@ class Clearing:
         if self._confirming_since is not None or any(key in self._books.live for key in self.orders):
             return
         self._confirming_since = self._books.elapsed
-        self._books.effects.append(AskState())
+        self._books.effects.append(AskState(is_for_a_sweep=True))
 
     def confirm(self, began: int, shown: set[ClientOrderId]) -> bool:
         """Whether the venue's list of open orders, of a look that `began` then (monotonic ns), ends it; if so, write its receipt."""
@@ -100,7 +100,7 @@ class Sweep:
         self._cancels.send_due()
         if not left and self._doubts.are_cleared:
             self._confirming_since = self._books.elapsed
-            self._books.effects.append(AskState())
+            self._books.effects.append(AskState(is_for_a_sweep=True))
 
     def confirm(self, began: int, shown: set[ClientOrderId]) -> bool:
         """Whether the venue's list of open orders, of a look that `began` then (monotonic ns), ends the sweep; if so, write its receipt."""

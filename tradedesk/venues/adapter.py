@@ -74,10 +74,11 @@ class Adapter(Protocol):
         """Every fill of one order, oldest first. Raises VenueFailed."""
         ...
 
-    async def venue_state(self, since_ns: int | None) -> VenueState:
+    async def venue_state(self, since_ns: int | None, *, is_for_a_sweep: bool = False) -> VenueState:
         """Open orders, balances, and the fills of the configured instruments since `since_ns` (venue clock; None: none).
 
-        Measures the venue's clock anew as well. Raises VenueFailed.
+        Measures the venue's clock anew as well. `is_for_a_sweep`: a halt or a cancel-all waits for it, so that it may use
+        what the rate budget keeps for cancels. Raises VenueFailed.
         """
         ...
 

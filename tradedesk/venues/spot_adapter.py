@@ -448,22 +448,22 @@ class SpotAdapter:
         rows = await self._trade_rows(about, {}, Priority.Doubt)
         return tuple(spot.read_trade(row, self._venue, self._account, order.client_order_id) for row in rows)
 
-    async def venue_state(self, since_ns: int | None) -> VenueState:
-        return await readable(self._venue_state(since_ns))
+    async def venue_state(self, since_ns: int | None, *, is_for_a_sweep: bool = False) -> VenueState:
+        return await readable(self._venue_state(since_ns, Priority.Cancel if is_for_a_sweep else Priority.Look))
 
-    async def _venue_state(self, since_ns: int | None) -> VenueState:
+    async def _venue_state(self, since_ns: int | None, priority: Priority) -> VenueState:
         await self._signing()
         taken_at = self._clock.now()
-        venue_time = await self._measure_clock()
-        rows = spot.rows_of(await told(self._exchange, "privateGetOpenOrders", {}), "openOrders")
+        venue_time = await self._measure_clock(priority)
+        rows = spot.rows_of(await told(self._exchange, "privateGetOpenOrders", {}, priority), "openOrders")
         open_orders = tuple(spot.read_order(row, self._venue) for row in rows)
         for report in open_orders:
             self._learn(report)
         fills: list[Fill] = []
         if since_ns is not None:
             for instrument in self._markets.instruments:
-                fills += await self._fills_since(instrument, since_ns)
-        account = await told(self._exchange, "privateGetAccount", {"omitZeroBalances": "true"})
+                fills += await self._fills_since(instrument, since_ns, priority)
+        account = await told(self._exchange, "privateGetAccount", {"omitZeroBalances": "true"}, priority)
         balances = spot.read_balances(account)
         if self._door is not None:
             self._door.looked()
@@ -477,7 +477,7 @@ class SpotAdapter:
             profile=spot_profile.read_profile(account, self._markets.instruments),
         )
 
-    async def _fills_since(self, instrument: Instrument, since_ns: int) -> list[Fill]:
+    async def _fills_since(self, instrument: Instrument, since_ns: int, priority: Priority) -> list[Fill]:
         start = since_ns // spot.NS_PER_MS
         end = self._clock.now() // spot.NS_PER_MS + (self._offset_ms or 0)
         symbol = instrument.venue_symbol
@@ -485,12 +485,12 @@ class SpotAdapter:
         while not rows:  # the venue lists at most a day by time
             is_last = start + _DAY_MS > end
             until = {} if is_last else {"endTime": start + _DAY_MS - 1}
-            rows = await self._trade_rows({"symbol": symbol}, {"startTime": start} | until)
+            rows = await self._trade_rows({"symbol": symbol}, {"startTime": start} | until, priority)
             if is_last:
                 break
             start += _DAY_MS
         fills = [
-            spot.read_trade(row, self._venue, self._account, await self._client_order_id(instrument, row))
+            spot.read_trade(row, self._venue, self._account, await self._client_order_id(instrument, row, priority))
             for row in rows
         ]
         return [fill for fill in fills if fill.transact_time >= since_ns]
@@ -512,13 +512,13 @@ class SpotAdapter:
                 raise spot.Unreadable("its list of trades has no end")
             page = {"fromId": spot.integer_field(spot.row_of(more[-1], "a trade"), "id") + 1}
 
-    async def _client_order_id(self, instrument: Instrument, row: Any) -> ClientOrderId:
+    async def _client_order_id(self, instrument: Instrument, row: Any, priority: Priority) -> ClientOrderId:
         """Whose fill a row of myTrades is; asked of the venue where we have not seen the order."""
         order_id = str(spot.integer_field(spot.row_of(row, "a trade"), "orderId"))
         key = (instrument.id, order_id)
         if key not in self._client_ids:
             asked = {"symbol": instrument.venue_symbol, "orderId": order_id}
-            answer, heard = await self._ask("privateGetOrder", asked, Priority.Look)
+            answer, heard = await self._ask("privateGetOrder", asked, priority)
             if not isinstance(answer, NoAnswer):
                 self._learn(spot.read_order(answer, self._venue))
             elif not _says_absent(heard):
