@@ -1,10 +1,10 @@
 """One decision makes several records, and a crash may keep only the first of them: what follows from it follows (5.1)."""
 
 import pytest
-from order_builders import Rig, a_fill, a_place, a_trade, absent, an_ack, an_amend, refused
+from order_builders import Rig, a_fill, a_place, a_report, a_trade, absent, an_ack, an_amend, refused
 
 from tradedesk.domain import events as ev
-from tradedesk.domain.orders import OrderState, RequestKind, RequestState
+from tradedesk.domain.orders import OrderState, OrdStatus, RequestKind, RequestState
 from tradedesk.domain.outcomes import NotSent, QueryAnswer
 from tradedesk.domain.words import ClientOrderId, RequestId
 
@@ -48,6 +48,18 @@ def test_an_order_held_to_have_never_arrived_does_not_hang_for_ever():
     again.listen(60, nothing)
     assert again.state() is OrderState.NeverArrived
     assert cut(again, ev.RequestDecided).state() is OrderState.NeverArrived
+
+
+@pytest.mark.parametrize("status", [OrdStatus.Rejected, OrdStatus.Expired, OrdStatus.Canceled])
+def test_an_order_that_ended_at_once_is_never_open_after_a_crash_that_kept_the_first_record_alone(status):
+    """Seed 600344: the venue told of a rejected order on the stream, and a power cut kept that it had answered at all."""
+    rig = Rig()
+    rig.tell(a_place("c1"))
+    before = len(rig._durable)
+    rig.tell(a_report("c1", status))
+    for kept in range(before, len(rig._durable) + 1):
+        again = Rig(rig._durable[:kept], now=rig.now + 10**9)
+        assert again.manager.books.orders[ClientOrderId("c1")].ord_status in (OrdStatus.PendingNew, status), kept
 
 
 def test_a_fill_alone_proves_the_birth_of_its_order():

@@ -108,12 +108,12 @@ class Progress:
         self._shrunk(order, report)
         if report.fill is not None:
             self.fill(report.fill)
-        self._acknowledge_birth(self._books.latest(order))
         order = self._books.latest(order)
         if report.triggered_by is not None and order.triggered_by is None:
             self._books.changed(order, triggered_by=report.triggered_by)
         if report.cum_qty is not None and report.cum_qty > order.cum_qty:
             self.move(order, Happening.Accepted, None, report.venue_order_id)
+            self._acknowledge_birth(self._books.latest(order))
             self._fall_short(self._books.latest(order), report)  # fills first, then what the report says
             return
         happening = HAPPENED[report.ord_status]
@@ -121,6 +121,7 @@ class Progress:
         if is_unplaced and report.ord_status is OrdStatus.Filled and not order.is_dead:
             happening = Happening.TradedAll  # its fills may have come before it, so none of them completed it
         self.move(order, happening, report.reason, report.venue_order_id)
+        self._acknowledge_birth(self._books.latest(order))  # last: alone, a crash would make an open order of it
 
     def _external(self, report: OrderReport) -> Order | None:
         """An order of other software on this account: shown and counted, never touched unasked (F42)."""

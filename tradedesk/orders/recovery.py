@@ -10,7 +10,6 @@ FOLLOWS = {  # what became of an order's birth -> what that makes of an order of
     RequestState.Denied: Happening.Denied,
     RequestState.Refused: Happening.Rejected,
     RequestState.NeverArrived: Happening.ProvedAbsent,
-    RequestState.Acknowledged: Happening.Accepted,  # how it went on, the first look tells
 }
 
 
