@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tradedesk.domain.gate import Approved
 from tradedesk.domain.limits import Limits, Totals
 from tradedesk.domain.words import AccountId, ClientOrderId, RequestId, Side
-from tradedesk.paper.rows import OrderRow
+from tradedesk.paper.rows import OrderRow, Status
 from tradedesk.simulation.rows import INSTRUMENT
 from tradedesk.simulation.scheduler import SECOND
 
@@ -41,9 +41,8 @@ class Ceiling:
             self._limits.popleft()
         return max(limit for _, limit in self._limits)
 
-    def has_room_for(self, value: Decimal, spare: Decimal = ZERO) -> bool:
-        most = self.limit + spare
-        self._stands = max(most, min(self._stands, value))
+    def has_room_for(self, value: Decimal) -> bool:
+        self._stands = max(self.limit, min(self._stands, value))
         return value <= self._stands
 
 
@@ -56,7 +55,6 @@ class Caps:
         self._accounts: dict[AccountId, SimAccount] = {}
         self._figures: dict[tuple[str, str], Ceiling] = {}  # scope and figure
         self._sent: dict[AccountId, dict[RequestId, Approved]] = defaultdict(dict)  # that may still arrive
-        self._known: dict[tuple[AccountId, ClientOrderId], int] = {}  # since when the desk knows what raced a replace
         self.opened: dict[
             AccountId, int
         ] = {}  # since when the desk knows what it holds; what others do counts for nobody
@@ -109,10 +107,9 @@ class Caps:
         known = [name for name, since in self.opened.items() if since <= self._elapsed() - JUDGED_NS]
         others = [self._accounts[name] for name in known if name != account.id]
         together = sum((self._reach(one) for one in others), alone)
-        spare = sum((self._raced(one) for one in others), self._raced(account))
         least = min((mark for _, mark in self._prices), default=ZERO)
         for (scope, figure), ceiling in self._figures.items():
-            if scope not in self._accounts and (together - spare) * least > ceiling.limit:
+            if scope not in self._accounts and together * least > ceiling.limit:
                 text = f"{order.client_order_id} of {account.id} takes {scope} to {together}, worth {together * least}"
                 self._broke("5.4", f"{text}: {figure} is at most {ceiling.limit}")
 
@@ -127,43 +124,30 @@ class Caps:
             )
 
     def _check_position(self, account: "SimAccount", reach: Decimal) -> None:
-        if not self._figures[account.id, "max_position"].has_room_for(reach, self._raced(account)):
+        if not self._figures[account.id, "max_position"].has_room_for(reach):
             most = account.account.limits.max_position
             self._broke("5.4", f"{account.id}: its position could reach {reach}, at most {most}")
 
     # -- what the exchange says -----------------------------------------------------------------------------------------
 
     def _reach(self, account: "SimAccount", leaving: RequestId | None = None) -> Decimal:
-        """Base units the account has if every bid of it trades that is there or may still arrive; of a replace, the larger leg."""
+        """Base units the account has if every bid of it trades that is there or may still arrive.
+
+        Of a replace the larger leg, and nothing once the old bid has traded or ended: it is replaced only untouched.
+        """
         venue, sent = account.venue, self._sent[account.id]
         bids = {row.client_order_id: row.orig_qty - row.executed_qty for row in bids_of(account)}
         for key in [key for key in sent if key != leaving and venue.on_the_way[key] <= 0]:
             del sent[key]
         for approved in sent.values():
+            replaced = (
+                venue.order(account.id, approved.replaces.client_order_id) if approved.replaces is not None else None
+            )
+            if replaced is not None and replaced.status is not Status.NEW:
+                continue
             old = approved.replaces.client_order_id if approved.replaces is not None else approved.order.client_order_id
             bids[old] = max(bids.get(old, ZERO), approved.order.order_qty)
         return held_by(account) + sum(bids.values(), ZERO)
-
-    def _raced(self, account: "SimAccount") -> Decimal:
-        """What was bought by orders between their replace was judged and its arrival, as far as the desk may not know it.
-
-        No desk can stop that: the exchange takes the new order for what it is sent as (Binance, POST order/cancelReplace).
-        """
-        raced = account.venue.raced[account.id]
-        for key, qty in list(raced.items()):
-            if not qty or self._is_known(account, key):
-                del raced[key]
-        return sum(raced.values(), ZERO)
-
-    def _is_known(self, account: "SimAccount", key: ClientOrderId) -> bool:
-        """Whether the desk has known the fills of the replaced order for so long that nothing leaves in ignorance of them."""
-        row, order = account.venue.order(account.id, key), None
-        if account.core is not None:
-            order = account.core.manager.books.orders.get(key)
-        if row is None or order is None or order.cum_qty != row.executed_qty:
-            return False
-        since = self._known.setdefault((account.id, key), self._elapsed())
-        return since <= self._elapsed() - JUDGED_NS
 
 
 def held_by(account: "SimAccount") -> Decimal:

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
@@ -24,13 +23,14 @@ from tradedesk.domain.outcomes import (
     VenueState,
 )
 from tradedesk.domain.positions import Balance
-from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, RequestId, Side
+from tradedesk.domain.words import AccountId, ClientOrderId, InstrumentId, RequestId
 from tradedesk.paper.exchange import Exchange
 from tradedesk.paper.rows import AccountChanged, AccountSpec, Cancelled, Execution, OrderRow, Refusal
 from tradedesk.paper.synthetic import Synthetic
 from tradedesk.simulation.faults import EARLY_NS, ENGINE_NS, TIMEOUT_NS, WINDOW_NS, Fate, Faults
 from tradedesk.simulation.rows import INSTRUMENT, OPEN, SPEC, fill_of, movement_of, new_order, refused, report_of
 from tradedesk.simulation.scheduler import Scheduler
+from tradedesk.venues import spot
 from tradedesk.venues.outcomes import Asked
 
 News = OrderReport | BalanceReport
@@ -53,9 +53,6 @@ class SimVenue:
         self.arrivals: Counter[ClientOrderId] = Counter()  # how often a request that places this id was executed
         self.on_the_way: Counter[RequestId] = Counter()  # requests that left and may still be executed
         self.fills: dict[AccountId, dict[tuple[str, str, str], Fill]] = defaultdict(dict)  # every fill, by its key
-        self.raced: dict[AccountId, dict[ClientOrderId, Decimal]] = defaultdict(
-            dict
-        )  # bought by orders between the amend that replaced them and its arrival
         self.streams: dict[AccountId, Callable[[News], None]] = {}  # those that are up
         self.looks: Callable[[AccountId], None] = lambda account: None  # told whenever something was executed
         self.banned: dict[AccountId, tuple[int, int]] = {}  # until when (its clock, ns), and the HTTP status it answers
@@ -328,15 +325,13 @@ class SimVenue:
                 self.now(),
                 stop_on_failure=True,
                 client_order_id=old.client_order_id,
+                restrictions=spot.replace_parameters(order, old, INSTRUMENT).get("cancelRestrictions"),
             )
         except Refusal as refusal:
             return _neither_leg(approved.request_id, refusal)
         if isinstance(both.cancel, Refusal):
             cancel = refused(approved.request_id, Asked.Cancel, both.cancel)
             return ReplaceOutcome(request_id=approved.request_id, cancel=cancel, new=None)
-        if order.side is Side.Buy:
-            raced = both.cancel.order.executed_qty - old.cum_qty
-            self.raced[order.account][old.client_order_id] = raced
         new = (
             refused(approved.request_id, Asked.Place, both.new)
             if isinstance(both.new, Refusal)
