@@ -1,5 +1,6 @@
 """Comparing an account with its venue: the opening, what was missed, what nothing explains."""
 
+import pytest
 from order_builders import (
     BTC,
     MS,
@@ -192,6 +193,19 @@ def test_a_difference_that_is_gone_at_the_next_look_needs_no_decision_any_more()
     looks_twice(rig, BTC="2.5")
     assert look(rig, a_venue_state(taken_at=rig.now)).worklist == ()
     assert any(isinstance(event, ev.AlertEnded) for event in rig.events)
+
+
+@pytest.mark.parametrize("cut_after", [ev.AlertRaised, ev.Reconciled, ev.AlertEnded])
+def test_an_alarm_of_which_a_crash_kept_one_record_alone_ends_once_nothing_differs(cut_after):
+    """Seed 810065: the alert was recorded, what it was about was not, and no later look ended it."""
+    rig = Rig()
+    looks_twice(rig, BTC="2.5")
+    look(rig, a_venue_state(taken_at=rig.now))
+    last = max(number for number, event in enumerate(rig._durable) if isinstance(event, cut_after))
+    again = Rig(rig._durable[: last + 1], now=rig.now + SECOND)
+    for _ in range(2):
+        look(again, a_venue_state(taken_at=again.now))
+    assert not again.manager.books.alerts["unexplained:acme"].is_active
 
 
 def test_a_ledger_that_cannot_be_read_is_tried_again_and_then_left_to_the_operator():

@@ -290,6 +290,11 @@ class Books:
         )
         self._emit(ev.AlertRaised(at=self.now, source=self._source, alert=alert))
 
+    def is_alerted(self, key: str) -> bool:
+        """Whether what was raised under this key stands."""
+        row = self.replica.alerts.get(f"{key}:{self.account}")
+        return row is not None and row.is_active
+
     def alert_ended(self, key: str) -> None:
         self._emit(ev.AlertEnded(at=self.now, source=self._source, key=f"{key}:{self.account}"))
 

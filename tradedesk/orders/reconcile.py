@@ -186,7 +186,7 @@ class Reconciler:
         found += [f"order {order.client_order_id} is not open at the venue; asked how it ended" for order in self._gone]
         if waiting:
             self._books.alert("unexplained", Severity.Critical, "; ".join(f"{i.key}: {i.cause}" for i in waiting))
-        elif any(key.startswith("balance:") for key in before):
+        elif self._books.is_alerted("unexplained"):  # of whatever life: a crash may have kept the alert alone
             self._books.alert_ended("unexplained")
         gone = [
             ended(order, self._doubts.has_vanished(order) or f"order:{order.client_order_id}" in before)
