@@ -19,6 +19,7 @@ from tradedesk.domain.accounts import AccountState
 from tradedesk.domain.orders import OrdStatus
 from tradedesk.domain.words import AccountId
 from tradedesk.log import Log
+from tradedesk.venues.adapter import Adapter, LastCheck
 
 ACME = AccountId("acme")
 LATER = 10 * HANGS_NS
@@ -88,6 +89,29 @@ def test_a_worker_that_lives_is_left_alone(watched: Watched) -> None:
         watched.look(0)
     assert len(watched.made) == 1
     assert watched.alarms == []
+
+
+def test_a_worker_gives_its_sign_of_life_while_its_way_to_the_venue_is_built_for_however_long() -> None:
+    """On a busy machine the first import of what speaks to venues took the patience with a worker that hangs."""
+    venue, heard, may_go = ScriptedVenue(), Heard(), threading.Event()
+    build = venue.adapter
+
+    def slowly(last_check: LastCheck) -> Adapter:
+        assert may_go.wait(30)
+        return build(last_check)
+
+    venue.adapter = slowly  # type: ignore[method-assign]
+    worker = a_worker(venue, heard)
+    worker.start()
+    try:
+        until(lambda: worker._beat_at is not None)
+        first = worker._beat_at
+        until(lambda: worker._beat_at != first)
+        may_go.set()
+        assert heard.until(lambda: AccountState.Ready in heard.states()), heard.reasons()
+    finally:
+        may_go.set()
+        worker.stop()
 
 
 def test_F69_a_worker_that_hangs_is_replaced_and_its_order_is_asked_about_and_never_sent_again(

@@ -283,7 +283,8 @@ class Worker:
             self._say(AccountState.Blocked, f"its journal is damaged: {self._damage}")
             await self._until_stopped()
             return
-        adapter = self._adapter = self._build_adapter(self._last_check)
+        # the first one imports what speaks to venues: seconds, on a busy machine, in which the loop must give its sign of life
+        adapter = self._adapter = await asyncio.to_thread(self._build_adapter, self._last_check)
         try:
             info = await self._connect(adapter)
             if info is None:
