@@ -356,6 +356,22 @@ def test_a_blocked_account_is_still_looked_at_and_its_halt_gets_a_receipt(starte
     assert heard.states()[-1] is AccountState.Blocked
 
 
+def test_a_halt_while_a_failed_look_waits_for_its_next_try_ends_the_wait_and_harms_no_worker(
+    started: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5.5, 5.8"""
+    monkeypatch.setattr(worker_module, "AGAIN_S", (60.0,))
+    venue, heard = ScriptedVenue(), Heard()
+    latched: list[Halt] = []
+    worker = ready(started(a_worker(venue, heard, halt=lambda: latched[0] if latched else None)), heard)
+    venue.state_failures = [VenueFailed("timeout")]
+    assert worker.post(ReconcileNow())
+    assert heard.until(lambda: heard.states()[-1] is AccountState.Offline)
+    latched.append(Halt(account=AccountId("acme"), level=HaltLevel.CancelAll, by="desk1", reason="", at=1))
+    assert heard.until(lambda: any(isinstance(event, ev.HaltSwept) for event in heard.events)), heard.reasons()
+    assert not any("its worker failed" in reason for reason in heard.reasons())
+
+
 def test_the_same_halt_set_again_after_a_rearm_that_nobody_saw_sweeps_again(started: Start) -> None:
     venue, heard = ScriptedVenue(), Heard()
     latched = [Halt(account=AccountId("acme"), level=HaltLevel.CancelAll, by="desk1", reason="", at=1)]

@@ -38,6 +38,7 @@ from tradedesk.domain.outcomes import (
     MoneyMoved,
     StreamState,
     VenueInfo,
+    VenueState,
 )
 from tradedesk.domain.scopes import Scope, may_concern
 from tradedesk.domain.words import AccountId, ClientOrderId
@@ -586,8 +587,10 @@ class Worker:
                     self._wanted_reconcile.set()
                     if effect.is_for_a_sweep:
                         self._sweep_waits = True
-                        if self._patience is not None:  # what it wants to see a look that began before cannot show
-                            self._patience.reschedule(asyncio.get_running_loop().time())
+                        self._nudged.set()  # it does not sit out the wait after a look that failed
+                        patience, self._patience = self._patience, None  # once: a second sweep finds it ending
+                        if patience is not None:  # what it wants to see a look that began before cannot show
+                            patience.reschedule(asyncio.get_running_loop().time())
                 case Quarantine():
                     self._block(effect.reason)
 
@@ -626,27 +629,21 @@ class Worker:
             core = self._core
             if core is None or self._is_key_refused:
                 continue  # a blocked account is looked at all the same: its fills and its halt go on
-            is_for_a_sweep, self._sweep_waits = self._sweep_waits, False
             try:
                 began = self._clock.monotonic()
-                async with asyncio.timeout(None) as patience:
-                    self._patience = None if is_for_a_sweep else patience
-                    state = await whole_state(core, adapter, self._log, is_for_a_sweep=is_for_a_sweep)
-            except TimeoutError:
-                continue  # for a sweep, which is served now
+                state = await self._look(core, adapter)
             except VenueFailed as error:
                 if error.is_auth:
                     self._refused(error)
                     continue
                 core.set_state(AccountState.Offline, error.cause, self._clock.now())
-                self._sweep_waits = self._sweep_waits or is_for_a_sweep
                 self._log.warning("reconcile_failed", account=self.account.id, cause=error.cause)
                 await self._pause(attempt)
                 attempt += 1
                 self._wanted_reconcile.set()
                 continue
-            finally:
-                self._patience = None
+            if state is None:
+                continue
             attempt = 0
             marks = await marks_of(core, self._quotes, self._clock)
             now = self._clock.now()
@@ -657,6 +654,24 @@ class Worker:
                 self._profile.compare(state.profile)
             if core.condition in (AccountState.Reconciling, AccountState.Offline) and self._is_stream_up():
                 core.set_state(AccountState.Ready, "", now)
+
+    async def _look(self, core: Core, adapter: Adapter) -> VenueState | None:
+        """The account at its venue; None where a sweep came meanwhile, which wants a look of its own. Raises VenueFailed."""
+        is_for_a_sweep, self._sweep_waits = self._sweep_waits, False
+        patience = asyncio.timeout(None)
+        try:
+            async with patience:
+                self._patience = None if is_for_a_sweep else patience
+                return await whole_state(core, adapter, self._log, is_for_a_sweep=is_for_a_sweep)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            return None
+        except VenueFailed:
+            self._sweep_waits = self._sweep_waits or is_for_a_sweep
+            raise
+        finally:
+            self._patience = None
 
     async def _beating(self) -> None:
         while True:
